@@ -1,0 +1,106 @@
+"""The trial record: what one trial tried, and what came of it."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+__all__ = ["Recipe", "Status", "TrialRecord"]
+
+Status = Literal["ok", "skipped", "timeout", "out_of_memory", "crashed", "raised", "bad_values"]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a trial shall try.
+
+    Attributes
+    ----------
+    learner : str
+        Key of the learner.
+    params : dict
+        Its parameters.
+    rows : int
+        Most training rows of a fold, drawn at random; 0 for all.
+    origin : str
+        Who proposed it: ``portfolio``, ``grid``, ``random``, ``bayes``, ``user``.
+    """
+
+    learner: str
+    params: dict[str, Any] = field(default_factory=dict)
+    rows: int = 0
+    origin: str = "portfolio"
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "Recipe":
+        """Read what `dataclasses.asdict` returned."""
+        return cls(**values)
+
+
+@dataclass(frozen=True)
+class TrialRecord:
+    """One line of the leaderboard.
+
+    Attributes
+    ----------
+    id : str
+        ``<lane>-<number>-<learner>``, such as ``00-003-lightgbm``; also the name of its folder.
+    lane, number : int
+        Where it ran, and its place in the lane.
+    recipe : Recipe
+        What was tried.
+    seed : int
+        Seed of its draws.
+    status : str
+        ``ok``, or why there is no model: ``skipped`` (refused beforehand), ``timeout``,
+        ``out_of_memory``, ``crashed`` (killed by a signal), ``raised``, ``bad_values`` (NaN or
+        infinite predictions).
+    reason : str
+        One sentence for people; empty when ``ok``.
+    score : float or None
+        Score on all out-of-fold rows, in the metric's own units.
+    fold_scores : tuple of float
+        The same for each fold.
+    seconds : float
+        Wall-clock of the whole trial.
+    predict_seconds_per_row : float
+        Time to predict one row in a large batch, in seconds, by all fold models together.
+    peak_memory_bytes : int
+        Highest resident memory of its process.
+    model_bytes : int
+        Size of its models on disk.
+    truncated : bool
+        Whether the deadline stopped the fit early.
+    started_at : float
+        Start, in seconds since the epoch.
+    """
+
+    id: str
+    lane: int
+    number: int
+    recipe: Recipe
+    seed: int
+    status: Status
+    reason: str = ""
+    score: float | None = None
+    fold_scores: tuple[float, ...] = ()
+    seconds: float = 0.0
+    predict_seconds_per_row: float = 0.0
+    peak_memory_bytes: int = 0
+    model_bytes: int = 0
+    truncated: bool = False
+    started_at: float = 0.0
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "TrialRecord":
+        """Read what `to_dict` returned."""
+        return cls(
+            **{
+                **values,
+                "recipe": Recipe.from_dict(values["recipe"]),
+                "fold_scores": tuple(values["fold_scores"]),
+            }
+        )

@@ -1,0 +1,56 @@
+"""The command line: ``regatta``.
+
+Each command is one module; what takes long to import is imported inside the command, so that
+``regatta --help`` answers at once.
+"""
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from regatta import __version__
+from regatta.cli import compile, doctor, models, predict, report, run, serve
+from regatta.errors import RegattaError
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="regatta",
+    help="From a table and a target column to a prediction service.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for module in (run, predict, serve, report, compile, doctor):
+    module.register(app)
+app.add_typer(models.app, name="models")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"regatta {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    if debug:
+        os.environ["REGATTA_DEBUG"] = "1"
+
+
+def main() -> None:
+    """Run the command line; a `RegattaError` ends it with one message and its exit code."""
+    try:
+        app()
+    except RegattaError as err:
+        if os.environ.get("REGATTA_DEBUG"):
+            raise
+        typer.secho(str(err), fg="red", err=True)
+        sys.exit(err.exit_code)

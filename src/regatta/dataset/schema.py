@@ -1,0 +1,158 @@
+"""The schema of a table: what every column is, and whether it can be learnt from."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from regatta.errors import TargetError
+from regatta.settings import Task
+
+__all__ = ["Column", "Kind", "Schema"]
+
+Kind = Literal["numeric", "boolean", "categorical", "text", "datetime"]
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a table.
+
+    Attributes
+    ----------
+    name : str
+        Its name, unique in the table.
+    kind : {"numeric", "boolean", "categorical", "text", "datetime"}
+        What it means to a learner.
+    dtype : {"int64", "float64", "bool", "string", "timestamp"}
+        How it is stored in Parquet.
+    used : bool
+        Whether it is a feature.
+    reason : str
+        Why it is none: ``target``, ``ignored``, ``constant``, ``empty``, ``id``; else ``""``.
+    missing : int
+        Number of rows without a value.
+    unique : int
+        Number of distinct values, missing ones not counted.
+    categories : tuple of str
+        Most frequent values of a categorical or boolean column, at most 1,000.
+    minimum, maximum : float or None
+        Range of a numeric column; of a datetime, in seconds since the epoch.
+    example : str, float, bool or None
+        One value, for requests and documentation. A datetime's is in ISO 8601.
+    """
+
+    name: str
+    kind: Kind
+    dtype: str
+    used: bool = True
+    reason: str = ""
+    missing: int = 0
+    unique: int = 0
+    categories: tuple[str, ...] = ()
+    minimum: float | None = None
+    maximum: float | None = None
+    example: str | float | bool | None = None
+
+
+@dataclass(frozen=True)
+class Schema:
+    """The columns of a table and what is predicted from them.
+
+    Attributes
+    ----------
+    task : {"binary", "multiclass", "regression"}
+        Kind of prediction.
+    target : str
+        Column to predict.
+    classes : tuple of str
+        Class labels as text, sorted (by number where all are numbers); ``()`` for a regression.
+        Of a binary task the second is the positive one.
+    columns : tuple of Column
+        All columns in file order, the target among them.
+    n_rows : int
+        Number of rows of the table.
+    """
+
+    task: Task
+    target: str
+    classes: tuple[str, ...]
+    columns: tuple[Column, ...] = field(default_factory=tuple)
+    n_rows: int = 0
+
+    @property
+    def features(self) -> tuple[Column, ...]:
+        """The columns to learn from, in file order."""
+        return tuple(column for column in self.columns if column.used)
+
+    @property
+    def n_outputs(self) -> int:
+        """Width of a prediction: one column a class, or one for a regression."""
+        return len(self.classes) if self.classes else 1
+
+    def column(self, name: str) -> Column:
+        """Return a column by name."""
+        return next(column for column in self.columns if column.name == name)
+
+    def encode_target(self, values: "pd.Series[Any]") -> npt.NDArray[np.float64]:
+        """Turn target values into numbers.
+
+        Parameters
+        ----------
+        values : Series of shape (n_rows,)
+            The target column as it is in the table.
+
+        Returns
+        -------
+        ndarray of shape (n_rows,), float64
+            Position in `classes`, or the value itself for a regression; NaN where missing.
+
+        Raises
+        ------
+        TargetError
+            A value is none of the classes.
+        """
+        if self.task == "regression":
+            return values.to_numpy(dtype=np.float64, na_value=np.nan)
+        codes = {label: float(code) for code, label in enumerate(self.classes)}
+        texts = class_text(values)
+        encoded = texts.map(codes).to_numpy(dtype=np.float64, na_value=np.nan)
+        strange = texts[np.isnan(encoded) & texts.notna().to_numpy()]
+        if len(strange):
+            raise TargetError(
+                f"target {self.target!r} holds {strange.iloc[0]!r}",
+                expected="one of the classes " + ", ".join(self.classes[:5]),
+                fix="train again on a table that has this class",
+            )
+        return encoded
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "Schema":
+        """Read what `to_dict` returned."""
+        columns = tuple(
+            Column(**{**column, "categories": tuple(column["categories"])})
+            for column in values["columns"]
+        )
+        return cls(**{**values, "columns": columns, "classes": tuple(values["classes"])})
+
+
+def class_text(values: "pd.Series[Any]") -> "pd.Series[Any]":
+    """Return class labels as text: whole numbers without a decimal point, missing ones as NA.
+
+    Examples
+    --------
+    >>> class_text(pd.Series([1.0, 2.0, None])).tolist()
+    ['1', '2', <NA>]
+    """
+    if pd.api.types.is_bool_dtype(values):
+        return values.astype("string").str.lower()
+    if pd.api.types.is_float_dtype(values):
+        whole = values.dropna().mod(1).eq(0).all()
+        return values.astype("Int64" if whole else "Float64").astype("string")
+    return values.astype("string")

@@ -1,0 +1,202 @@
+"""What a learner is: a family of models with a space, an estimate of its needs, fit and predict.
+
+Each learner is one file beside this one, registered in `regatta.learners`. The class `Learner`
+fits; the `Model` that comes out predicts, and is written without pickle, so that loading one
+cannot run code.
+"""
+
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+
+from regatta.settings import Task
+
+__all__ = ["Encoding", "FitData", "Learner", "Matrix", "Model", "Param", "Params", "Shape", "Space"]
+
+Encoding = Literal["tree", "linear", "dense"]
+Matrix = npt.NDArray[np.float32] | sparse.csr_matrix
+Params = Mapping[str, Any]
+Array = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Param:
+    """One dimension of a search space.
+
+    Attributes
+    ----------
+    kind : {"int", "float", "choice"}
+        What values it takes.
+    low, high : float
+        Bounds, both included; of ``int`` and ``float``.
+    log : bool
+        Whether to draw on a logarithmic scale.
+    choices : tuple
+        Values of a ``choice``.
+    """
+
+    kind: Literal["int", "float", "choice"]
+    low: float = 0.0
+    high: float = 1.0
+    log: bool = False
+    choices: tuple[Any, ...] = ()
+
+
+Space = Mapping[str, Param]
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Size of what is learnt from.
+
+    Attributes
+    ----------
+    task : {"binary", "multiclass", "regression"}
+        Kind of prediction.
+    n_rows, n_columns : int
+        Training rows, and columns after encoding.
+    n_outputs : int
+        Number of classes; 1 for a regression.
+    """
+
+    task: Task
+    n_rows: int
+    n_columns: int
+    n_outputs: int
+
+
+@dataclass(frozen=True)
+class FitData:
+    """The encoded rows of one fold.
+
+    Attributes
+    ----------
+    task : {"binary", "multiclass", "regression"}
+        Kind of prediction.
+    n_outputs : int
+        Number of classes; 1 for a regression.
+    X, X_valid : ndarray or CSR matrix of shape (n_rows, n_columns), float32
+        Rows to fit, and rows for early stopping and for the out-of-fold score.
+    y, y_valid : ndarray of shape (n_rows,), float64
+        Class codes or values.
+    categorical : tuple of int
+        Columns of X that hold category codes (encoding ``tree``); missing or unseen is NaN.
+    """
+
+    task: Task
+    n_outputs: int
+    X: Matrix
+    y: Array
+    X_valid: Matrix
+    y_valid: Array
+    categorical: tuple[int, ...] = ()
+
+
+class Model(ABC):
+    """A fitted learner that predicts."""
+
+    @abstractmethod
+    def predict(self, X: Matrix) -> Array:
+        """Predict encoded rows.
+
+        Parameters
+        ----------
+        X : ndarray or CSR matrix of shape (n_rows, n_columns), float32
+            Rows in the encoding of the learner.
+
+        Returns
+        -------
+        ndarray of shape (n_rows, n_outputs), float64
+            Probability of each class (rows add up to 1), or the value.
+        """
+
+    @abstractmethod
+    def save(self, folder: Path) -> None:
+        """Write the model's files into an existing folder, without pickle."""
+
+    @classmethod
+    @abstractmethod
+    def load(cls, folder: Path) -> "Model":
+        """Read what `save` wrote.
+
+        Raises
+        ------
+        ArtifactError
+            A file is missing or does not hold what it should.
+        """
+
+
+class Learner(ABC):
+    """A family of models.
+
+    Attributes
+    ----------
+    key : str
+        Name in settings, records and folders.
+    tasks : frozenset of str
+        The tasks it can learn.
+    encoding : {"tree", "linear", "dense"}
+        The matrix it takes (see `regatta.features.encoders`).
+    model : type of Model
+        What `fit` returns.
+    """
+
+    key: ClassVar[str]
+    tasks: ClassVar[frozenset[str]] = frozenset({"binary", "multiclass", "regression"})
+    encoding: ClassVar[Encoding]
+    model: ClassVar[type[Model]]
+
+    @abstractmethod
+    def defaults(self, shape: Shape) -> dict[str, Any]:
+        """Return the parameters of a good first try."""
+
+    @abstractmethod
+    def space(self, shape: Shape) -> Space:
+        """Return what may be searched; each name is also one of `defaults`."""
+
+    @abstractmethod
+    def memory_bytes(self, shape: Shape, params: Params) -> int:
+        """Estimate the peak memory of `fit` beyond the encoded matrices, in bytes."""
+
+    @abstractmethod
+    def fit(
+        self, data: FitData, params: Params, *, seed: int, threads: int, deadline: float
+    ) -> Model:
+        """Fit one fold.
+
+        Parameters
+        ----------
+        data : FitData
+            Encoded rows.
+        params : mapping
+            Parameters, as `defaults` and `space` name them.
+        seed : int
+            Seed of every draw.
+        threads : int
+            Native threads to use, exactly.
+        deadline : float
+            Time since the epoch, in seconds, at which to stop with what there is. A learner
+            that cannot stop by itself is ended from outside.
+
+        Returns
+        -------
+        Model
+            The fitted model.
+
+        Raises
+        ------
+        TrialSkipped
+            The learner cannot fit these rows, and says why.
+        """
+
+
+def out_of_time(deadline: float) -> bool:
+    """Return whether a deadline (seconds since the epoch) has passed."""
+    return time.time() >= deadline
