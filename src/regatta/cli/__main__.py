@@ -1,0 +1,5 @@
+"""``python -m regatta.cli`` is ``regatta``."""
+
+from regatta.cli import main
+
+main()
