@@ -1,0 +1,1 @@
+"""What tests of Regatta and of its extensions share: generated tables."""
