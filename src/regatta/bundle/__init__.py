@@ -1,0 +1,12 @@
+"""The servable model: a weighted ensemble of fold models with the signature of its columns.
+
+``bundle.load(path).predict(frame)`` is the one way to predict, in evaluation, in batch and behind
+the endpoint, so that all three give the same numbers.
+"""
+
+from regatta.bundle.bundle import Bundle
+from regatta.bundle.reading import load
+from regatta.bundle.spec import BundleSpec, FitSpec, MemberSpec
+from regatta.bundle.writing import write
+
+__all__ = ["Bundle", "BundleSpec", "FitSpec", "MemberSpec", "load", "write"]
