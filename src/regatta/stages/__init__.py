@@ -5,6 +5,7 @@ A stage is a plain function that a test, a notebook, the command line and a comp
 `RegattaError` into one line and an exit code.
 """
 
+from regatta.stages.parameters import compose
 from regatta.stages.task import stage, task
 
-__all__ = ["stage", "task"]
+__all__ = ["compose", "stage", "task"]

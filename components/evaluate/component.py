@@ -1,0 +1,59 @@
+"""Component ``evaluate``."""
+
+from kfp import dsl
+
+from components.images import image
+
+
+@dsl.component(base_image=image("evaluate"), install_kfp_package=False)
+def evaluate(
+    dataset: dsl.Input[dsl.Dataset],
+    schema: dsl.Input[dsl.Artifact],
+    splits: dsl.Input[dsl.Artifact],
+    bundle: dsl.Input[dsl.Model],
+    leaderboard: dsl.Input[dsl.Artifact],
+    plan: dsl.Input[dsl.Artifact],
+    evaluation: dsl.Output[dsl.Artifact],
+    report: dsl.Output[dsl.HTML],
+    metrics: dsl.Output[dsl.Metrics],
+    curves: dsl.Output[dsl.ClassificationMetrics],
+) -> None:
+    """Measure the bundle on the locked rows and write the report.
+
+    Parameters
+    ----------
+    dataset
+        The table, locked rows and all.
+    schema
+        What its columns are.
+    splits
+        Which rows are locked.
+    bundle
+        The model to measure.
+    leaderboard
+        All trials.
+    plan
+        Metric and settings.
+
+    Returns
+    -------
+    evaluation
+        Scores with intervals, and sample rows with their predictions.
+    report
+        One HTML page.
+    metrics
+        Scores as scalars.
+    curves
+        ROC curve and confusion matrix of a classification.
+    """
+    from regatta.stages import evaluate as stage
+    from regatta.stages import task
+
+    with task("evaluate"):
+        sources = (dataset.path, schema.path, splits.path, bundle.path, leaderboard.path, plan.path)
+        drawn = stage.run(*sources, evaluation.path, report.path, metrics.path, curves.path)
+        metrics.metadata.update(drawn["metrics"])
+        if drawn["roc"]:
+            curves.log_roc_curve(*(drawn["roc"][key] for key in ("fpr", "tpr", "thresholds")))
+        if drawn["confusion"]:
+            curves.log_confusion_matrix(drawn["confusion"]["labels"], drawn["confusion"]["matrix"])

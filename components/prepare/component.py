@@ -1,0 +1,87 @@
+"""Component ``prepare``: validate, split, featurize and plan in one task."""
+
+from typing import List
+
+from kfp import dsl
+
+from components.images import image
+
+
+@dsl.component(base_image=image("prepare"), install_kfp_package=False)
+def prepare(
+    dataset: dsl.Input[dsl.Dataset],
+    data_target: str,
+    schema: dsl.Output[dsl.Artifact],
+    splits: dsl.Output[dsl.Artifact],
+    features: dsl.Output[dsl.Dataset],
+    plan: dsl.Output[dsl.Artifact],
+    data_task: str = "auto",
+    run_name: str = "model",
+    run_seed: int = 0,
+    run_settings: str = "{}",
+    search_budget_seconds: float = 300.0,
+    search_cores: int = 0,
+    search_lanes: int = 1,
+    search_metric: str = "auto",
+    search_strategy: str = "portfolio",
+) -> List[int]:
+    """Check a table, lock the test rows away, derive features and plan the race.
+
+    Parameters
+    ----------
+    dataset
+        The table.
+    data_target : str
+        Column to predict.
+    data_task : str
+        What kind of prediction: auto, binary, multiclass or regression.
+    run_name : str
+        Name of the model: small letters, digits and hyphens.
+    run_seed : int
+        Seed of everything that is drawn.
+    run_settings : str
+        JSON of further settings, such as {"search": {"max_trials": 20}}. They win.
+    search_budget_seconds : float
+        Wall-clock of the whole run.
+    search_cores : int
+        Cores for each lane; 0 for all of its machine.
+    search_lanes : int
+        Number of trial tasks side by side.
+    search_metric : str
+        Metric to optimise.
+    search_strategy : str
+        Which recipes are tried: portfolio, grid, random or bayes.
+
+    Returns
+    -------
+    schema
+        What the columns are.
+    splits
+        The fold of every row, or that it is locked.
+    features
+        Training rows for the trials.
+    plan
+        The recipes of every lane, and the settings of the run.
+    Output
+        Numbers of the lanes, to loop over.
+    """
+    from regatta.stages import compose, featurize, split, task, validate
+    from regatta.stages import plan as planning
+
+    with task("prepare"):
+        settings = compose(
+            run_settings,
+            data_target=data_target,
+            data_task=data_task,
+            run_name=run_name,
+            run_seed=run_seed,
+            search_budget_seconds=search_budget_seconds,
+            search_cores=search_cores,
+            search_lanes=search_lanes,
+            search_metric=search_metric,
+            search_strategy=search_strategy,
+        )
+        validate.run(dataset.path, settings, schema.path)
+        split.run(dataset.path, schema.path, settings, splits.path)
+        featurize.run(dataset.path, schema.path, splits.path, settings, features.path)
+        return list(range(planning.run(features.path, settings, plan.path)["lanes"]))

@@ -1,0 +1,121 @@
+"""Pipeline ``train``: from a table to a prediction service.
+
+``ingest - prepare - trial x lanes - ensemble - evaluate - release``. The parameters are in the
+order of the run form of the KFP dashboard, which sorts them by name.
+"""
+
+from kfp import dsl
+
+from components.ensemble.component import ensemble
+from components.evaluate.component import evaluate
+from components.ingest.component import ingest
+from components.prepare.component import prepare
+from components.release.component import release
+from components.trial.component import trial
+
+
+@dsl.pipeline(name="train", display_name="Regatta train")
+def train(
+    data_source: str,
+    data_target: str,
+    data_task: str = "auto",
+    release_registry: str = "",
+    release_target: str = "none",
+    run_name: str = "model",
+    run_seed: int = 0,
+    run_settings: str = "{}",
+    run_started_at: float = 0.0,
+    search_budget_seconds: float = 300.0,
+    search_cores: int = 0,
+    search_lanes: int = 1,
+    search_metric: str = "auto",
+    search_strategy: str = "portfolio",
+) -> None:
+    """Race learners on a table; combine, measure, register and serve the best.
+
+    Parameters
+    ----------
+    data_source : str
+        Path of the table: CSV, Parquet or JSON lines.
+    data_target : str
+        Column to predict.
+    data_task : str
+        What kind of prediction.
+    release_registry : str
+        Folder of the registry; empty for the default.
+    release_target : str
+        Where the winner is served; none registers it only.
+    run_name : str
+        Name of the model: small letters, digits and hyphens.
+    run_seed : int
+        Seed of everything that is drawn.
+    run_settings : str
+        JSON of further settings. They win over the other parameters.
+    run_started_at : float
+        When the budget began, in seconds since the epoch; 0 for when the lanes start.
+    search_budget_seconds : float
+        Wall-clock of the whole run.
+    search_cores : int
+        Cores for each lane; 0 for all of its machine.
+    search_lanes : int
+        Number of trial tasks side by side.
+    search_metric : str
+        Metric to optimise.
+    search_strategy : str
+        Which recipes are tried, in which order.
+    """
+    table = ingest(data_source=data_source, run_settings=run_settings)
+    # The path says nothing about what is in the file today, so this is never taken from the cache.
+    table.set_caching_options(False).set_display_name("ingest")
+
+    prepared = prepare(
+        dataset=table.outputs["dataset"],
+        data_target=data_target,
+        data_task=data_task,
+        run_name=run_name,
+        run_seed=run_seed,
+        run_settings=run_settings,
+        search_budget_seconds=search_budget_seconds,
+        search_cores=search_cores,
+        search_lanes=search_lanes,
+        search_metric=search_metric,
+        search_strategy=search_strategy,
+    )
+    prepared.set_display_name("prepare: validate, split, featurize, plan")
+
+    with dsl.ParallelFor(prepared.outputs["Output"]) as lane:
+        raced = trial(
+            features=prepared.outputs["features"],
+            plan=prepared.outputs["plan"],
+            lane=lane,
+            run_started_at=run_started_at,
+        )
+        raced.set_display_name("trial")
+
+    combined = ensemble(
+        trials=dsl.Collected(raced.outputs["trials"]),
+        features=prepared.outputs["features"],
+        plan=prepared.outputs["plan"],
+    )
+    combined.set_display_name("ensemble")
+
+    measured = evaluate(
+        dataset=table.outputs["dataset"],
+        schema=prepared.outputs["schema"],
+        splits=prepared.outputs["splits"],
+        bundle=combined.outputs["bundle"],
+        leaderboard=combined.outputs["leaderboard"],
+        plan=prepared.outputs["plan"],
+    )
+    measured.set_display_name("evaluate")
+
+    released = release(
+        bundle=combined.outputs["bundle"],
+        evaluation=measured.outputs["evaluation"],
+        release_registry=release_registry,
+        release_target=release_target,
+        run_name=run_name,
+        run_settings=run_settings,
+    )
+    # A service may have gone since: what is outside the run is never taken from the cache.
+    released.set_caching_options(False).set_display_name("release: register, deploy")

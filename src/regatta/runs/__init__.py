@@ -1,0 +1,1 @@
+"""Runs of the pipelines on this machine, and their compiled form for a cluster."""
