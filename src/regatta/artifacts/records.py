@@ -58,8 +58,8 @@ class TrialRecord:
         One sentence for people; empty when ``ok``.
     score : float or None
         Score on all out-of-fold rows, in the metric's own units.
-    fold_scores : tuple of float
-        The same for each fold.
+    fold_scores : tuple of (float or None)
+        The same for each fold; None where it is undefined there (a fold with one class).
     seconds : float
         Wall-clock of the whole trial.
     predict_seconds_per_row : float
@@ -82,7 +82,7 @@ class TrialRecord:
     status: Status
     reason: str = ""
     score: float | None = None
-    fold_scores: tuple[float, ...] = ()
+    fold_scores: tuple[float | None, ...] = ()
     seconds: float = 0.0
     predict_seconds_per_row: float = 0.0
     peak_memory_bytes: int = 0
