@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from regatta.evaluation.metrics import METRICS
+from regatta.runs.settings_page import settings_page
 from regatta.runs.workflows import activate
 from regatta.settings import RunSettings
 from regatta.stages.parameters import PARAMETERS
@@ -33,7 +34,8 @@ def render(root: Path | None = None) -> dict[Path, str]:
     Returns
     -------
     dict
-        Text by path: ``component.yaml`` and ``pipeline.yaml``, and each README with its table.
+        Text by path: ``component.yaml`` and ``pipeline.yaml``, each README with its table, and the
+        page of settings.
     """
     root = root or activate()
     texts: dict[Path, str] = {}
@@ -47,6 +49,8 @@ def render(root: Path | None = None) -> dict[Path, str]:
         readme = folder / "README.md"
         if readme.is_file():
             texts[readme] = _with_table(readme.read_text(encoding="utf-8"), spec["root"])
+    if (root / "docs").is_dir():
+        texts[root / "docs" / "settings.md"] = settings_page()
     return texts
 
 
