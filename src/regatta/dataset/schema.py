@@ -42,6 +42,10 @@ class Column:
         Range of a numeric column; of a datetime, in seconds since the epoch.
     example : str, float, bool or None
         One value, for requests and documentation. A datetime's is in ISO 8601.
+    na_values : tuple of str
+        Texts that mean a missing value in this column.
+    format : str
+        How its dates were written (`strptime`), besides ISO 8601; ``""`` for ISO 8601 alone.
     """
 
     name: str
@@ -55,6 +59,13 @@ class Column:
     minimum: float | None = None
     maximum: float | None = None
     example: str | float | bool | None = None
+    na_values: tuple[str, ...] = ()
+    format: str = ""
+
+    def __post_init__(self) -> None:
+        # A list, as it comes out of JSON, would make the column unhashable.
+        object.__setattr__(self, "categories", tuple(self.categories))
+        object.__setattr__(self, "na_values", tuple(self.na_values))
 
 
 @dataclass(frozen=True)
@@ -135,10 +146,7 @@ class Schema:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "Schema":
         """Read what `to_dict` returned."""
-        columns = tuple(
-            Column(**{**column, "categories": tuple(column["categories"])})
-            for column in values["columns"]
-        )
+        columns = tuple(Column(**column) for column in values["columns"])
         return cls(**{**values, "columns": columns, "classes": tuple(values["classes"])})
 
 
