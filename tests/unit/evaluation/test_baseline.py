@@ -1,0 +1,22 @@
+import numpy as np
+import pytest
+
+from regatta.evaluation.baseline import Baseline
+from regatta.evaluation.metrics import METRICS
+
+
+def test_shares_give_the_accuracy_of_the_largest_class():
+    y = np.array([0.0, 0.0, 0.0, 1.0])
+    predicted = Baseline.fit(y, "binary", 2).predict(4)
+    assert METRICS["accuracy"].score(y, predicted) == 0.75
+    assert METRICS["roc_auc"].score(y, predicted) == 0.5
+
+
+def test_a_class_without_training_rows():
+    assert Baseline.fit(np.array([0.0, 2.0]), "multiclass", 3).answer.tolist() == [0.5, 0.0, 0.5]
+
+
+@pytest.mark.parametrize(("metric", "answer"), [("rmse", 4.0), ("mae", 2.0), ("", 4.0)])
+def test_the_constant_suits_the_metric(metric, answer):
+    y = np.array([1.0, 2.0, 9.0])
+    assert Baseline.fit(y, "regression", 1, metric).answer[0] == answer

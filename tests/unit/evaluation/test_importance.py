@@ -1,0 +1,107 @@
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from regatta.evaluation.importance import permutation_importance
+from regatta.evaluation.metrics import METRICS
+
+
+def table(n_rows=3000):
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(
+        {
+            "strong": rng.normal(size=n_rows),
+            "weak": rng.normal(size=n_rows),
+            "city": pd.Series(rng.choice(["Bern", "Basel"], n_rows), dtype="category"),
+            "useless": pd.array(rng.integers(0, 5, n_rows), dtype="Int64"),
+        }
+    )
+    frame.index = pd.RangeIndex(10, 10 + n_rows)
+    y = (3 * frame["strong"] + frame["weak"] + rng.normal(size=n_rows) > 0).to_numpy(float)
+    return frame, y
+
+
+def predict(frame):
+    score = 1 / (1 + np.exp(-(3 * frame["strong"] + frame["weak"]).to_numpy()))
+    return np.column_stack([1 - score, score])
+
+
+def measure(**changes):
+    frame, y = table()
+    values = {
+        "columns": list(frame.columns),
+        "seed": 0,
+        "seconds": 30.0,
+        "stratify": True,
+    } | changes
+    return permutation_importance(predict, frame, y, METRICS["roc_auc"], **values)
+
+
+def test_what_matters_comes_first():
+    found = measure()
+    assert [name for name, *_ in found.columns[:2]] == ["strong", "weak"]
+    losses = {name: loss for name, loss, _ in found.columns}
+    assert losses["strong"] > 5 * losses["weak"] > 0
+    assert losses["useless"] == losses["city"] == 0.0
+    assert (found.n_rows, found.repeats, found.unmeasured) == (1000, 5, ())
+
+
+def test_deterministic():
+    assert measure() == measure()
+    assert measure() != measure(seed=1)
+
+
+def test_a_loss_is_positive_for_a_metric_where_less_is_better():
+    frame, y = table(200)
+    found = permutation_importance(
+        predict, frame, y, METRICS["log_loss"],
+        columns=["strong"], seed=0, seconds=5, stratify=True,
+    )  # fmt: skip
+    assert found.columns[0][1] > 0
+
+
+def test_the_frame_is_left_alone_and_types_stay():
+    frame, y = table(300)
+    before = frame.copy()
+
+    def look(part):
+        assert (part.dtypes == before.dtypes).all()
+        return predict(part)
+
+    permutation_importance(
+        look, frame, y, METRICS["roc_auc"],
+        columns=list(frame.columns), seed=0, seconds=5, stratify=True,
+    )  # fmt: skip
+    pd.testing.assert_frame_equal(frame, before)
+
+
+def test_time_is_kept():
+    def slow(frame):
+        time.sleep(0.05)
+        return predict(frame)
+
+    frame, y = table(100)
+    began = time.monotonic()
+    found = permutation_importance(
+        slow, frame, y, METRICS["roc_auc"],
+        columns=["strong", "weak", "city", "useless"], seed=0, seconds=0.12, stratify=True,
+    )  # fmt: skip
+    assert time.monotonic() - began < 1
+    assert found.repeats == 0
+    assert found.unmeasured
+    assert len(found.columns) + len(found.unmeasured) == 4
+
+
+@pytest.mark.parametrize("stratify", [True, False])
+def test_rare_class_stays_in_the_sample(stratify):
+    frame, _ = table(3000)
+    y = np.zeros(3000)
+    y[:3] = 1.0
+    found = permutation_importance(
+        predict, frame, y, METRICS["roc_auc"],
+        columns=["strong"], seed=0, seconds=5, stratify=stratify,
+    )  # fmt: skip
+    if stratify:
+        assert found.columns

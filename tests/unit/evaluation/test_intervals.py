@@ -1,0 +1,103 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from regatta.evaluation import intervals
+from regatta.evaluation.intervals import Resamples, interval
+from regatta.evaluation.metrics import METRICS, metrics_for
+from regatta.evaluation.weighted import WEIGHTED
+
+
+def example(task, n_rows=60, seed=0):
+    rng = np.random.default_rng(seed)
+    if task == "regression":
+        y = rng.gamma(2.0, 3.0, n_rows)
+        return y, (y + rng.normal(0, 1, n_rows))[:, None]
+    k = 2 if task == "binary" else 4
+    y = rng.integers(0, k, n_rows).astype(float)
+    y[:k] = np.arange(k)
+    # Rounded, so that there are ties.
+    p = np.round(rng.random((n_rows, k)) + 0.7 * np.eye(k)[y.astype(int)] + 0.05, 1)
+    return y, p / p.sum(axis=1, keepdims=True)
+
+
+@pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])
+def test_weights_of_one_are_the_metric(task):
+    y, p = example(task)
+    for metric in metrics_for(task):
+        (weighted,) = WEIGHTED[metric.key](y, p)(np.ones((1, len(y))))
+        assert weighted == pytest.approx(metric.score(y, p)), metric.key
+
+
+@pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])
+@settings(max_examples=15, deadline=None)
+@given(seed=st.integers(0, 2**31))
+def test_weights_are_repeated_rows(task, seed):
+    y, p = example(task, seed=seed)
+    plan = Resamples.plan(y, task, wanted=3, seed=seed)
+    scores = plan.scores(metrics_for(task), y, [p])[0]
+    weights = np.concatenate(list(plan.weights())).astype(int)
+    for number, row in enumerate(weights):
+        for metric in metrics_for(task):
+            expected = metric.score(np.repeat(y, row), np.repeat(p, row, axis=0))
+            assert scores[metric.key][number] == pytest.approx(expected), metric.key
+
+
+def test_every_metric_has_a_weighted_form():
+    assert set(WEIGHTED) == set(METRICS)
+
+
+def test_resamples_keep_the_classes():
+    y = np.r_[np.zeros(97), np.ones(3)]
+    plan = Resamples.plan(y, "binary", wanted=50, seed=1)
+    for block in plan.weights():
+        assert (block[:, :97].sum(axis=1) == 97).all()
+        assert (block[:, 97:].sum(axis=1) == 3).all()
+
+
+def test_same_seed_same_interval():
+    y, p = example("binary", 200)
+    plan = Resamples.plan(y, "binary", wanted=100, seed=3)
+    first = plan.scores([METRICS["roc_auc"]], y, [p, p])
+    assert (first[0]["roc_auc"] == first[1]["roc_auc"]).all()
+    other = Resamples.plan(y, "binary", wanted=100, seed=4).scores([METRICS["roc_auc"]], y, [p])
+    assert (first[0]["roc_auc"] != other[0]["roc_auc"]).any()
+
+
+def test_mean_interval_is_as_wide_as_theory_says():
+    rng = np.random.default_rng(5)
+    y = rng.normal(0, 1, 400)
+    p = np.zeros((400, 1))
+    plan = Resamples.plan(y, "regression", wanted=1000, seed=0)
+    mae = METRICS["mae"]
+    found = interval(mae.score(y, p), plan.scores([mae], y, [p])[0]["mae"], confidence=0.95)
+    wide = 2 * 1.96 * np.abs(y).std() / np.sqrt(400)
+    assert found.high - found.low == pytest.approx(wide, rel=0.1)
+    assert found.low < found.score < found.high
+
+
+def test_large_parts_take_fewer_resamples_and_the_normal_interval(monkeypatch):
+    monkeypatch.setattr(intervals, "CELLS", 10_000)
+    y, p = example("binary", 100)
+    plan = Resamples.plan(y, "binary", wanted=1000, seed=0, n_outputs=2)
+    assert (plan.count, plan.method) == (50, "normal")
+    resampled = plan.scores([METRICS["accuracy"]], y, [p])[0]["accuracy"]
+    found = interval(0.5, resampled, confidence=0.95, method="normal")
+    assert found.high - 0.5 == pytest.approx(0.5 - found.low)
+
+
+def test_chunks_do_not_change_the_draws(monkeypatch):
+    y, _ = example("binary", 50)
+    plan = Resamples.plan(y, "binary", wanted=60, seed=0)
+    whole = np.concatenate(list(plan.weights()))
+    monkeypatch.setattr(intervals, "CHUNK", 500)
+    assert (np.concatenate(list(plan.weights())) == whole).all()
+
+
+def test_undefined_metric_has_no_interval():
+    y, p = np.zeros(30), np.full((30, 2), 0.5)
+    plan = Resamples.plan(y, "binary", wanted=50, seed=0)
+    resampled = plan.scores([METRICS["roc_auc"]], y, [p])[0]["roc_auc"]
+    found = interval(METRICS["roc_auc"].score(y, p), resampled, confidence=0.95)
+    assert found.to_dict() == {"score": None, "low": None, "high": None}
