@@ -1,9 +1,132 @@
 """``regatta run``."""
 
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
 import typer
 
+from regatta.settings import RunSettings, parse_overrides
+
 __all__ = ["register"]
+
+INTERRUPTED = 130
 
 
 def register(app: typer.Typer) -> None:
     """Add the command to the application."""
+    app.command("run")(run)
+
+
+def run(
+    table: Annotated[str, typer.Argument(help="CSV, Parquet or JSON-lines file.")],
+    target: Annotated[str, typer.Option(help="Column to predict.")] = "",
+    task: Annotated[
+        str | None, typer.Option(help="auto, binary, multiclass or regression.  [default: auto]")
+    ] = None,
+    metric: Annotated[str | None, typer.Option(help="Metric to optimise.  [default: auto]")] = None,
+    budget: Annotated[
+        str | None,
+        typer.Option(help="Wall-clock of the whole command: 90s, 5m, 1h30m.  [default: 5m]"),
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(help="Trial tasks side by side.  [default: 1]")
+    ] = None,
+    cores: Annotated[
+        int | None, typer.Option(help="Cores for each of them.  [default: all, shared]")
+    ] = None,
+    name: Annotated[
+        str | None, typer.Option(help="Name of the model.  [default: from the file's name]")
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="Seed of everything that is drawn.  [default: 0]")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Output folder.  [default: runs/<name>-<time>]")
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace an earlier run in the output folder.")
+    ] = False,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Any other setting; may be repeated."),
+    ] = None,
+    deploy: Annotated[
+        bool, typer.Option("--deploy/--no-deploy", help="Serve the winner on this machine.")
+    ] = True,
+) -> None:
+    """Train on a table: race learners, measure the best, register and serve it."""
+    from regatta.runs.request import Request, name_of, parse_seconds
+
+    options = {
+        "name": name,
+        "seed": seed,
+        "data": {"source": table, "target": target or None, "task": task},
+        "search": {"metric": metric, "lanes": workers, "cores": cores},
+        "budget": {"seconds": None if budget is None else parse_seconds(budget)},
+        "deploy": {"target": None if deploy else "none"},
+    }
+    settings = RunSettings.from_values(parse_overrides(set_ or [])).merged(_given(options))
+    if "name" not in settings.model_fields_set:
+        settings = settings.merged({"name": name_of(table)})
+    request = Request.checked(settings, out=out, overwrite=overwrite)
+    with _interruptible():
+        _execute(request)
+
+
+def _given(options: dict[str, Any]) -> dict[str, Any]:
+    """Return the options that were given."""
+    kept = {
+        key: _given(value) if isinstance(value, dict) else value
+        for key, value in options.items()
+        if value is not None
+    }
+    return {key: value for key, value in kept.items() if value != {}}
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Turn Ctrl-C, SIGTERM and a closed terminal into an orderly end with code 130."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = {
+        number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)
+    }
+    try:
+        yield
+    except KeyboardInterrupt:
+        typer.secho("interrupted; nothing of this run is left", err=True)
+        raise typer.Exit(INTERRUPTED) from None
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _execute(request: Any) -> None:
+    """Run the pipeline, draw it, and print what came of it."""
+    from regatta.runs.session import Session
+
+    with Session(request) as session:
+        # Started first: the child imports kfp while this process imports what it draws with.
+        session.start()
+        from rich.console import Console
+
+        from regatta.runs.processes import uninterrupted
+        from regatta.runs.progress import Progress, View
+        from regatta.runs.results import collect
+        from regatta.runs.summary import show
+
+        console = Console()
+        budget = request.settings.budget
+        progress = Progress(budget.started_at, budget.seconds)
+        with View(progress, console) as view:
+            for event in session.follow():
+                view.tell(event)
+        session.check()
+        with uninterrupted():
+            outcome = collect(request, session.work, session.log, progress.seconds)
+    show(outcome, console)

@@ -1,0 +1,113 @@
+"""Execute a pipeline on the local runner of Kubeflow Pipelines: ``python -m regatta.runs.local``.
+
+The command line starts this module as a process of its own, so that it imports kfp while the
+command line draws, and so that the whole tree of processes can be ended together.
+"""
+
+import json
+import os
+import shlex
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+from regatta.runs.processes import end_own_tree
+from regatta.runs.workflows import activate
+
+__all__ = ["execute", "main"]
+
+
+def execute(arguments: dict[str, Any], root: Path, scratch: Path) -> None:
+    """Run the pipeline function ``train`` by ``kfp.local``.
+
+    Parameters
+    ----------
+    arguments : dict
+        Its arguments.
+    root : Path
+        Folder for the artifacts.
+    scratch : Path
+        Folder for what may be lost.
+
+    Raises
+    ------
+    RuntimeError
+        A task failed; what it said is in the events and in the log.
+    """
+    activate()
+    from kfp import local
+
+    from pipelines.train.pipeline import train
+
+    _widen(int(arguments["search_lanes"]))
+    _stand_in_for_python(scratch)
+    # Only now: the tasks need none of the compiler, but this process did.
+    os.environ["_KFP_RUNTIME"] = "true"
+    local.init(
+        local.SubprocessRunner(use_venv=False),
+        pipeline_root=str(root),
+        workspace_root=str(scratch / "workspace"),
+        raise_on_error=True,
+    )
+    train(**arguments)
+
+
+def _widen(lanes: int) -> None:
+    """Let all lanes run side by side; the runner would take two at a time.
+
+    It has no setting for that. Without the class (another version of kfp) lanes take turns.
+    """
+    from kfp.local.orchestrator import enhanced_dag_orchestrator as orchestrator
+
+    narrow = getattr(orchestrator, "ParallelExecutor", None)
+    if narrow is None or lanes <= 2:
+        return
+
+    class Wide(narrow):  # type: ignore[misc, valid-type]
+        def __init__(self, max_workers: int | None = None) -> None:
+            super().__init__(max_workers)
+            self.conservative_max = self.max_workers = lanes
+
+    orchestrator.ParallelExecutor = Wide
+
+
+def _stand_in_for_python(scratch: Path) -> None:
+    """Make ``python3`` a command that starts this very interpreter.
+
+    The runner replaces the text ``python3`` by ``sys.executable`` in every argument, unquoted: an
+    interpreter in a folder with a blank would not start, and a table under ``lib/python3.11``
+    would not be found. With this stand-in the replacement changes nothing.
+    """
+    folder = scratch / "bin"
+    folder.mkdir(parents=True, exist_ok=True)
+    command = folder / "python3"
+    command.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} "$@"\n', encoding="utf-8")
+    command.chmod(0o755)
+    os.environ["PATH"] = f"{folder}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
+    sys.executable = "python3"
+
+
+def _end_with_parent(descriptor: int) -> None:
+    """End all processes of the run when the command line is gone, killed or not.
+
+    The command line holds the other end of the pipe; it closes when that process ends.
+    """
+
+    def watch() -> None:
+        os.read(descriptor, 1)
+        end_own_tree()
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def main() -> None:
+    """Run the request in the file named by the first argument."""
+    request = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
+    if len(sys.argv) > 2:
+        _end_with_parent(int(sys.argv[2]))
+    execute(request["arguments"], Path(request["root"]), Path(request["scratch"]))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,63 @@
+"""Ending a tree of processes, wherever in it they have made groups of their own."""
+
+import contextlib
+import os
+import signal
+from collections.abc import Iterator
+
+__all__ = ["end_own_tree", "end_tree", "uninterrupted"]
+
+INTERRUPTS = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
+
+
+@contextlib.contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Keep Ctrl-C and its like waiting while something is done that must be whole."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, INTERRUPTS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def end_tree(pid: int) -> None:
+    """Kill a process, all that came from it, and its process group.
+
+    Parameters
+    ----------
+    pid : int
+        Root of the tree; the leader of its own process group.
+
+    Notes
+    -----
+    Each process is stopped before its children are listed, so that none starts another one
+    meanwhile.
+    """
+    import psutil
+
+    def stopped(process: psutil.Process) -> Iterator[psutil.Process]:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.suspend()
+            yield process
+            for child in process.children():
+                yield from stopped(child)
+
+    doomed: list[psutil.Process] = []
+    with contextlib.suppress(psutil.NoSuchProcess):
+        doomed = list(stopped(psutil.Process(pid)))
+    for process in doomed:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        if os.getpgid(pid) == pid:
+            os.killpg(pid, signal.SIGKILL)
+    psutil.wait_procs(doomed, timeout=5)
+
+
+def end_own_tree() -> None:
+    """Kill all that came from this process, its process group, and so itself."""
+    import psutil
+
+    for child in psutil.Process().children():
+        end_tree(child.pid)
+    os.killpg(os.getpgrp(), signal.SIGKILL)

@@ -1,0 +1,172 @@
+"""One run on this machine: its folders, its processes, and what is left of it."""
+
+import contextlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from regatta import errors, events
+from regatta.errors import RegattaError
+from regatta.runs.processes import end_tree, uninterrupted
+from regatta.runs.request import Request
+from regatta.stages.parameters import decompose
+
+__all__ = ["RunFailed", "Session"]
+
+
+class RunFailed(RegattaError):
+    """A task ended without saying why: a defect, or the system killed it."""
+
+    code = "defect"
+
+
+class Session:
+    """The folders and processes of one run; a context manager that leaves nothing behind.
+
+    Artifacts are made in a hidden folder beside the output folder, on the same file system, so
+    that the end is a rename. Temporary files are in a folder of their own.
+
+    Parameters
+    ----------
+    request : Request
+        What to run.
+    """
+
+    def __init__(self, request: Request) -> None:
+        self.request = request
+        self.process: subprocess.Popen[bytes] | None = None
+        self._errors: list[dict[str, Any]] = []
+        self._offset = 0
+        self._lifeline: int | None = None
+
+    def __enter__(self) -> "Session":
+        out = self.request.out
+        self._made = [path for path in (out.parent, *out.parent.parents) if not path.exists()]
+        out.parent.mkdir(parents=True, exist_ok=True)
+        self.work = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
+        self.work.chmod(0o755)
+        self.scratch = Path(tempfile.mkdtemp(prefix="regatta-"))
+        self.log = self.work / "run.log"
+        self.events = self.scratch / "events.jsonl"
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with uninterrupted():
+            self.stop()
+            shutil.rmtree(self.work, ignore_errors=True)
+            shutil.rmtree(self.scratch, ignore_errors=True)
+            for folder in self._made:
+                with contextlib.suppress(OSError):
+                    folder.rmdir()
+
+    def start(self) -> None:
+        """Start the process that executes the pipeline."""
+        request = self.scratch / "request.json"
+        arguments = decompose(self.request.settings)
+        values = {"arguments": arguments, "root": str(self.work), "scratch": str(self.scratch)}
+        request.write_text(json.dumps(values), encoding="utf-8")
+        theirs, self._lifeline = os.pipe()
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "regatta.runs.local", str(request), str(theirs)],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                # The caller's folder may hold a module that shadows one of ours.
+                cwd=self.scratch,
+                env=self._environment(),
+                pass_fds=(theirs,),
+                start_new_session=True,
+            )
+        os.close(theirs)
+
+    def _environment(self) -> dict[str, str]:
+        return {
+            **os.environ,
+            events.EVENTS_VARIABLE: str(self.events),
+            "TMPDIR": str(self.scratch),
+            "PYTHONUNBUFFERED": "1",
+        }
+
+    @property
+    def running(self) -> bool:
+        """Whether the pipeline is at work."""
+        return self.process is not None and self.process.poll() is None
+
+    def news(self) -> Iterator[dict[str, Any]]:
+        """Yield the events since the last call."""
+        for self._offset, event in events.read(self.events, self._offset):
+            if event["event"] == "error":
+                self._errors.append(event)
+            yield event
+
+    def follow(self) -> Iterator[dict[str, Any]]:
+        """Yield events until the pipeline ends."""
+        while self.running:
+            yield from self.news()
+            time.sleep(0.1)
+        yield from self.news()
+
+    def check(self) -> None:
+        """Raise what a task said, if the pipeline did not end well.
+
+        Raises
+        ------
+        RegattaError
+            Of the class that the task raised, with its exit code.
+        RunFailed
+            The task said nothing; the log is kept beside the output folder.
+        """
+        code = self.process.returncode if self.process else 1
+        if code == 0:
+            return
+        if self._errors:
+            raise _rebuilt(self._errors[0])
+        kept = self.request.out.with_name(f"{self.request.out.name}.log")
+        shutil.copyfile(self.log, kept)
+        # The folder that holds the log stays.
+        self._made = []
+        raise RunFailed(
+            f"a task ended without a reason: {self._last_words()}",
+            fix=f"look at the log, {kept}; if the machine was out of memory, lower --workers",
+        )
+
+    def _last_words(self) -> str:
+        """Return the last line of the log that names an exception, or the exit code."""
+        with self.log.open("rb") as log:
+            log.seek(max(0, self.log.stat().st_size - 65_536))
+            lines = log.read().decode("utf-8", "replace").splitlines()
+        named = [
+            line.strip()
+            for line in lines
+            if line.strip().partition(":")[0].rpartition(".")[2].endswith(("Error", "Exception"))
+        ]
+        # The runner's own RuntimeError, the last one, only says which task failed.
+        return (named[-2:] or ["it was killed"])[0][:200]
+
+    def stop(self) -> None:
+        """End every process of the run."""
+        if self.running and self.process:
+            end_tree(self.process.pid)
+            self.process.wait()
+        if self._lifeline is not None:
+            os.close(self._lifeline)
+            self._lifeline = None
+
+
+def _rebuilt(event: dict[str, Any]) -> RegattaError:
+    """Return the error that a task raised, from its event."""
+    known = {
+        value.code: value
+        for value in vars(errors).values()
+        if isinstance(value, type) and issubclass(value, RegattaError)
+    }
+    kind = known.get(event["code"], RegattaError)
+    return kind(event["found"], expected=event["expected"], fix=event["fix"])

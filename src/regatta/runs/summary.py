@@ -1,0 +1,93 @@
+"""What ``regatta run`` prints when it is done."""
+
+import shlex
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from regatta.runs.results import Outcome
+
+__all__ = ["show"]
+
+SHOWN = 10
+
+
+def show(outcome: Outcome, console: Console) -> None:
+    """Print the leaderboard, the score on the locked rows, where things are and what is next.
+
+    Parameters
+    ----------
+    outcome : Outcome
+        The finished run.
+    console : Console
+        Where to print.
+    """
+    console.print()
+    console.print(_leaderboard(outcome.leaderboard))
+    console.print(_score(outcome))
+    console.print(_places(outcome))
+    console.print(Text.assemble("next         ", (_next(outcome), "bold")), soft_wrap=True)
+
+
+def _leaderboard(leaderboard: dict[str, Any]) -> Table:
+    """Return the best trials as a table; those without a model are counted below."""
+    trials = leaderboard["trials"]
+    done = [trial for trial in trials if trial["status"] == "ok"]
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
+    table.add_column("#", justify="right")
+    table.add_column("trial")
+    table.add_column(leaderboard["metric"], justify="right")
+    table.add_column("seconds", justify="right")
+    table.add_column("weight", justify="right")
+    for place, trial in enumerate(done[:SHOWN], start=1):
+        weight = trial.get("weight") or 0
+        table.add_row(
+            str(place),
+            trial["id"],
+            f"{trial['score']:.5g}",
+            f"{trial['seconds']:.1f}",
+            f"{weight:.2f}" if weight else "",
+            style="bold" if weight else "",
+        )
+    rest = max(0, len(done) - SHOWN)
+    failed = len(trials) - len(done)
+    if rest or failed:
+        table.add_row("", f"[dim]{rest} more, {failed} without a model")
+    return table
+
+
+def _score(outcome: Outcome) -> Text:
+    """Return the score on the locked rows with its interval."""
+    return Text(f"\nlocked rows  {outcome.evaluation}")
+
+
+def _places(outcome: Outcome) -> Text:
+    """Return the lines that say where things are."""
+    record = outcome.record
+    lines = [
+        ("report", str(_short(outcome.out / "report.html"))),
+        ("version", _version(record["version"])),
+        ("service", record["service"].get("url", "")),
+        ("time", f"{record['seconds']:.0f} s of {record['budget_seconds']:g} s"),
+    ]
+    return Text("\n".join(f"{name:<12} {value}" for name, value in lines if value))
+
+
+def _version(version: dict[str, Any]) -> str:
+    """Return the registered name, such as ``churn@3``."""
+    return f"{version['name']}@{version['version']}" if version else ""
+
+
+def _next(outcome: Outcome) -> str:
+    """Return the command that a user may want next."""
+    model = _version(outcome.record["version"]) or str(_short(outcome.out))
+    return f"regatta predict {shlex.quote(model)} TABLE --out predictions.csv"
+
+
+def _short(path: Path) -> Path:
+    """Return a path relative to the current folder where that is shorter."""
+    here = Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path
