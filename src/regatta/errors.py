@@ -16,6 +16,7 @@ RegattaError
 ├─ ArtifactError         missing, corrupt, foreign or too new   exit 3, HTTP 500
 ├─ SearchError           no trial succeeded                     exit 1, HTTP 500
 ├─ TrialSkipped          recorded by the lane, never fatal
+├─ DefectError           a task ended without a reason          exit 1, HTTP 500
 ├─ ServiceError          the service is not ready               exit 1, HTTP 503
 └─ ClusterError          Kubernetes, KFP, object store          exit 4, HTTP 503
 ```
@@ -30,6 +31,7 @@ __all__ = [
     "BudgetError",
     "ClusterError",
     "DataError",
+    "DefectError",
     "RegattaError",
     "RequestError",
     "SchemaError",
@@ -152,6 +154,12 @@ class TrialSkipped(RegattaError):
     """A trial was not tried: too large, too slow or not applicable. Recorded, never fatal."""
 
     code = "skipped"
+
+
+class DefectError(RegattaError):
+    """A task ended without saying why: a fault of Regatta's, or the system killed it."""
+
+    code = "defect"
 
 
 class ServiceError(RegattaError):

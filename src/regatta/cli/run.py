@@ -24,27 +24,30 @@ def run(
     table: Annotated[str, typer.Argument(help="CSV, Parquet or JSON-lines file.")],
     target: Annotated[str, typer.Option(help="Column to predict.")] = "",
     task: Annotated[
-        str | None, typer.Option(help="auto, binary, multiclass or regression.  [default: auto]")
+        str | None,
+        typer.Option(help="auto, binary, multiclass or regression.", show_default="auto"),
     ] = None,
-    metric: Annotated[str | None, typer.Option(help="Metric to optimise.  [default: auto]")] = None,
+    metric: Annotated[
+        str | None, typer.Option(help="Metric to optimise.", show_default="auto")
+    ] = None,
     budget: Annotated[
         str | None,
-        typer.Option(help="Wall-clock of the whole command: 90s, 5m, 1h30m.  [default: 5m]"),
+        typer.Option(help="Wall-clock of the whole command: 90s, 5m, 1h30m.", show_default="5m"),
     ] = None,
     workers: Annotated[
-        int | None, typer.Option(help="Trial tasks side by side.  [default: 1]")
+        int | None, typer.Option(help="Trial tasks side by side.", show_default="1")
     ] = None,
     cores: Annotated[
-        int | None, typer.Option(help="Cores for each of them.  [default: all, shared]")
+        int | None, typer.Option(help="Cores for each of them.", show_default="all, shared")
     ] = None,
     name: Annotated[
-        str | None, typer.Option(help="Name of the model.  [default: from the file's name]")
+        str | None, typer.Option(help="Name of the model.", show_default="from the file's name")
     ] = None,
     seed: Annotated[
-        int | None, typer.Option(help="Seed of everything that is drawn.  [default: 0]")
+        int | None, typer.Option(help="Seed of everything that is drawn.", show_default="0")
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(help="Output folder.  [default: runs/<name>-<time>]")
+        Path | None, typer.Option(help="Output folder.", show_default="runs/<name>-<time>")
     ] = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace an earlier run in the output folder.")

@@ -13,18 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from regatta import errors, events
-from regatta.errors import RegattaError
+from regatta.errors import DefectError, RegattaError
 from regatta.runs.processes import end_tree, uninterrupted
 from regatta.runs.request import Request
 from regatta.stages.parameters import decompose
 
-__all__ = ["RunFailed", "Session"]
-
-
-class RunFailed(RegattaError):
-    """A task ended without saying why: a defect, or the system killed it."""
-
-    code = "defect"
+__all__ = ["Session"]
 
 
 class Session:
@@ -102,7 +96,8 @@ class Session:
 
     def news(self) -> Iterator[dict[str, Any]]:
         """Yield the events since the last call."""
-        for self._offset, event in events.read(self.events, self._offset):
+        for offset, event in events.read(self.events, self._offset):
+            self._offset = offset
             if event["event"] == "error":
                 self._errors.append(event)
             yield event
@@ -121,7 +116,7 @@ class Session:
         ------
         RegattaError
             Of the class that the task raised, with its exit code.
-        RunFailed
+        DefectError
             The task said nothing; the log is kept beside the output folder.
         """
         code = self.process.returncode if self.process else 1
@@ -133,7 +128,7 @@ class Session:
         shutil.copyfile(self.log, kept)
         # The folder that holds the log stays.
         self._made = []
-        raise RunFailed(
+        raise DefectError(
             f"a task ended without a reason: {self._last_words()}",
             fix=f"look at the log, {kept}; if the machine was out of memory, lower --workers",
         )

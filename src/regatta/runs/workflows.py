@@ -1,4 +1,4 @@
-"""Where the components and pipelines are: beside the library in a checkout, inside an installed one.
+"""Where the components and pipelines are: beside the library in a checkout, inside if installed.
 
 They are no part of the library, because Kubeflow Pipelines asks for modules of their own; the
 wheel carries copies, so that an installed Regatta runs the same pipelines as a checkout.
