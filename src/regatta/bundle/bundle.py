@@ -63,7 +63,8 @@ class Bundle:
     thresholds : tuple of float
         See `BundleSpec`.
     metadata : mapping
-        What else bundle.json says: metric, score, members, fingerprint, versions ...
+        What else bundle.json says: metric, score, members, fingerprint, versions, and
+        ``columns``, the names of all columns of the training table.
     features : RowFeatures
         Row-wise features.
     parts : tuple of Part
@@ -129,8 +130,9 @@ class Bundle:
             Probabilities.
         """
         if self.thresholds:
-            return (predicted / np.asarray(self.thresholds)).argmax(axis=1)
-        return predicted.argmax(axis=1)
+            predicted = predicted / np.asarray(self.thresholds)
+        codes: npt.NDArray[np.intp] = predicted.argmax(axis=1)
+        return codes
 
     def predict(self, frame: pd.DataFrame) -> pd.DataFrame:
         """Predict a table.

@@ -72,7 +72,7 @@ def _values(artifact: Artifact) -> dict[str, Any]:
 
 
 def _column(values: Mapping[str, Any]) -> Column:
-    return Column(**{**values, "categories": tuple(values["categories"])})
+    return Column(**values)
 
 
 def _features(values: Mapping[str, Any]) -> Any:

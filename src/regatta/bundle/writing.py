@@ -13,6 +13,7 @@ from typing import Any
 
 from regatta import __version__
 from regatta.artifacts import write_json, writing
+from regatta.artifacts.base import MANIFEST
 from regatta.bundle.spec import BundleSpec, MemberSpec
 from regatta.errors import ArtifactError
 
@@ -85,7 +86,7 @@ def _digest(folder: Path) -> str:
     """Name a folder by its content: twelve hexadecimal digits."""
     digest = hashlib.sha256()
     for file in sorted(folder.rglob("*")):
-        if file.is_file():
+        if file.is_file() and file.name != MANIFEST:
             digest.update(file.relative_to(folder).as_posix().encode() + b"\0")
             digest.update(hashlib.sha256(file.read_bytes()).digest())
     return digest.hexdigest()[:12]
@@ -99,10 +100,12 @@ def _copy(source: Path, target: Path) -> None:
             expected="an encoder or model that a trial wrote",
             fix="run the trial again",
         )
-    shutil.copytree(source, target, copy_function=link_or_copy)
+    # Without their own manifests: the bundle's shall hold the hash of every single file.
+    ignore = shutil.ignore_patterns(MANIFEST)
+    shutil.copytree(source, target, copy_function=_link_or_copy, ignore=ignore)
 
 
-def link_or_copy(source: str, target: str) -> None:
+def _link_or_copy(source: str, target: str) -> None:
     """Make a hard link; copy where the two lie on different file systems."""
     try:
         os.link(source, target)
@@ -121,6 +124,7 @@ def _description(spec: BundleSpec, members: list[dict[str, Any]]) -> dict[str, A
         "metric": spec.metric,
         "score": spec.score,
         "signature": [asdict(column) for column in schema.features],
+        "columns": [column.name for column in schema.columns],
         "features": dict(spec.features),
         "members": members,
         "thresholds": list(spec.thresholds),

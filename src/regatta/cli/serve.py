@@ -1,4 +1,9 @@
-"""``regatta serve``."""
+"""``regatta serve`` and ``regatta stop``."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
 
 import typer
 
@@ -6,4 +11,53 @@ __all__ = ["register"]
 
 
 def register(app: typer.Typer) -> None:
-    """Add the command to the application."""
+    """Add the commands to the application."""
+    app.command()(serve)
+    app.command()(stop)
+
+
+def serve(
+    model: Annotated[
+        str,
+        typer.Argument(
+            help="A bundle folder, a run folder, or a registered name: name, name@3, "
+            "name@champion.",
+            show_default=False,
+        ),
+    ],
+    port: Annotated[int, typer.Option(help="Port; 0 for a free one.", min=0, max=65535)] = 8080,
+    host: Annotated[str, typer.Option(help="Address; 0.0.0.0 for all.")] = "127.0.0.1",
+    name: Annotated[str, typer.Option(help="Name in URLs; the model's own if left out.")] = "",
+    registry: Annotated[str, typer.Option(help="Folder of the registry.")] = "",
+) -> None:
+    """Serve a model over KServe's protocols V1 and V2, until Ctrl-C."""
+    from regatta.artifacts import open_artifact, read_json
+    from regatta.registry import find, registry_root
+
+    found = find(model, registry_root(registry))
+    artifact = open_artifact(found.bundle, "bundle", verify=False)
+    served = name or found.name or str(read_json(artifact.file("bundle.json"))["name"])
+    command = [sys.executable, "-m", "regatta.serving", "--model_name", served]
+    command += ["--model_dir", str(found.bundle), "--model_version", found.version]
+    command += ["--host", host, "--http_port", str(port)]
+    sys.stdout.flush()
+    # This process becomes the server: its signals and its end are the server's.
+    os.execv(sys.executable, command)
+
+
+def stop(
+    name: Annotated[str, typer.Argument(help="Name of a service.", show_default=False)],
+) -> None:
+    """Stop a service that `regatta run` started; requests at work are finished first."""
+    from regatta.registry import home
+    from regatta.serving import services
+
+    folder: Path = home() / "services"
+    service = services.get(folder, name)
+    was_running = services.stop(service)
+    with services.locked(folder, name):
+        now = services.read(folder, name)
+        if now and now.pid == service.pid:
+            services.forget(folder, name)
+    what = "is stopped" if was_running else "was not running"
+    typer.echo(f"The service {name} {service.version} at {service.url} {what}.")

@@ -1,0 +1,75 @@
+"""``python -m regatta.serving``: what images and the local deployment start."""
+
+import argparse
+import logging
+import os
+import socket
+import sys
+
+from regatta import logs
+from regatta.errors import RegattaError
+
+__all__ = ["main"]
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Serve a bundle; return the exit code.
+
+    Parameters
+    ----------
+    arguments : list of str, optional
+        Command line, without the program's name. Flags are spelt as KServe's own.
+    """
+    chosen = _parser().parse_args(arguments)
+    # Before anything that starts native threads is imported.
+    os.environ.setdefault("OMP_NUM_THREADS", str(chosen.cores))
+    logs.configure(logging.INFO)
+    # KServe reads the command line of the process when it is imported.
+    sys.argv = sys.argv[:1]
+    from regatta.serving.app import serve
+    from regatta.serving.sockets import bind
+
+    try:
+        if chosen.listen_fd >= 0:
+            listener = socket.socket(fileno=chosen.listen_fd)
+        else:
+            listener = bind(chosen.host, chosen.http_port)
+        serve(
+            chosen.model_dir,
+            chosen.model_name,
+            listener,
+            version=chosen.model_version,
+            threads=max(2, chosen.cores),
+            max_body_bytes=chosen.max_body_bytes,
+        )
+    except RegattaError as err:
+        if os.environ.get("REGATTA_DEBUG"):
+            raise
+        sys.stderr.write(f"{err}\n")
+        return err.exit_code
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m regatta.serving", description="Serve a bundle over KServe's protocols."
+    )
+    add = parser.add_argument
+    add("--model_dir", default="/mnt/models", help="folder of the bundle")
+    add("--model_name", default="model", help="name of the model in URLs")
+    add("--model_version", default="", help="version of the model, for metadata and metrics")
+    add("--http_port", type=int, default=8080, help="port; 0 for a free one")
+    add("--host", default="127.0.0.1", help="address to listen on; 0.0.0.0 for all")
+    add("--cores", type=int, default=_cores(), help="cores to use")
+    add("--max_body_bytes", type=int, default=32 * 2**20, help="longest request body")
+    add("--listen_fd", type=int, default=-1, help="socket that the parent process has bound")
+    return parser
+
+
+def _cores() -> int:
+    """Return the cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

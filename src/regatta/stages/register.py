@@ -1,0 +1,71 @@
+"""Register: the bundle becomes the next version of its model."""
+
+from typing import Any
+
+from regatta.artifacts import open_artifact, read_json, write_json, writing
+from regatta.registry import Registry, registry_root
+from regatta.settings import RunSettings
+from regatta.stages.task import stage
+
+__all__ = ["run"]
+
+
+def run(bundle: str, evaluation: str, settings: str, version: str) -> dict[str, Any]:
+    """Copy a bundle into the registry.
+
+    Parameters
+    ----------
+    bundle : str
+        Path of the bundle.
+    evaluation : str
+        Path of the evaluation, whose verdict decides the alias: ``promote`` makes the version
+        champion, ``keep`` makes it challenger.
+    settings : str
+        Settings of the run as JSON.
+    version : str
+        Path of the version artifact to write.
+
+    Returns
+    -------
+    dict
+        ``name``, ``version`` and ``verdict``.
+
+    Raises
+    ------
+    ArtifactError
+        The bundle or the evaluation is missing or damaged.
+    UsageError
+        The registry cannot be written.
+    """
+    chosen = RunSettings.from_json(settings)
+    with stage("register") as numbers:
+        measured = read_json(open_artifact(evaluation, "evaluation").file("evaluation.json"))
+        described = read_json(open_artifact(bundle, "bundle", verify=False).file("bundle.json"))
+        registry = Registry(registry_root(chosen.deploy.registry))
+        verdict = "keep" if measured.get("verdict") == "keep" else "promote"
+        added = registry.register(
+            bundle,
+            chosen.name,
+            verdict=verdict,
+            task=described["task"],
+            target=described["target"],
+            metric=described["metric"],
+            score=described["score"],
+            metrics=measured.get("metrics", {}),
+            members=len(described["members"]),
+            fingerprint=described["fingerprint"],
+        )
+        with writing(version, "version", name=added.name, version=added.number) as folder:
+            write_json(
+                folder / "version.json",
+                {
+                    "name": added.name,
+                    "version": added.number,
+                    "path": str(added.path),
+                    "registry": str(registry.root),
+                    "aliases": list(added.aliases),
+                    "verdict": verdict,
+                },
+            )
+        numbers.update(name=added.name, version=added.number, verdict=verdict)
+    return numbers
