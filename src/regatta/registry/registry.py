@@ -27,7 +27,7 @@ from typing import Any, Literal
 from regatta.artifacts import open_artifact, read_json, write_json
 from regatta.errors import ArtifactError, UsageError, nearest
 
-__all__ = ["ALIASES", "Registry", "Version"]
+__all__ = ["ALIASES", "Registry", "Verdict", "Version"]
 
 ALIASES = ("champion", "challenger", "previous")
 Verdict = Literal["promote", "keep"]
@@ -193,11 +193,11 @@ class Registry:
         """Return the version number behind each alias that is set."""
         path = self._model(name) / "aliases.json"
         try:
-            values = read_json(path)
+            values = dict(read_json(path).items())
             return {alias: int(values[alias]) for alias in ALIASES if alias in values}
         except FileNotFoundError:
             return {}
-        except (ValueError, TypeError) as err:
+        except (ValueError, TypeError, AttributeError) as err:
             raise ArtifactError(
                 f"{str(path)!r} is damaged",
                 expected='an object like {"champion": 1}',

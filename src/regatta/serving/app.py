@@ -116,11 +116,8 @@ class _Rest(RESTServer):  # type: ignore[misc]
 
     def _add_exception_handlers(self, app: FastAPI) -> None:
         super()._add_exception_handlers(app)
-        app.add_exception_handler(RegattaError, _answer_regatta)
-        app.add_exception_handler(InvalidInput, _answer_invalid)
-        app.add_exception_handler(RequestValidationError, _answer_shape)
-        app.add_exception_handler(HTTPException, _answer_http)
-        app.add_exception_handler(Exception, _answer_defect)
+        for kind in (RegattaError, InvalidInput, RequestValidationError, HTTPException, Exception):
+            app.add_exception_handler(kind, _answer)
 
 
 class _Server(ModelServer):  # type: ignore[misc]
@@ -159,28 +156,19 @@ class _Server(ModelServer):  # type: ignore[misc]
         logger.info("stopped")
 
 
-async def _answer_regatta(_: Request, error: RegattaError) -> Response:
-    return _error(error.http_status, str(error))
-
-
-async def _answer_invalid(_: Request, error: InvalidInput) -> Response:
-    return _error(400, str(error))
-
-
-async def _answer_shape(_: Request, error: RequestValidationError) -> Response:
-    """Answer a V2 body that is not of the protocol's shape, with the first thing that is not."""
-    first = error.errors()[0]
-    place = ".".join(str(part) for part in first["loc"] if part != "InferenceRequest")
-    message = f"the request does not fit the V2 protocol at {place[:100]!r}: {first['msg']}"
-    return _error(400, f"{message}. To fix: compare it with the model's metadata")
-
-
-async def _answer_http(_: Request, error: HTTPException) -> Response:
-    return _error(error.status_code, str(error.detail))
-
-
-async def _answer_defect(request: Request, error: Exception) -> Response:
-    """Answer what should not have happened; the log has the traceback."""
+async def _answer(request: Request, error: Exception) -> Response:
+    """Answer a request that could not be served: the server's one handler of exceptions."""
+    if isinstance(error, RegattaError):
+        return _error(error.http_status, str(error))
+    if isinstance(error, InvalidInput):
+        return _error(400, str(error))
+    if isinstance(error, RequestValidationError):
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"] if part != "InferenceRequest")
+        message = f"the request does not fit the V2 protocol at {place[:100]!r}: {first['msg']}"
+        return _error(400, f"{message}. To fix: compare it with the model's metadata")
+    if isinstance(error, HTTPException):
+        return _error(error.status_code, str(error.detail))
     logger.error("%s %s", request.method, request.url.path, exc_info=error)
     return _error(500, "the server could not answer; its log says why")
 

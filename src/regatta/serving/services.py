@@ -77,7 +77,7 @@ class Service:
         try:
             process = psutil.Process(self.pid)
             same = abs(process.create_time() - self.started_at) < 2
-            return same and process.status() != psutil.STATUS_ZOMBIE
+            return bool(same and process.status() != psutil.STATUS_ZOMBIE)
         except psutil.NoSuchProcess:
             return False
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from regatta.artifacts import open_artifact, read_json, write_json, writing
-from regatta.registry import Registry, registry_root
+from regatta.registry import Registry, Verdict, registry_root
 from regatta.settings import RunSettings
 from regatta.stages.task import stage
 
@@ -42,7 +42,7 @@ def run(bundle: str, evaluation: str, settings: str, version: str) -> dict[str, 
         measured = read_json(open_artifact(evaluation, "evaluation").file("evaluation.json"))
         described = read_json(open_artifact(bundle, "bundle", verify=False).file("bundle.json"))
         registry = Registry(registry_root(chosen.deploy.registry))
-        verdict = "keep" if measured.get("verdict") == "keep" else "promote"
+        verdict: Verdict = "keep" if measured.get("verdict") == "keep" else "promote"
         added = registry.register(
             bundle,
             chosen.name,
