@@ -73,8 +73,8 @@ class Session:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                # The caller's folder may hold a module that shadows one of ours.
-                cwd=self.scratch,
+                # A service that is started here outlives any folder of the run.
+                cwd="/",
                 env=self._environment(),
                 pass_fds=(theirs,),
                 start_new_session=True,
@@ -86,6 +86,8 @@ class Session:
             **os.environ,
             events.EVENTS_VARIABLE: str(self.events),
             "TMPDIR": str(self.scratch),
+            # No module in a folder of the user's may shadow one of ours.
+            "PYTHONSAFEPATH": "1",
             "PYTHONUNBUFFERED": "1",
         }
 

@@ -60,8 +60,16 @@ def _leaderboard(leaderboard: dict[str, Any]) -> Table:
 
 
 def _score(outcome: Outcome) -> Text:
-    """Return the score on the locked rows with its interval."""
-    return Text(f"\nlocked rows  {outcome.evaluation}")
+    """Return the score on the locked rows, its interval, and what a constant answer scores."""
+    metric = outcome.evaluation["metric"]
+    confidence = outcome.evaluation["intervals"]["confidence"]
+    text = Text("\nlocked rows  ")
+    text.append(f"{metric['key']} {metric['score']:.4g}", "bold green")
+    if metric["low"] is not None:
+        text.append(f"  ({metric['low']:.4g} to {metric['high']:.4g} at {confidence:.0%})")
+    if metric["baseline"] is not None:
+        text.append(f"  a constant scores {metric['baseline']:.4g}", "dim")
+    return text
 
 
 def _places(outcome: Outcome) -> Text:
