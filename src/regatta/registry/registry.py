@@ -193,8 +193,7 @@ class Registry:
         """Return the version number behind each alias that is set."""
         path = self._model(name) / "aliases.json"
         try:
-            values = dict(read_json(path).items())
-            return {alias: int(values[alias]) for alias in ALIASES if alias in values}
+            return {alias: int(n) for alias, n in read_json(path).items() if alias in ALIASES}
         except FileNotFoundError:
             return {}
         except (ValueError, TypeError, AttributeError) as err:

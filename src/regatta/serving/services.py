@@ -81,6 +81,10 @@ class Service:
         except psutil.NoSuchProcess:
             return False
 
+    def serves(self, model_dir: Path) -> bool:
+        """Return whether it is the service of a bundle."""
+        return Path(self.model_dir) == model_dir
+
 
 def start(
     folder: Path, model_dir: Path, name: str, version: str, listener: socket.socket
@@ -144,7 +148,7 @@ def wait_ready(service: Service, seconds: float = READY_SECONDS) -> None:
     Raises
     ------
     ServiceError
-        Its process ended, or it was not ready in time; the message has the end of its log.
+        Its process ended, or it was not ready in time.
     """
     client = Client(service.url, service.name, timeout_seconds=5)
     deadline = time.monotonic() + seconds
@@ -153,8 +157,7 @@ def wait_ready(service: Service, seconds: float = READY_SECONDS) -> None:
         if ended or time.monotonic() > deadline:
             what = "ended before it was ready" if ended else f"is not ready after {seconds:.0f} s"
             raise ServiceError(
-                f"the service of {service.name} {service.version} {what}; "
-                f"its log ends with: {tail(Path(service.log))}",
+                f"the service of {service.name} {service.version} {what}",
                 expected="a ready service",
                 fix=f"read {service.log}",
             )

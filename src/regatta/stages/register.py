@@ -42,7 +42,7 @@ def run(bundle: str, evaluation: str, settings: str, version: str) -> dict[str, 
         measured = read_json(open_artifact(evaluation, "evaluation").file("evaluation.json"))
         described = read_json(open_artifact(bundle, "bundle", verify=False).file("bundle.json"))
         registry = Registry(registry_root(chosen.deploy.registry))
-        verdict: Verdict = "keep" if measured.get("verdict") == "keep" else "promote"
+        verdict: Verdict = measured["verdict"]["decision"]
         added = registry.register(
             bundle,
             chosen.name,
@@ -51,7 +51,11 @@ def run(bundle: str, evaluation: str, settings: str, version: str) -> dict[str, 
             target=described["target"],
             metric=described["metric"],
             score=described["score"],
-            metrics=measured.get("metrics", {}),
+            locked_score=measured["metric"]["score"],
+            # Which rows were locked: the next run may compare with this version only if it locks
+            # the same ones.
+            locked={"sha256": measured["locked"]["sha256"]},
+            reason=measured["verdict"]["reason"],
             members=len(described["members"]),
             fingerprint=described["fingerprint"],
         )
