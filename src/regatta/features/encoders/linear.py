@@ -1,0 +1,145 @@
+"""The matrix for linear models: sparse, scaled numbers, indicators and weighted words."""
+
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+
+from regatta.artifacts.state import State
+from regatta.features.encoders.base import Encoder, Frame, Matrix, column, varying
+from regatta.features.encoders.categories import MISSING, Categories
+from regatta.features.encoders.numbers import Scaling
+from regatta.features.encoders.text import TermWeights
+from regatta.features.rows import Feature
+from regatta.settings import Task
+
+__all__ = ["LinearEncoder"]
+
+MOST_CODES = 1000
+MOST_INDICATORS = 50_000
+MOST_TERMS = 30_000
+LEAST_ROWS = 5
+
+
+class LinearEncoder(Encoder):
+    """Encode for linear models: CSR, float32.
+
+    Numbers are scaled, with a flag where one was missing. Parts of dates that come round again
+    (hour, weekday) and categories become indicators, with one for rare values. Text becomes
+    TF-IDF. Nothing depends on the target.
+    """
+
+    key: ClassVar[str] = "linear"
+
+    def __init__(self, columns: tuple[Feature, ...]) -> None:
+        super().__init__(columns)
+        empty = np.empty(0, dtype=bool)
+        scaling = Scaling([], np.empty((4, 0), np.float32), empty, empty)
+        self._set(scaling, [], [], Categories([], [], []), TermWeights([], [], []))
+
+    def fit_transform(
+        self,
+        frame: Frame,
+        y: npt.NDArray[np.float64],
+        task: Task,
+        n_outputs: int,
+        seed: int,
+        deadline: float,
+    ) -> Matrix:
+        """Fit on training rows and encode them (see `Encoder.fit_transform`)."""
+        numeric = varying(frame, self._named("numeric"))
+        periods = {feature.name: feature.period for feature in self.columns if feature.period}
+        cyclic = [name for name in numeric if name in periods]
+        plain = [name for name in numeric if name not in periods]
+        labelled = self._named("categorical")
+        most = max(2, min(MOST_CODES, MOST_INDICATORS // max(len(labelled), 1)))
+        least = LEAST_ROWS if len(y) >= 200 else 2
+        self._set(
+            Scaling.fit(frame, plain, keep_zeros=True, seed=seed),
+            cyclic,
+            [periods[name] for name in cyclic],
+            Categories.fit(frame, labelled, most=most, least_rows=least),
+            TermWeights.fit(frame, self._named("text"), MOST_TERMS),
+        )
+        return self.transform(frame)
+
+    def transform(self, frame: Frame) -> Matrix:
+        """Encode any rows (see `Encoder.transform`)."""
+        scaled = self._scaling.transform(frame)
+        n_rows, n_scaled = scaled.shape
+        n_indicators = len(self._cyclic) + len(self._categories.names)
+        places = np.empty((n_rows, n_scaled + n_indicators), dtype=np.int32)
+        places[:, :n_scaled] = np.arange(n_scaled, dtype=np.int32)
+        there = np.empty(places.shape, dtype=bool)
+        np.not_equal(scaled, 0, out=there[:, :n_scaled])
+        end = n_scaled
+        for codes, width in self._indicators(frame):
+            places[:, end] = self._starts[end - n_scaled] + codes
+            there[:, end] = (codes >= 0) & (codes < width)
+            end += 1
+        values = np.ones(places.shape, dtype=np.float32)
+        values[:, :n_scaled] = scaled
+        starts = np.zeros(n_rows + 1, dtype=np.int64)
+        np.cumsum(there.sum(axis=1), out=starts[1:])
+        shape = (n_rows, n_scaled + int(self._widths.sum()))
+        matrix = sparse.csr_matrix((values[there], places[there], starts), shape=shape)
+        if not self._words.names:
+            return matrix
+        return sparse.hstack([matrix, self._words.transform(frame)], format="csr")
+
+    def _indicators(self, frame: Frame) -> Any:
+        """Yield codes and width of each column that becomes indicators."""
+        for name, period in zip(self._cyclic, self._periods, strict=True):
+            values = column(frame, name)
+            yield np.nan_to_num(values, nan=MISSING).astype(np.int32), period + 1
+        for place in range(len(self._categories.names)):
+            yield self._categories.codes(frame, place), self._categories.width(place)
+
+    def _set(
+        self,
+        scaling: Scaling,
+        cyclic: list[str],
+        periods: list[int],
+        categories: Categories,
+        words: TermWeights,
+    ) -> None:
+        """Take over what was fitted, and name the columns."""
+        self._scaling, self._cyclic, self._periods = scaling, cyclic, periods
+        self._categories, self._words = categories, words
+        widths = [period + 1 for period in periods]
+        widths += [categories.width(place) for place in range(len(categories.names))]
+        self._widths = np.array(widths, dtype=np.int64)
+        self._starts = scaling.n_columns + np.cumsum(self._widths) - self._widths
+        names = scaling.column_names()
+        for name, width in zip([*cyclic, *categories.names], widths, strict=True):
+            names += [f"{name}={code}" for code in range(width)]
+        for name, terms in zip(words.names, words.terms, strict=True):
+            names += [f"{name}~{term:08x}" for term in terms]
+        self.names = names
+
+    def state(self) -> dict[str, Any]:
+        """Return what was fitted."""
+        return {
+            **self._scaling.state("scaling"),
+            "cyclic": self._cyclic,
+            "periods": np.array(self._periods, dtype=np.int64),
+            **self._categories.state("categories"),
+            **self._words.state("words"),
+        }
+
+    @classmethod
+    def from_state(cls, state: State) -> "LinearEncoder":
+        """Rebuild an encoder from what `state` returned."""
+        encoder = cls(())
+        cyclic = state.names("cyclic")
+        periods = state.array("periods", np.int64, (len(cyclic),))
+        state.check("periods", bool(((periods > 0) & (periods < 1000)).all()))
+        encoder._set(
+            Scaling.from_state(state, "scaling"),
+            cyclic,
+            periods.tolist(),
+            Categories.from_state(state, "categories"),
+            TermWeights.from_state(state, "words"),
+        )
+        return encoder
