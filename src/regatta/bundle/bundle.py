@@ -114,9 +114,9 @@ class Bundle:
         typed = conform(frame, self.signature)
         predicted = np.zeros((len(typed), self.n_outputs))
         for rows in _chunks(len(typed), max(1, len(self.signature))):
-            featured = self.features.transform(typed.iloc[rows])
+            arrays = self.features.arrays(typed.iloc[rows])
             for part in self.parts:
-                encoded = part.encoder.transform(featured)
+                encoded = part.encoder.transform(arrays)
                 for share, model in part.models:
                     predicted[rows] += share * model.predict(encoded)
         return predicted
