@@ -7,10 +7,8 @@ of numbers and categories that ships in scikit-lego.
 import argparse
 import json
 import os
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +23,8 @@ TOLERANCE = 1e-6
 def main() -> None:
     """Run the demonstration."""
     options = _options()
+    # A registry of its own: a demonstration leaves nothing in the home folder.
+    os.environ.setdefault("REGATTA_HOME", str((BUILD / "home").absolute()))
     BUILD.mkdir(parents=True, exist_ok=True)
     table, target = (options.data, options.target) if options.data else _hearts()
     out = BUILD / "run"
@@ -35,12 +35,11 @@ def main() -> None:
     try:
         difference = _compare(service, out, target)
     finally:
-        _stop(service["pid"])
+        regatta("stop", service["model"])
     if difference > TOLERANCE:
         sys.exit(f"the service and batch prediction differ by {difference:g}")
     print(f"\nThe service answered as the bundle does: largest difference {difference:.1e}.")
-    print("It is stopped. To start it again:")
-    print(f"  {Path(sys.executable).parent / 'regatta'} serve {out}")
+    print(f"To serve it again: {Path(sys.executable).parent / 'regatta'} serve {out}")
 
 
 def regatta(*arguments: str) -> None:
@@ -132,18 +131,6 @@ def _post(client: httpx.Client, path: str, body: dict[str, Any]) -> dict[str, An
     text = json.dumps(answer)
     print(text if len(text) < 800 else text[:800] + "...")
     return answer
-
-
-def _stop(pid: int) -> None:
-    """Stop the service and wait until it is gone."""
-    os.kill(pid, signal.SIGTERM)
-    for _ in range(100):
-        time.sleep(0.1)
-        try:
-            os.kill(pid, 0)
-        except ProcessLookupError:
-            return
-    os.kill(pid, signal.SIGKILL)
 
 
 if __name__ == "__main__":

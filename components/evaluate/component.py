@@ -50,8 +50,18 @@ def evaluate(
     from regatta.stages import task
 
     with task("evaluate"):
-        sources = (dataset.path, schema.path, splits.path, bundle.path, leaderboard.path, plan.path)
-        drawn = stage.run(*sources, evaluation.path, report.path, metrics.path, curves.path)
+        drawn = stage.run(
+            dataset.path,
+            schema.path,
+            splits.path,
+            bundle.path,
+            leaderboard.path,
+            plan.path,
+            evaluation.path,
+            report.path,
+            metrics.path,
+            curves.path,
+        )
         metrics.metadata.update(drawn["metrics"])
         if drawn["roc"]:
             curves.log_roc_curve(*(drawn["roc"][key] for key in ("fpr", "tpr", "thresholds")))

@@ -51,7 +51,8 @@ def end_tree(pid: int) -> None:
     with contextlib.suppress(ProcessLookupError, PermissionError):
         if os.getpgid(pid) == pid:
             os.killpg(pid, signal.SIGKILL)
-    psutil.wait_procs(doomed, timeout=5)
+    # The root is the caller's to wait for: whoever asks first gets its exit code.
+    psutil.wait_procs([process for process in doomed if process.pid != pid], timeout=5)
 
 
 def end_own_tree() -> None:

@@ -1,0 +1,80 @@
+"""The command line: instant, complete, and clear about what it was given."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from regatta import __version__
+from regatta.cli import app
+
+HEAVY = {
+    "kfp",
+    "kserve",
+    "lightgbm",
+    "matplotlib",
+    "numpy",
+    "optuna",
+    "pandas",
+    "pyarrow",
+    "sklearn",
+}
+MOST_MODULES = 700
+COMMANDS = ["run", "predict", "serve", "report", "compile", "doctor", "models"]
+OPTIONS = {
+    "run": "--target --task --metric --budget --workers --cores --name --seed --out --set "
+    "--overwrite --no-deploy",
+    "predict": "--out",
+    "serve": "--port",
+    "compile": "--check",
+}
+
+
+def run(*arguments: str) -> tuple[int, str]:
+    result = CliRunner().invoke(app, list(arguments), env={"COLUMNS": "200"})
+    return result.exit_code, result.output
+
+
+def test_importing_it_is_light() -> None:
+    code = "import json, sys, regatta.cli; print(json.dumps(sorted(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    modules = json.loads(done.stdout)
+    assert not HEAVY.intersection(modules)
+    # Time depends on the machine; the number of modules is what it is made of.
+    assert len(modules) < MOST_MODULES
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_each_command_explains_itself(command: str) -> None:
+    code, text = run(command, "--help")
+    assert code == 0
+    for option in OPTIONS.get(command, "").split():
+        assert option in text
+
+
+def test_models_has_its_verbs() -> None:
+    _, text = run("models", "--help")
+    assert all(verb in text for verb in ("list", "show", "promote", "rollback"))
+
+
+def test_version() -> None:
+    assert run("--version") == (0, f"regatta {__version__}\n")
+
+
+def test_an_unknown_option_ends_with_2() -> None:
+    code, _ = run("run", "table.csv", "--tagret", "y")
+    assert code == 2
+
+
+def test_compile_check_passes(tmp_path: Path) -> None:
+    code, text = run("compile", "--check")
+    assert (code, text) == (0, "all compiled files are current\n")
+
+
+def test_doctor_finds_this_machine_ready(monkeypatch: pytest.MonkeyPatch) -> None:
+    code, text = run("doctor")
+    assert code == 0
+    assert "Local runs: ready" in text

@@ -1,0 +1,109 @@
+"""The compiled files are current, and the pipeline is what a cluster and its form ask for."""
+
+import re
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+import yaml
+
+from regatta.evaluation.metrics import METRICS
+from regatta.runs import compile as compiled
+from regatta.settings import RunSettings
+from regatta.stages.parameters import PARAMETERS
+
+ROOT = Path(__file__).parents[2]
+YAML = ROOT / "pipelines" / "train" / "pipeline.yaml"
+REQUIRED = {"data_source", "data_target"}
+
+
+@pytest.fixture(scope="module")
+def spec() -> dict[str, Any]:
+    values: dict[str, Any] = yaml.safe_load(YAML.read_text())
+    return values
+
+
+@pytest.fixture(scope="module")
+def parameters(spec: dict[str, Any]) -> dict[str, Any]:
+    values: dict[str, Any] = spec["root"]["inputDefinitions"]["parameters"]
+    return values
+
+
+def test_the_compiled_files_are_current() -> None:
+    assert compiled.outdated() == []
+
+
+def test_a_change_is_noticed_and_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "pipeline.yaml"
+    monkeypatch.setattr(compiled, "render", lambda root=None: {path: "new\n"})
+    path.write_text("old\n")
+    assert compiled.outdated() == [path]
+    assert compiled.write() == [path]
+    assert compiled.outdated() == []
+
+
+def test_compiled_files_are_ascii() -> None:
+    for path in (*ROOT.glob("components/*/component.yaml"), YAML):
+        assert path.read_text().isascii(), path
+
+
+def test_only_source_and_target_must_be_given(parameters: dict[str, Any]) -> None:
+    assert {name for name, value in parameters.items() if "defaultValue" not in value} == REQUIRED
+    assert None not in [value.get("defaultValue", 0) for value in parameters.values()]
+
+
+def test_defaults_are_those_of_the_settings(parameters: dict[str, Any]) -> None:
+    settings = RunSettings()
+    # A server that is started in a pod would end with it.
+    assert parameters["release_target"]["defaultValue"] == "none"
+    for name in set(PARAMETERS) - REQUIRED - {"release_target"}:
+        value: Any = settings
+        for key in PARAMETERS[name].split("."):
+            value = getattr(value, key)
+        assert parameters[name]["defaultValue"] == value, name
+
+
+def test_parameters_are_settings_and_sort_as_they_are_written(parameters: dict[str, Any]) -> None:
+    assert set(parameters) == {*PARAMETERS, "run_settings"}
+    assert all(re.match("data_|release_|run_|search_", name) for name in parameters)
+    source = (YAML.parent / "pipeline.py").read_text()
+    written = re.findall(r"^    (\w+): (?:str|int|float)", source.partition(") -> None:")[0], re.M)
+    assert written == sorted(parameters)
+
+
+def test_choices_are_written_as_literals(parameters: dict[str, Any]) -> None:
+    found = {name: value["literals"] for name, value in parameters.items() if "literals" in value}
+    assert set(found) == {"data_task", "release_target", "search_metric", "search_strategy"}
+    assert found["search_metric"] == ["auto", *METRICS]
+    task = RunSettings.model_fields["data"].annotation.model_fields["task"]  # type: ignore[union-attr]
+    assert found["data_task"] == list(get_args(task.annotation))
+
+
+def test_there_are_about_six_tasks(spec: dict[str, Any]) -> None:
+    tasks = set(spec["root"]["dag"]["tasks"])
+    assert tasks == {"ingest", "prepare", "for-loop-1", "ensemble", "evaluate", "release"}
+
+
+def test_what_a_user_opens_is_outside_the_loop(spec: dict[str, Any]) -> None:
+    loop = spec["components"]["comp-for-loop-1"]["dag"]["tasks"]
+    assert set(loop) == {"trial"}
+    outputs = spec["components"]["comp-trial"]["outputDefinitions"]["artifacts"]
+    assert set(outputs) == {"trials"}
+
+
+def test_it_stays_far_below_the_limits_of_kfp(spec: dict[str, Any]) -> None:
+    # Argo keeps a workflow in one object of at most 1 MiB, status included.
+    assert YAML.stat().st_size < 100_000
+    commands = [
+        part
+        for executor in spec["deploymentSpec"]["executors"].values()
+        for part in executor["container"]["command"]
+    ]
+    assert max(map(len, commands)) < 10_000
+
+
+def test_the_compiled_pipeline_loads_with_its_literals() -> None:
+    from kfp import components
+
+    loaded = components.load_component_from_file(str(YAML))
+    assert loaded.name == "train"
