@@ -126,7 +126,8 @@ class Schema:
             A value is none of the classes.
         """
         if self.task == "regression":
-            return values.to_numpy(dtype=np.float64, na_value=np.nan)
+            numbers: npt.NDArray[np.float64] = values.to_numpy(dtype=np.float64, na_value=np.nan)
+            return numbers
         codes = {label: float(code) for code, label in enumerate(self.classes)}
         texts = class_text(values)
         encoded = texts.map(codes).to_numpy(dtype=np.float64, na_value=np.nan)

@@ -1,0 +1,166 @@
+"""Typed pandas frames: of a dataset artifact, and of a file to predict."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow as pa
+from pyarrow import compute as pc
+from pyarrow import parquet as pq
+
+from regatta.artifacts.base import open_artifact
+from regatta.dataset.names import listed
+from regatta.dataset.reading import chunks
+from regatta.dataset.schema import Column
+from regatta.dataset.source import inspect
+from regatta.dataset.typing import Plan, apply, na_array
+from regatta.errors import DataError, RequestError, nearest
+from regatta.settings import DataSettings
+
+__all__ = ["TABLE", "load_frame", "read_frame"]
+
+TABLE = "table.parquet"
+
+_NUMBERS = Plan("float64")
+
+
+def load_frame(
+    dataset: str | Path,
+    columns: Sequence[str] | None = None,
+    rows: npt.NDArray[np.integer] | None = None,
+    *,
+    verify: bool = True,
+) -> pd.DataFrame:
+    """Load rows and columns of a dataset artifact.
+
+    Parameters
+    ----------
+    dataset : str or Path
+        Its folder.
+    columns : sequence of str or None, default None
+        Names of the columns; ``None`` for all in file order.
+    rows : ndarray of shape (n,), int, or None, default None
+        Positions of the rows, in the order wanted; ``None`` for all.
+    verify : bool, default True
+        Whether to compare the file with its hash first.
+
+    Returns
+    -------
+    DataFrame of shape (n, len(columns))
+        Whole numbers are int64, or float64 where any is missing; texts object with ``None``;
+        dates datetime64[us]; booleans bool, or object with ``None`` where any is missing. The
+        index counts from 0.
+
+    Raises
+    ------
+    ArtifactError
+        The artifact is missing, changed, or no dataset.
+
+    Notes
+    -----
+    Memory: the rows that are asked for, and one row group.
+    """
+    path = open_artifact(dataset, "dataset", verify=verify).file(TABLE)
+    wanted = None if columns is None else list(columns)
+    if rows is None:
+        return _to_pandas(pq.read_table(path, columns=wanted))
+    positions = np.asarray(rows, dtype=np.int64)
+    order = np.argsort(positions, kind="stable")
+    ascending = positions[order]
+    parts: list[pa.RecordBatch] = []
+    start = 0
+    with pq.ParquetFile(path) as file:
+        for batch in file.iter_batches(131_072, columns=wanted):
+            low, high = np.searchsorted(ascending, (start, start + batch.num_rows))
+            if high > low or not parts:
+                parts.append(batch.take(pa.array(ascending[low:high] - start)))
+            start += batch.num_rows
+    table = pa.Table.from_batches(parts)
+    if not np.array_equal(positions, ascending):
+        back = np.empty_like(order)
+        back[order] = np.arange(len(order))
+        table = table.take(pa.array(back))
+    return _to_pandas(table)
+
+
+def read_frame(
+    path: str | Path, columns: Sequence[Column], settings: DataSettings | None = None
+) -> pd.DataFrame:
+    """Read the columns of a model's signature from a file to predict.
+
+    Texts are left to `conform`, which knows what each column should be: nothing is decided by
+    what this file happens to hold.
+
+    Parameters
+    ----------
+    path : str or Path
+        A CSV (may be gzipped), Parquet or JSON-lines file.
+    columns : sequence of Column
+        The signature. Other columns of the file are not read.
+    settings : DataSettings or None, default None
+        Delimiter and encoding, where they cannot be found out.
+
+    Returns
+    -------
+    DataFrame of shape (n_rows, len(columns))
+        All rows in file order, to be given to `conform`.
+
+    Raises
+    ------
+    DataError
+        The file is no table.
+    RequestError
+        A column is missing.
+    """
+    settings = settings or DataSettings()
+    # Each column has missing values of its own; `conform` knows them.
+    settings = settings.model_copy(update={"na_values": (), "kinds": {}})
+    source = inspect(path, settings)
+    comma = source.format == "csv" and source.delimiter != ","
+    names = tuple(column.name for column in columns)
+    parts: list[pd.DataFrame] = []
+    for table in chunks(source, settings, columns=names):
+        if source.format != "jsonl" or not parts:
+            _check_names(table.column_names, names)
+        arrays = [_column(table, column, comma) for column in columns]
+        parts.append(_to_pandas(pa.table(arrays, names=list(names))))
+    filled = [part for part in parts if len(part)]
+    if not filled:
+        raise DataError(
+            f"{str(source.path)!r} has no rows", expected="rows to predict", fix="add rows"
+        )
+    return pd.concat(filled, ignore_index=True) if len(filled) > 1 else filled[0]
+
+
+def _check_names(found: Sequence[str], wanted: Sequence[str]) -> None:
+    for name in wanted:
+        if name not in found:
+            raise RequestError(
+                f"the table has no column {name!r}{nearest(name, found)}",
+                expected=f"every column that the model was trained on; found {listed(found)}",
+                fix=f"add {name!r}; where its value is not known, leave it empty",
+            )
+
+
+def _column(table: pa.Table, column: Column, comma: bool) -> pa.ChunkedArray:
+    """Return a column; texts as numbers where all of them are, which is faster than one by one."""
+    if column.name not in table.column_names:
+        return pa.chunked_array([pa.nulls(table.num_rows, pa.string())])
+    values = table[column.name]
+    if column.kind != "numeric" or not pa.types.is_string(values.type):
+        return values
+    plain = apply(values, _NUMBERS, na_array(column.na_values))
+    if plain is None and comma:
+        plain = apply(values, Plan("float64", decimal_comma=True), na_array(column.na_values))
+    return values if plain is None else plain
+
+
+def _to_pandas(table: pa.Table) -> pd.DataFrame:
+    """Turn a table into a frame without time zones or nanoseconds."""
+    for place, field in enumerate(table.schema):
+        if pa.types.is_null(field.type):
+            table = table.set_column(place, field.name, pc.cast(table[place], pa.string()))
+    frame: pd.DataFrame = table.to_pandas(ignore_metadata=True, split_blocks=True)
+    return frame

@@ -1,0 +1,98 @@
+"""Names of columns: cleaned once, unique, and compared with those in the settings."""
+
+from collections.abc import Iterable, Sequence
+
+from regatta.errors import SchemaError, SettingsError, TargetError, nearest
+from regatta.settings import DataSettings
+
+__all__ = ["check_settings", "clean_names", "listed"]
+
+
+def clean_names(raw: Sequence[str]) -> list[str]:
+    """Cut blanks around names, name the nameless, and refuse duplicates.
+
+    A column without a name is mostly the row number that pandas writes first, or what follows a
+    separator at the end of each line. It is called ``column_<position>``, so that later checks
+    can leave it out for what it holds.
+
+    Parameters
+    ----------
+    raw : sequence of str
+        Names as they are in the file.
+
+    Returns
+    -------
+    list of str
+        Unique names.
+
+    Raises
+    ------
+    SchemaError
+        Two columns have the same name.
+
+    Examples
+    --------
+    >>> clean_names(["", " age ", "city"])
+    ['column_1', 'age', 'city']
+    """
+    names: list[str] = []
+    for position, name in enumerate(raw, start=1):
+        cleaned = " ".join(name.split()) if "\n" in name or "\r" in name else name.strip()
+        names.append(cleaned or f"column_{position}")
+    places: dict[str, int] = {}
+    for position, name in enumerate(names, start=1):
+        if name in places:
+            raise SchemaError(
+                f"columns {places[name]} and {position} are both named {name!r}",
+                expected="a name of its own for each column (blanks around it do not count)",
+                fix="rename or delete one of them in the file",
+            )
+        places[name] = position
+    return names
+
+
+def check_settings(names: Sequence[str], settings: DataSettings) -> None:
+    """Check that the columns which the settings name are in the table.
+
+    Raises
+    ------
+    TargetError
+        The target is not.
+    SettingsError
+        A name in ``data.ignore`` or ``data.kinds`` is not, or the target is ignored.
+    """
+    if settings.target and settings.target not in names:
+        raise TargetError(
+            f"the table has no column {settings.target!r}{nearest(settings.target, names)}",
+            expected=f"one of {listed(names)}",
+            fix="name the column to predict with --target",
+        )
+    ignored = [name for name, kind in settings.kinds.items() if kind == "ignore"]
+    if settings.target and settings.target in (*settings.ignore, *ignored):
+        raise SettingsError(
+            f"the target {settings.target!r} is to be ignored",
+            expected="a target that is used",
+            fix="take it out of data.ignore and data.kinds, or choose another --target",
+        )
+    for key, wanted in (("data.ignore", settings.ignore), ("data.kinds", tuple(settings.kinds))):
+        for name in wanted:
+            if name not in names:
+                raise SettingsError(
+                    f"{key} names {name!r}, which is no column{nearest(name, names)}",
+                    expected=f"one of {listed(names)}",
+                    fix="correct the name",
+                )
+
+
+def listed(names: Iterable[object], most: int = 5) -> str:
+    """Return the first few of many, for a message.
+
+    Examples
+    --------
+    >>> listed(["a", "b", "c"], most=2)
+    "'a', 'b' and 1 more"
+    """
+    everything = list(names)
+    shown = ", ".join(repr(name) for name in everything[:most])
+    more = len(everything) - most
+    return shown + (f" and {more:,} more" if more > 0 else "")

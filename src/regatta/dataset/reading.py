@@ -1,0 +1,430 @@
+"""Read a table: texts and values of a file become typed columns, in bounded memory.
+
+One pass over the file is usually enough: each chunk is typed by what the column looked like so
+far and handed on at once. Where a later chunk shows that a column is something else (a text among
+numbers in the millionth row), the pass goes on only to find the types, and a second one reads
+the file by them. So the type is always that of the whole column.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import pyarrow as pa
+from pyarrow import compute as pc
+from pyarrow import parquet as pq
+
+from regatta.dataset import csv_file, json_lines, parquet_file
+from regatta.dataset.findings import Finding
+from regatta.dataset.names import check_settings, clean_names
+from regatta.dataset.source import Source, inspect
+from regatta.dataset.typing import NONE, Plan, TextColumn, Wanted, apply, na_array
+from regatta.errors import DataError
+from regatta.settings import DataSettings
+
+__all__ = ["Reading", "chunks", "fingerprint", "read_table", "write_table"]
+
+CHUNK_ROWS = 131_072
+CHUNK_BYTES = 64 << 20
+
+_WANTED: dict[str, Wanted] = {
+    "numeric": "numeric",
+    "boolean": "boolean",
+    "categorical": "text",
+    "text": "text",
+    "datetime": "datetime",
+}
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What was read, and how.
+
+    Attributes
+    ----------
+    source : str
+        Base name of the file.
+    format : {"csv", "jsonl", "parquet"}
+        What it was.
+    encoding, delimiter : str
+        Of a text file, else ``""``.
+    n_rows : int
+        Number of rows.
+    columns : tuple of str
+        Names in file order.
+    na_values : dict of str to tuple of str
+        Texts that meant a missing value, by column.
+    formats : dict of str to str
+        Spelling of dates (see `regatta.dataset.moments`), by column.
+    findings : tuple of Finding
+        What was noticed.
+    """
+
+    source: str
+    format: str
+    encoding: str
+    delimiter: str
+    n_rows: int
+    columns: tuple[str, ...]
+    na_values: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    formats: dict[str, str] = field(default_factory=dict)
+    findings: tuple[Finding, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        return {**vars(self), "findings": [finding.to_dict() for finding in self.findings]}
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> "Reading":
+        """Read what `to_dict` returned."""
+        findings = tuple(Finding(**finding) for finding in values["findings"])
+        na_values = {name: tuple(texts) for name, texts in values["na_values"].items()}
+        columns = tuple(values["columns"])
+        return cls(**{**values, "columns": columns, "na_values": na_values, "findings": findings})
+
+
+class _Sink(Protocol):
+    """Takes the typed chunks; told to start again when the types turn out to be others."""
+
+    def start(self, schema: pa.Schema) -> None: ...
+
+    def write(self, table: pa.Table) -> None: ...
+
+
+class _Memory:
+    """Keep the chunks."""
+
+    def start(self, schema: pa.Schema) -> None:
+        self.schema, self.tables = schema, list[pa.Table]()
+
+    def write(self, table: pa.Table) -> None:
+        self.tables.append(table)
+
+
+class _ParquetFile:
+    """Write the chunks, one row group each."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._writer: pq.ParquetWriter | None = None
+
+    def start(self, schema: pa.Schema) -> None:
+        self.close()
+        texts = [f.name for f in schema if pa.types.is_string(f.type)]
+        # A dictionary of floats that all differ costs time and is thrown away.
+        self._writer = pq.ParquetWriter(self._path, schema, use_dictionary=texts)
+
+    def write(self, table: pa.Table) -> None:
+        if self._writer is not None:
+            self._writer.write_table(table, row_group_size=max(1, table.num_rows))
+
+    def close(self) -> None:
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
+
+
+def read_table(path: str | Path, settings: DataSettings) -> pa.Table:
+    r"""Read a whole table into memory.
+
+    Parameters
+    ----------
+    path : str or Path
+        A CSV (may be gzipped), Parquet or JSON-lines file.
+    settings : DataSettings
+        How to read it; its ``source`` is not looked at.
+
+    Returns
+    -------
+    Table
+        Columns of int64, float64, bool, timestamp[us] or string.
+
+    Raises
+    ------
+    DataError
+        The file is no table; the message says where it is not.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder, "table.csv")
+    ...     _ = path.write_text("age;city\n31;Bern\n ?;Genf\n")
+    ...     read_table(path, DataSettings()).to_pylist()
+    [{'age': 31, 'city': 'Bern'}, {'age': None, 'city': 'Genf'}]
+    """
+    sink = _Memory()
+    _read(path, settings, sink)
+    return pa.concat_tables(sink.tables).cast(sink.schema)
+
+
+def write_table(path: str | Path, settings: DataSettings, destination: str | Path) -> Reading:
+    """Read a table and write it as Parquet, in bounded memory.
+
+    Parameters
+    ----------
+    path, settings
+        As for `read_table`.
+    destination : str or Path
+        Parquet file to write; deleted again on an error.
+
+    Returns
+    -------
+    Reading
+        What was read, and how.
+
+    Raises
+    ------
+    DataError
+        The file is no table; the message says where it is not.
+
+    Notes
+    -----
+    Memory: a few chunks of at most 64 MiB of text and their values.
+    """
+    destination = Path(destination)
+    sink = _ParquetFile(destination)
+    try:
+        reading = _read(path, settings, sink)
+    except BaseException:
+        sink.close()
+        destination.unlink(missing_ok=True)
+        raise
+    sink.close()
+    return reading
+
+
+def fingerprint(path: str | Path) -> str:
+    """Return the SHA-256 of a file, in hexadecimal."""
+    with Path(path).open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def chunks(
+    source: Source, settings: DataSettings, *, columns: tuple[str, ...] = ()
+) -> Iterator[pa.Table]:
+    """Yield the rows of a file in chunks; the columns of a text file as texts.
+
+    Parameters
+    ----------
+    source : Source
+        The file.
+    settings : DataSettings
+        How to read it.
+    columns : tuple of str, default ()
+        Names of the columns to read; empty for all.
+
+    Yields
+    ------
+    Table
+        Some 100,000 rows; the first one tells the columns even where there are no rows. A later
+        chunk of a JSON-lines file may have more columns.
+    """
+    if source.format == "parquet":
+        tables = parquet_file.batches(source, settings, columns=columns)
+    elif source.format == "jsonl":
+        tables = json_lines.batches(source, settings)
+    else:
+        names = clean_names(csv_file.header(source, settings))
+        chosen = [name for name in names if not columns or name in columns]
+        # 'None' may be a value: that is decided over the whole column.
+        sure = [text for text in settings.na_values if text != NONE]
+        yield pa.table({name: pa.array([], pa.string()) for name in chosen})
+        tables = csv_file.batches(
+            source, names, settings, columns=() if chosen == names else chosen, na_values=sure
+        )
+    yield from _gathered(tables)
+
+
+def _gathered(tables: Iterator[pa.Table]) -> Iterator[pa.Table]:
+    """Put small blocks together: one chunk is typed, and written, at once."""
+    waiting: list[pa.Table] = []
+    rows = size = 0
+    for table in tables:
+        if waiting and waiting[-1].schema != table.schema:
+            yield pa.concat_tables(waiting)
+            waiting, rows, size = [], 0, 0
+        waiting.append(table)
+        rows += table.num_rows
+        size += table.nbytes
+        if rows >= CHUNK_ROWS or size >= CHUNK_BYTES:
+            yield pa.concat_tables(waiting)
+            waiting, rows, size = [], 0, 0
+    if waiting:
+        yield pa.concat_tables(waiting)
+
+
+class _Columns:
+    """The columns seen so far, and how each is turned into values."""
+
+    def __init__(self, source: Source, settings: DataSettings) -> None:
+        self._settings = settings
+        self._comma = source.format == "csv" and source.delimiter != ","
+        self._texts: dict[str, TextColumn] = {}
+        self._natives: dict[str, Plan] = {}
+        self._numbers = pa.array(_na_numbers(settings.na_values), pa.float64())
+        self.names: list[str] = []
+
+    @property
+    def plans(self) -> dict[str, Plan]:
+        """How each column is read by what was seen of it."""
+        return {name: self._natives.get(name) or self._texts[name].plan for name in self.names}
+
+    @property
+    def ambiguous(self) -> list[str]:
+        """Columns of dates in which day and month could be swapped."""
+        return [name for name, column in self._texts.items() if column.ambiguous]
+
+    def take(self, table: pa.Table) -> dict[str, pa.ChunkedArray]:
+        """Take the next rows into account, and return their values by the plans so far."""
+        return {name: self._take(name, table[name]) for name in table.column_names}
+
+    def _take(self, name: str, column: pa.ChunkedArray) -> pa.ChunkedArray:
+        if name not in self.names:
+            self.names.append(name)
+        if pa.types.is_string(column.type):
+            if name not in self._texts:
+                wanted = _WANTED.get(self._settings.kinds.get(name, ""), "")
+                self._texts[name] = TextColumn(
+                    self._settings.na_values, decimal_comma=self._comma, wanted=wanted
+                )
+            return self._without_numbers(self._texts[name].take(column))
+        plan = _native_plan(column.type)
+        before = self._natives.setdefault(name, plan)
+        if before.dtype == "float64":
+            column = pc.cast(column, pa.float64(), safe=False)
+        else:
+            self._natives[name] = plan
+        return self._without_numbers(column)
+
+    def values(self, table: pa.Table, plans: dict[str, Plan]) -> dict[str, pa.ChunkedArray]:
+        """Return values by plans that are known to fit; a missing column is null."""
+        given = {}
+        for name, plan in plans.items():
+            if name not in table.column_names:
+                given[name] = pa.chunked_array([pa.nulls(table.num_rows, plan.arrow)])
+            elif pa.types.is_string(table[name].type):
+                given[name] = self._applied(table[name], plan)
+            else:
+                given[name] = pc.cast(table[name], plan.arrow, safe=False)
+        return {name: self._without_numbers(column) for name, column in given.items()}
+
+    def _applied(self, texts: pa.ChunkedArray, plan: Plan) -> pa.ChunkedArray:
+        values = apply(texts, plan, na_array(self.na_values(plan)))
+        return pa.chunked_array([pa.nulls(len(texts), plan.arrow)]) if values is None else values
+
+    def na_values(self, plan: Plan) -> tuple[str, ...]:
+        """Return the texts that mean a missing value under a plan."""
+        return tuple(t for t in self._settings.na_values if t != NONE or not plan.keeps_none)
+
+    def _without_numbers(self, column: pa.ChunkedArray) -> pa.ChunkedArray:
+        """Turn numbers that mean a missing value, such as -999, into null."""
+        numeric = pa.types.is_floating(column.type) or pa.types.is_integer(column.type)
+        if not len(self._numbers) or not numeric:
+            return column
+        found = pc.is_in(pc.cast(column, pa.float64(), safe=False), value_set=self._numbers)
+        return pc.if_else(found, pa.scalar(None, column.type), column)
+
+
+def _na_numbers(texts: tuple[str, ...]) -> list[float]:
+    """Return the texts that mean a missing value and are numbers, as numbers."""
+    numbers = []
+    for text in texts:
+        try:
+            number = float(text)
+        except ValueError:
+            continue
+        if number == number:
+            numbers.append(number)
+    return numbers
+
+
+def _native_plan(dtype: pa.DataType) -> Plan:
+    if pa.types.is_boolean(dtype):
+        return Plan("bool")
+    if pa.types.is_timestamp(dtype):
+        return Plan("timestamp")
+    return Plan("int64" if pa.types.is_integer(dtype) else "float64")
+
+
+def _read(path: str | Path, settings: DataSettings, sink: _Sink) -> Reading:
+    """Read a file into a sink, a second time if the types turn out to be others."""
+    source = inspect(path, settings)
+    columns = _Columns(source, settings)
+    written: dict[str, Plan] = {}
+    n_rows, current = 0, False
+    for table in chunks(source, settings):
+        if not n_rows and source.format != "jsonl":
+            check_settings(table.column_names, settings)
+        values = columns.take(table)
+        n_rows += table.num_rows
+        if not written and table.num_rows:
+            written, current = columns.plans, True
+            sink.start(_schema(written))
+        if current and table.num_rows:
+            current = columns.plans == written
+        if current and table.num_rows:
+            sink.write(_arranged(values, written))
+    _check_rows(source, columns.names, n_rows)
+    check_settings(columns.names, settings)
+    if not current:
+        _write_by(columns, source, settings, sink)
+    return _reading(source, columns, n_rows)
+
+
+def _write_by(columns: _Columns, source: Source, settings: DataSettings, sink: _Sink) -> None:
+    """Read the file again, now that the type of each whole column is known."""
+    plans = columns.plans
+    sink.start(_schema(plans))
+    for table in chunks(source, settings):
+        if table.num_rows:
+            sink.write(_arranged(columns.values(table, plans), plans))
+
+
+def _schema(plans: dict[str, Plan]) -> pa.Schema:
+    return pa.schema([(name, plan.arrow) for name, plan in plans.items()])
+
+
+def _arranged(values: dict[str, pa.ChunkedArray], plans: dict[str, Plan]) -> pa.Table:
+    return pa.table([values[name] for name in plans], schema=_schema(plans))
+
+
+def _check_rows(source: Source, names: list[str], n_rows: int) -> None:
+    if n_rows:
+        return
+    raise DataError(
+        f"{str(source.path)!r} has a header with {len(names)} columns and no rows",
+        expected="at least 20 rows",
+        fix="check the export that wrote it",
+    )
+
+
+def _reading(source: Source, columns: _Columns, n_rows: int) -> Reading:
+    plans = columns.plans
+    unnamed = [
+        Finding("info", name, "unnamed", f"{name} has no name in the file")
+        for position, name in enumerate(columns.names, start=1)
+        if name == f"column_{position}"
+    ]
+    ambiguous = [
+        Finding(
+            "warning",
+            name,
+            "ambiguous_dates",
+            f"dates like {plans[name].format.replace('%', '')} could be read day first as well",
+        )
+        for name in columns.ambiguous
+    ]
+    return Reading(
+        source=source.path.name,
+        format=source.format,
+        encoding=source.encoding,
+        delimiter=source.delimiter,
+        n_rows=n_rows,
+        columns=tuple(columns.names),
+        na_values={name: columns.na_values(plan) for name, plan in plans.items()},
+        formats={name: plan.format for name, plan in plans.items() if plan.format},
+        findings=(*unnamed, *ambiguous),
+    )

@@ -1,0 +1,236 @@
+"""What type a column of texts has, decided over the whole column, chunk by chunk."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import pyarrow as pa
+from pyarrow import compute as pc
+
+from regatta.dataset.moments import FORMATS, MICROSECONDS, looks_like_date, parse_column
+
+__all__ = ["Plan", "TextColumn", "apply", "clean", "na_array", "without_nan"]
+
+Wanted = Literal["", "numeric", "boolean", "text", "datetime"]
+
+NONE = "None"
+# Less than this share of 'None' in a column of texts is taken for missing values.
+NONE_SHARE = 0.01
+
+_ARROW = {
+    "null": pa.string(),
+    "bool": pa.bool_(),
+    "int64": pa.int64(),
+    "float64": pa.float64(),
+    "timestamp": MICROSECONDS,
+    "string": pa.string(),
+}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How the texts of a column are turned into values.
+
+    Attributes
+    ----------
+    dtype : {"null", "bool", "int64", "float64", "timestamp", "string"}
+        Type of the values; ``null`` where there is none.
+    format : str
+        Spelling of its dates, one of `FORMATS`; else ``""``.
+    decimal_comma : bool
+        Whether its numbers are written as ``3,14``.
+    keeps_none : bool
+        Whether the text ``None`` is a value.
+    """
+
+    dtype: str
+    format: str = ""
+    decimal_comma: bool = False
+    keeps_none: bool = False
+
+    @property
+    def arrow(self) -> pa.DataType:
+        """Type of the column in Arrow."""
+        return _ARROW[self.dtype]
+
+
+class TextColumn:
+    """Find out the type of a column while its texts pass by.
+
+    It starts with the narrowest type and widens when a text does not fit: whole numbers to
+    numbers to numbers with a decimal comma, and anything to text. Every text of the column is
+    looked at. Whole numbers with leading zeros (postal codes, keys) are text: the zeros count.
+
+    Parameters
+    ----------
+    na_values : sequence of str
+        Texts that mean a missing value.
+    decimal_comma : bool, default False
+        Whether a comma may be a decimal sign: the file is separated by something else.
+    wanted : {"", "numeric", "boolean", "text", "datetime"}, default ""
+        What the user says it is; ``text`` keeps every text as it is.
+    """
+
+    def __init__(
+        self, na_values: Sequence[str], *, decimal_comma: bool = False, wanted: Wanted = ""
+    ) -> None:
+        self._na_but_none = na_array([text for text in na_values if text != NONE])
+        self._comma_allowed = decimal_comma
+        self._wanted = wanted
+        self._dtype: str = "string" if wanted == "text" else "null"
+        self._comma = False
+        self._formats: tuple[str, ...] = ()
+        self._nones = 0
+        self._rows = 0
+        self._knows_none = NONE in na_values
+
+    @property
+    def plan(self) -> Plan:
+        """What the texts seen so far ask for."""
+        if self._dtype != "string":
+            spelling = self._formats[0] if self._dtype == "timestamp" else ""
+            return Plan(self._dtype, spelling, self._comma)
+        common = self._nones and self._nones >= NONE_SHARE * self._rows
+        return Plan("string", keeps_none=bool(common) or not self._knows_none)
+
+    @property
+    def ambiguous(self) -> bool:
+        """Whether its dates can be read in two ways, as 01/02/2024."""
+        starts = {spelling[:2] for spelling in self._formats}
+        return self._dtype == "timestamp" and {"%m", "%d"} <= starts
+
+    def take(self, texts: pa.ChunkedArray) -> pa.ChunkedArray:
+        """Take the next texts into account, and return their values by the plan so far.
+
+        Parameters
+        ----------
+        texts : ChunkedArray of string
+            The next rows of the column.
+
+        Returns
+        -------
+        ChunkedArray
+            Values of the type ``plan.arrow``. A later chunk may change the plan; then they are
+            void and the file is read again.
+        """
+        self._rows += len(texts)
+        # Most columns of numbers need no cleaning, and cleaning costs more than reading them.
+        if self._dtype in ("int64", "float64"):
+            values = self._fit(texts)
+            if values is not None:
+                return values
+        texts = clean(texts, self._na_but_none)
+        if self._knows_none:
+            self._nones += pc.sum(pc.equal(texts, NONE)).as_py() or 0
+        if self._dtype != "string":
+            known = _without_none(texts) if self._knows_none else texts
+            while (values := self._fit(known)) is None:
+                self._widen(known)
+            if self._dtype != "string":
+                return values
+        return texts if self.plan.keeps_none else _without_none(texts)
+
+    def _fit(self, texts: pa.ChunkedArray) -> pa.ChunkedArray | None:
+        """Return the values if the texts fit the type so far; of a date, drop spellings."""
+        if self._dtype == "timestamp":
+            left = {f: parse_column(texts, f) for f in self._formats}
+            fitting = tuple(f for f, values in left.items() if values is not None)
+            if not fitting:
+                return None
+            self._formats = fitting
+            return left[fitting[0]]
+        if texts.null_count == len(texts):
+            return pa.chunked_array([pa.nulls(len(texts), self.plan.arrow)])
+        if self._dtype == "null" or (self._dtype == "int64" and self._is_code(texts)):
+            return None
+        return convert(texts, self.plan)
+
+    def _is_code(self, texts: pa.ChunkedArray) -> bool:
+        return self._wanted != "numeric" and _is_padded(texts)
+
+    def _widen(self, texts: pa.ChunkedArray) -> None:
+        """Move on to the next type that may fit all texts of the column."""
+        was, self._dtype = self._dtype, "string"
+        if was == "null":
+            self._first(texts)
+        elif was == "int64" and not self._is_code(texts):
+            self._dtype = "float64"
+            self._comma = self._comma_allowed and convert(texts, Plan("float64")) is None
+
+    def _first(self, texts: pa.ChunkedArray) -> None:
+        """Choose the narrowest type for the first texts of the column."""
+        value = pc.drop_null(texts)[0].as_py()
+        if self._wanted in ("", "datetime") and looks_like_date(value):
+            one = pa.chunked_array([[value]], pa.string())
+            likely = [f for f in FORMATS if parse_column(one, f) is not None]
+            self._formats = tuple(f for f in likely if parse_column(texts, f) is not None)
+            if self._formats:
+                self._dtype = "timestamp"
+                return
+        if self._wanted in ("", "boolean") and convert(texts, Plan("bool")) is not None:
+            self._dtype = "bool"
+        elif not self._is_code(texts):
+            # Whole numbers are tried next; from there it widens.
+            self._dtype = "int64"
+
+
+def na_array(texts: Sequence[str]) -> pa.Array:
+    """Return the texts that mean a missing value, and the empty one, as an array."""
+    return pa.array(sorted({"", *(text.strip() for text in texts)}), pa.string())
+
+
+def clean(texts: pa.ChunkedArray, na_values: pa.Array) -> pa.ChunkedArray:
+    """Cut blanks around texts, then turn those that mean a missing value into null."""
+    trimmed = pc.utf8_trim_whitespace(texts)
+    return pc.if_else(pc.is_in(trimmed, value_set=na_values), pa.scalar(None, pa.string()), trimmed)
+
+
+def _without_none(texts: pa.ChunkedArray) -> pa.ChunkedArray:
+    return pc.if_else(pc.equal(texts, NONE), pa.scalar(None, pa.string()), texts)
+
+
+def apply(texts: pa.ChunkedArray, plan: Plan, na_values: pa.Array) -> pa.ChunkedArray | None:
+    """Turn texts into values by a plan that is known, or return ``None`` if one does not fit."""
+    if plan.dtype in ("int64", "float64"):
+        values = convert(texts, plan)
+        if values is not None:
+            return values
+    return convert(clean(texts, na_values), plan)
+
+
+def convert(texts: pa.ChunkedArray, plan: Plan) -> pa.ChunkedArray | None:
+    """Turn clean texts into values, or return ``None`` if one does not fit."""
+    if plan.dtype in ("string", "null"):
+        return texts
+    if plan.dtype == "timestamp":
+        return parse_column(texts, plan.format)
+    if plan.dtype == "bool":
+        lower = pc.utf8_lower(texts)
+        if not pc.all(pc.is_in(lower, value_set=pa.array(["true", "false", None]))).as_py():
+            return None
+        return pc.equal(lower, "true")
+    if plan.decimal_comma:
+        if pc.any(pc.match_substring(texts, ".")).as_py():
+            return None
+        texts = pc.replace_substring(texts, ",", ".", max_replacements=1)
+    try:
+        values = pc.cast(texts, plan.arrow)
+    except pa.ArrowInvalid:
+        return None
+    return without_nan(values)
+
+
+def without_nan(values: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Turn NaN of a column of floats into null: there is one kind of missing value."""
+    if pa.types.is_floating(values.type) and pc.any(pc.is_nan(values)).as_py():
+        return pc.if_else(pc.is_nan(values), pa.scalar(None, values.type), values)
+    return values
+
+
+def _is_padded(texts: pa.ChunkedArray) -> bool:
+    """Return whether a whole number of three or more letters starts with a zero (or with 0x)."""
+    starts = pc.and_(pc.starts_with(texts, "0"), pc.greater(pc.binary_length(texts), 2))
+    if not pc.any(starts).as_py():
+        return False
+    some = pc.filter(texts, starts)
+    return bool(pc.any(pc.match_substring_regex(some, r"^0[0-9xX][0-9a-fA-F]*$")).as_py())
