@@ -1,0 +1,128 @@
+"""Trials of all lanes, read from their artifacts."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from regatta.artifacts import open_artifact, read_json
+from regatta.artifacts.records import TrialRecord
+from regatta.bundle import FitSpec, MemberSpec
+
+__all__ = ["Race", "Trial", "read_lanes"]
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One trial in the artifact of its lane.
+
+    Attributes
+    ----------
+    record : TrialRecord
+        What came of it.
+    lane : Path
+        Folder of the lane.
+    """
+
+    record: TrialRecord
+    lane: Path
+
+    @property
+    def path(self) -> Path:
+        """Folder of the trial."""
+        return self.lane / self.record.id
+
+    def oof(self) -> npt.NDArray[np.float32]:
+        """Read the out-of-fold predictions.
+
+        Returns
+        -------
+        ndarray of shape (n_train_rows, n_outputs), float32
+            NaN for rows that no fold validates.
+
+        Raises
+        ------
+        ArtifactError
+            The file is not the one that was written.
+        """
+        artifact = open_artifact(self.path, "trial", verify=("oof.npy",))
+        values: npt.NDArray[np.float32] = np.load(artifact.file("oof.npy"), allow_pickle=False)
+        return values
+
+    def member(self, weight: float) -> MemberSpec:
+        """Return the trial as a member of a bundle, every file of it verified.
+
+        Parameters
+        ----------
+        weight : float
+            Its share of the prediction.
+
+        Raises
+        ------
+        ArtifactError
+            A file is not the one that was written.
+        """
+        artifact = open_artifact(self.path, "trial")
+        encoders = read_json(artifact.file("fits.json"))["encoders"]
+        return MemberSpec(
+            trial=self.record.id,
+            learner=self.record.recipe.learner,
+            params=self.record.recipe.params,
+            weight=weight,
+            fits=tuple(
+                FitSpec(self.lane / "encoders" / encoder, self.path / f"model/fold-{number}")
+                for number, encoder in enumerate(encoders)
+            ),
+        )
+
+
+@dataclass(frozen=True)
+class Race:
+    """All lanes of a run.
+
+    Attributes
+    ----------
+    trials : tuple of Trial
+        In the order of lanes, and of their start.
+    lanes : tuple of dict
+        What each ``lane.json`` holds.
+    """
+
+    trials: tuple[Trial, ...]
+    lanes: tuple[dict[str, Any], ...]
+
+    @property
+    def usable(self) -> tuple[Trial, ...]:
+        """The trials that gave a model."""
+        return tuple(trial for trial in self.trials if trial.record.status == "ok")
+
+
+def read_lanes(paths: Sequence[str | Path]) -> Race:
+    """Read the records of all lanes.
+
+    Parameters
+    ----------
+    paths : sequence of path
+        Folders of the trials artifacts.
+
+    Raises
+    ------
+    ArtifactError
+        A lane's artifact is missing or changed.
+    """
+    trials: list[Trial] = []
+    lanes: list[dict[str, Any]] = []
+    for path in paths:
+        artifact = open_artifact(path, "trials")
+        lanes.append(read_json(artifact.file("lane.json")))
+        for folder in sorted(place for place in artifact.path.iterdir() if place.is_dir()):
+            if folder.name == "encoders":
+                continue
+            trial = open_artifact(folder, "trial", verify=("trial.json",))
+            record = TrialRecord.from_dict(read_json(trial.file("trial.json")))
+            trials.append(Trial(record, artifact.path))
+    trials.sort(key=lambda trial: (trial.record.lane, trial.record.number))
+    return Race(tuple(trials), tuple(lanes))

@@ -1,0 +1,64 @@
+"""The process of a lane: ``python -m regatta.search FEATURES PLAN LANE STARTED_AT FOLDER``.
+
+A lane forks, so it must be a process of its own: single-threaded, with native libraries held to
+one thread before they are first imported, and without any OpenMP code having run in it. The stage
+``trial`` starts it, has verified the artifacts, and outlives it.
+"""
+
+import ctypes
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+__all__ = ["main"]
+
+PR_SET_PDEATHSIG = 1
+
+
+def main(arguments: list[str]) -> None:
+    """Race one lane.
+
+    Parameters
+    ----------
+    arguments : list of str
+        Paths of features and plan, number of the lane, start of the budget (seconds since the
+        epoch), folder to fill, process id of the starter.
+    """
+    features, plan, lane, started_at, folder, starter = arguments
+    _end_with(int(starter))
+    began = time.perf_counter()
+    for library in ("lightgbm", "pandas", "sklearn.metrics"):
+        __import__(library)
+    seconds = time.perf_counter() - began
+
+    from regatta import logs
+    from regatta.search.budget import speed_factor
+    from regatta.search.lane import race
+    from regatta.search.plan import read_plan
+    from regatta.search.table import TrainingTable
+
+    logs.configure()
+    table = TrainingTable.open(features, verify=False)
+    race(
+        table,
+        read_plan(plan, verify=False),
+        int(lane),
+        Path(folder),
+        started_at=float(started_at),
+        speed=speed_factor(seconds),
+    )
+
+
+def _end_with(starter: int) -> None:
+    """Die when the stage that started this process dies."""
+    library = ctypes.CDLL(None)
+    if hasattr(library, "prctl"):
+        library.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() != starter:
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

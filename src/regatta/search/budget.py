@@ -1,0 +1,197 @@
+"""How the time of a run is shared: what the race gets, and what comes after it.
+
+The race ends early enough for the stages behind it: combining the trials, measuring the winner on
+the locked rows, the report, the registry, the service. What they need is estimated from the
+table's size for a reference machine, and scaled by how fast this machine was seen to be.
+"""
+
+import math
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from statistics import median
+
+from regatta.artifacts.records import TrialRecord
+from regatta.errors import BudgetError
+
+__all__ = [
+    "LEAST_RACE_SECONDS",
+    "Clock",
+    "Costs",
+    "check_budget",
+    "least_budget",
+    "speed_factor",
+    "tail_seconds",
+]
+
+# Measured on the reference machine (2 cores), in seconds. Imports are warm.
+IMPORT_SECONDS = 2.3
+HEAD_SECONDS = 5.0
+ENSEMBLE_SECONDS = 2.5
+EVALUATE_SECONDS = 4.0
+RELEASE_SECONDS = 1.0
+DEPLOY_SECONDS = 4.0
+SECONDS_PER_LOCKED_CELL = 1.5e-7
+SECONDS_PER_TRAINING_OUTPUT = 2e-6
+# A task on a cluster costs about 12 s of pods; three of them come after the race.
+POD_TAIL_SECONDS = 36.0
+
+LEAST_RACE_SECONDS = 1.5
+SPEED_BOUNDS = 0.8, 4.0
+# The budget may be overrun by 5 s or a tenth; the first trial may use a part of that.
+OVERRUN_SECONDS = 2.0
+# Passes over the locked rows, each by all members.
+PASSES = 2.0
+MEMBERS = 6
+
+
+def tail_seconds(
+    n_rows: int, n_columns: int, n_outputs: int, *, locked_share: float, deploy: bool, pods: bool
+) -> float:
+    """Estimate what comes after the race on the reference machine.
+
+    Parameters
+    ----------
+    n_rows : int
+        Training rows.
+    n_columns, n_outputs : int
+        Features, and width of a prediction.
+    locked_share : float
+        Share of all rows that is locked.
+    deploy : bool
+        Whether a service is started.
+    pods : bool
+        Whether each task has a pod.
+
+    Returns
+    -------
+    float
+        Seconds.
+    """
+    locked = n_rows * locked_share / (1 - locked_share)
+    return (
+        ENSEMBLE_SECONDS
+        + EVALUATE_SECONDS
+        + RELEASE_SECONDS
+        + (DEPLOY_SECONDS if deploy else 0.0)
+        + (POD_TAIL_SECONDS if pods else 0.0)
+        + min(locked * n_columns * SECONDS_PER_LOCKED_CELL, 30.0)
+        + min(n_rows * n_outputs * SECONDS_PER_TRAINING_OUTPUT, 10.0)
+    )
+
+
+def speed_factor(import_seconds: float) -> float:
+    """Return how much slower this machine is than the reference machine.
+
+    Parameters
+    ----------
+    import_seconds : float
+        How long the lane took to import its libraries.
+    """
+    low, high = SPEED_BOUNDS
+    return min(max(import_seconds / IMPORT_SECONDS, low), high)
+
+
+def least_budget(tail: float, head: float = HEAD_SECONDS) -> int:
+    """Return the smallest budget that leaves time for a trial, in whole seconds.
+
+    Parameters
+    ----------
+    tail : float
+        What comes after the race, in seconds.
+    head : float
+        What comes before it, in seconds.
+    """
+    return math.ceil(head + tail + LEAST_RACE_SECONDS)
+
+
+def check_budget(seconds: float, tail: float, head: float = HEAD_SECONDS) -> None:
+    """Refuse a budget that no trial fits into.
+
+    Parameters
+    ----------
+    seconds : float
+        The budget.
+    tail, head : float
+        What comes after and before the race, in seconds.
+
+    Raises
+    ------
+    BudgetError
+        Even with the overrun that is allowed, there is no time for a trial.
+    """
+    least = least_budget(tail, head)
+    if seconds + OVERRUN_SECONDS < least:
+        raise BudgetError(
+            f"the budget of {seconds:g} s leaves no time for a trial",
+            expected=f"at least {least} s for this table",
+            fix=f"use --budget {least}s or more",
+        )
+
+
+@dataclass
+class Clock:
+    """When the race of a lane ends.
+
+    Attributes
+    ----------
+    began : float
+        Start of the lane's race, in seconds since the epoch.
+    end : float
+        When the budget ends.
+    tail : float
+        What comes after the race on this machine, predictions not counted.
+    locked_rows : int
+        Rows that the winner will have to predict.
+    """
+
+    began: float
+    end: float
+    tail: float
+    locked_rows: int = 0
+    _costs: list[tuple[float, float]] = field(default_factory=list)
+
+    @property
+    def deadline(self) -> float:
+        """When the race ends, in seconds since the epoch."""
+        heavy = sum(cost for _, cost in sorted(self._costs)[:MEMBERS]) / min(
+            MEMBERS, max(len(self._costs), 1)
+        )
+        predicting = self.locked_rows * heavy * PASSES * min(MEMBERS, len(self._costs) or 1)
+        deadline = self.end - self.tail - predicting
+        least = self.began + LEAST_RACE_SECONDS
+        return least if deadline < least <= deadline + OVERRUN_SECONDS else deadline
+
+    @property
+    def race(self) -> float:
+        """How long the race takes, in seconds."""
+        return max(self.deadline - self.began, 0.0)
+
+    @property
+    def left(self) -> float:
+        """What is left of it, in seconds."""
+        return self.deadline - time.time()
+
+    def learn(self, loss: float, predict_seconds_per_row: float) -> None:
+        """Take note of what a candidate for the ensemble costs."""
+        self._costs.append((loss, predict_seconds_per_row))
+
+
+class Costs:
+    """How long trials take, learnt from those that are over."""
+
+    def __init__(self, records: Iterable[TrialRecord] = ()) -> None:
+        self._seconds: dict[tuple[str, int], list[float]] = {}
+        for record in records:
+            self.learn(record)
+
+    def learn(self, record: TrialRecord) -> None:
+        """Take note of a trial; one that was stopped would have taken longer."""
+        if record.status in ("ok", "timeout"):
+            key = (record.recipe.learner, record.recipe.rows)
+            self._seconds.setdefault(key, []).append(record.seconds)
+
+    def expect(self, learner: str, rows: int) -> float:
+        """Return how long a trial should take, in seconds; 0 when nothing is known."""
+        known = self._seconds.get((learner, rows))
+        return median(known) if known else 0.0

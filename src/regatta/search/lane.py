@@ -1,0 +1,328 @@
+"""A lane: races recipes until the deadline, each in a child process of its own.
+
+The lane imports every library once and forks; it never runs a learner itself. Trials run side by
+side, one a slot, slots times threads being the cores. What a child cannot say any more (it was
+killed, it hung, it used too much memory) the lane writes into the record.
+"""
+
+import logging
+import shutil
+import tempfile
+import time
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from regatta import events
+from regatta.artifacts import read_json, write_json
+from regatta.artifacts.records import Recipe, TrialRecord
+from regatta.search import machine
+from regatta.search.budget import LEAST_RACE_SECONDS, Clock, Costs
+from regatta.search.cache import EncodedFolds
+from regatta.search.isolation import Child, Ending, Limits, wait
+from regatta.search.plan import Plan
+from regatta.search.sampler import BayesProposer, Proposer, QueueProposer, RandomProposer
+from regatta.search.table import TrainingTable
+from regatta.search.toolbox import Toolbox
+from regatta.search.trial import RECORD, Job, run_trial, write_record
+
+__all__ = ["Lane", "race"]
+
+logger = logging.getLogger(__name__)
+
+POLL_SECONDS = 0.1
+MEMORY_SHARE = 0.8
+# Share of the race that fitting one trial may take, the first one and any other.
+FIRST_SHARE, FIRST_MOST = 0.15, 20.0
+OTHER_SHARE = 0.3
+# Share after which a trial is killed that does not stop by itself.
+KILL_SHARE = 0.6
+# A trial that is expected to take longer than this many times what is left is not begun.
+HOPE = 2.0
+# Recipes looked at, near the end, to find one that is short enough.
+LOOKS = 12
+FEWEST_SECONDS = 0.5
+
+# Imported before the first fork that needs them, so that children start with them.
+NATIVE: dict[str, tuple[str, ...]] = {
+    "lightgbm": ("lightgbm",),
+    "xgboost": ("xgboost",),
+    "linear": ("sklearn.linear_model",),
+    "extra_trees": ("sklearn.ensemble",),
+    "random_forest": ("sklearn.ensemble",),
+}
+
+
+@dataclass
+class Running:
+    """A trial at work."""
+
+    job: Job
+    child: Child
+
+
+def race(
+    table: TrainingTable,
+    plan: Plan,
+    number: int,
+    folder: Path,
+    *,
+    started_at: float = 0.0,
+    speed: float = 1.0,
+    toolbox: Toolbox | None = None,
+) -> dict[str, Any]:
+    """Race the recipes of one lane.
+
+    Parameters
+    ----------
+    table : TrainingTable
+        Training rows.
+    plan : Plan
+        What is raced.
+    number : int
+        Number of the lane.
+    folder : Path
+        Existing folder for the trials, ``encoders`` and ``lane.json``.
+    started_at : float, default 0
+        When the budget began, in seconds since the epoch; 0: now.
+    speed : float, default 1
+        How much slower this machine is than the reference machine.
+    toolbox : Toolbox, optional
+        Where learners and encoders come from.
+
+    Returns
+    -------
+    dict
+        What ``lane.json`` holds.
+    """
+    with tempfile.TemporaryDirectory(prefix="regatta-lane-") as scratch:
+        lane = Lane(table, plan, number, folder, Path(scratch), toolbox or Toolbox())
+        lane.start_clock(started_at, speed)
+        try:
+            lane.run()
+        finally:
+            lane.stop("the lane was stopped")
+    summary = lane.summary()
+    write_json(folder / "lane.json", summary)
+    return summary
+
+
+class Lane:
+    """The state of a lane.
+
+    Parameters
+    ----------
+    table : TrainingTable
+        Training rows.
+    plan : Plan
+        What is raced.
+    number : int
+        Number of the lane.
+    folder : Path
+        Where trials and encoders are written.
+    scratch : Path
+        Where encoded rows are kept.
+    toolbox : Toolbox
+        Where learners and encoders come from.
+    """
+
+    def __init__(
+        self,
+        table: TrainingTable,
+        plan: Plan,
+        number: int,
+        folder: Path,
+        scratch: Path,
+        toolbox: Toolbox,
+    ) -> None:
+        self.table, self.plan, self.number, self.folder = table, plan, number, folder
+        self.toolbox = toolbox
+        search = plan.settings.search
+        sharing = machine.lanes_here(len(plan.lanes))
+        self.slots = search.cores or max(1, machine.cores() // sharing)
+        self.threads = 1
+        self.memory_bytes = search.memory_bytes or int(
+            MEMORY_SHARE * machine.free_memory() / (self.slots * sharing)
+        )
+        self.metric = plan.objective
+        self.cache = EncodedFolds(table, scratch, folder / "encoders", plan.settings.seed, toolbox)
+        self.proposer = self._proposer()
+        self.costs = Costs()
+        self.clock = Clock(0.0, 0.0, 0.0)
+        self.records: list[TrialRecord] = []
+        self.running: list[Running] = []
+        self.begun = 0
+
+    def start_clock(self, started_at: float, speed: float) -> None:
+        """Fix when the race ends."""
+        now, settings = time.time(), self.plan.settings
+        locked = settings.split.locked_share
+        self.clock = Clock(
+            began=now,
+            end=(started_at or now) + settings.budget.seconds,
+            tail=self.plan.tail_seconds * speed,
+            locked_rows=int(self.plan.n_train_rows * locked / (1 - locked)),
+        )
+
+    def run(self) -> None:
+        """Race until the deadline, or until there is nothing left to try."""
+        while True:
+            while len(self.running) < self.slots and (recipe := self._next()):
+                self._launch(recipe)
+            if not self.running:
+                return
+            wait([running.child for running in self.running], POLL_SECONDS)
+            for running in list(self.running):
+                if (ending := running.child.poll()) is not None:
+                    self._bury(running, ending)
+
+    def stop(self, reason: str) -> None:
+        """End what is at work, and remove what it left half-written."""
+        for running in list(self.running):
+            self._bury(running, running.child.stop(reason))
+        for path in (*self.folder.glob(".*"), *self.folder.glob("encoders/*/.*")):
+            shutil.rmtree(path, ignore_errors=True)
+
+    def summary(self) -> dict[str, Any]:
+        """Return what ``lane.json`` holds."""
+        done = [record for record in self.records if record.score is not None]
+        best = min(done, key=self._loss, default=None)
+        statuses = [record.status for record in self.records]
+        return {
+            "lane": self.number,
+            "metric": self.metric.key,
+            "slots": self.slots,
+            "threads": self.threads,
+            "memory_bytes": self.memory_bytes,
+            "race_seconds": round(self.clock.race, 3),
+            "least_budget": self._least_budget(),
+            "trials": [record.id for record in self.records],
+            "statuses": {status: statuses.count(status) for status in sorted(set(statuses))},
+            "best": {"id": best.id, "score": best.score} if best else None,
+        }
+
+    def _proposer(self) -> Proposer:
+        """Return who proposes: the queue of the plan, then what the strategy says."""
+        plan, seed = self.plan, self._seed(0, 1)
+        spaces = {key: self.toolbox.learner(key).space(plan.shape) for key in plan.learners}
+        then: Proposer | None = None
+        if plan.refine == "bayes":
+            then = BayesProposer(spaces, self.metric, seed)
+        elif plan.refine == "random":
+            then = RandomProposer(spaces, seed)
+        return QueueProposer(plan.lanes[self.number], then)
+
+    def _seed(self, number: int, use: int = 0) -> int:
+        """Return a seed of this lane: of a trial, or of another use."""
+        entropy = [self.plan.settings.seed, self.number, number, use]
+        return int(np.random.SeedSequence(entropy).generate_state(1)[0] >> 1)
+
+    def _next(self) -> Recipe | None:
+        """Return a recipe that there is time for."""
+        most = self.plan.max_trials[self.number]
+        if most and self.begun >= most:
+            return None
+        for _ in range(LOOKS):
+            left = self.clock.left
+            if left < (FEWEST_SECONDS if self.begun else 0.0):
+                return None
+            recipe = self.proposer.ask()
+            if recipe is None or self.costs.expect(recipe.learner, recipe.rows) <= HOPE * left:
+                return recipe
+        return None
+
+    def _launch(self, recipe: Recipe) -> None:
+        """Start a trial in a child process."""
+        for name in NATIVE.get(recipe.learner, ()):
+            import_module(name)
+        now, race_seconds = time.time(), self.clock.race
+        longest = self.plan.settings.search.trial_seconds
+        most = longest or max(KILL_SHARE * race_seconds, LEAST_RACE_SECONDS)
+        killed_at = min(now + most, self.clock.deadline)
+        share = OTHER_SHARE * race_seconds if self.begun else self._first_seconds(race_seconds)
+        job = Job(
+            id=f"{self.number:02d}-{self.begun:03d}-{recipe.learner}",
+            lane=self.number,
+            number=self.begun,
+            recipe=recipe,
+            seed=self._seed(self.begun),
+            threads=self.threads,
+            fit_seconds=min(share, longest or share),
+            # What a child needs to write its files after the last fold.
+            deadline=killed_at - min(0.05 * (killed_at - now) + 0.1, 2.0),
+            memory_bytes=self.memory_bytes,
+            started_at=now,
+            folder=self.folder / f"{self.number:02d}-{self.begun:03d}-{recipe.learner}",
+        )
+        why = "the time of a trial" if killed_at < self.clock.deadline else "the race"
+        limits = Limits(killed_at, self.memory_bytes, why)
+        work = (job, self.table, self.cache, self.toolbox, self.metric)
+        self.running.append(Running(job, Child(lambda: run_trial(*work), limits)))
+        self.begun += 1
+
+    @staticmethod
+    def _first_seconds(race_seconds: float) -> float:
+        """Return the time of the first trial: short, for there shall be a model soon."""
+        return min(max(FIRST_SHARE * race_seconds, min(2.0, race_seconds)), FIRST_MOST)
+
+    def _bury(self, running: Running, ending: Ending) -> None:
+        """Take a trial that has ended into the records."""
+        self.running.remove(running)
+        job = running.job
+        written = job.folder / RECORD
+        if written.is_file():
+            record = TrialRecord.from_dict(read_json(written))
+        else:
+            status = "crashed" if ending.status == "done" else ending.status
+            reason = ending.reason or "ended without a record"
+            record = job.record(status, reason, peak_memory_bytes=ending.peak_memory_bytes)
+            write_record(job.folder, record)
+        self.records.append(record)
+        self.proposer.tell(record)
+        self.costs.learn(record)
+        if record.score is not None:
+            self.clock.learn(self._loss(record), record.predict_seconds_per_row)
+        self._announce(record)
+
+    def _announce(self, record: TrialRecord) -> None:
+        """Say what came of a trial, in the log and to the command line."""
+        done = [other for other in self.records if other.score is not None]
+        best = min(done, key=self._loss, default=None)
+        score = None if best is None else best.score
+        events.emit(
+            "trial",
+            id=record.id,
+            lane=self.number,
+            learner=record.recipe.learner,
+            status=record.status,
+            reason=record.reason,
+            score=record.score,
+            metric=self.metric.key,
+            seconds=record.seconds,
+            peak_memory_bytes=record.peak_memory_bytes,
+            best=score,
+        )
+        if record.score is None:
+            told = f"{record.status}: {record.reason}"
+        else:
+            told = f"{self.metric.key}={record.score:.5g} (best {score:.5g})"
+        logger.info(
+            "trial %s %s %.1f s %.1f GB",
+            record.id,
+            told,
+            record.seconds,
+            record.peak_memory_bytes / 1e9,
+        )
+
+    def _loss(self, record: TrialRecord) -> float:
+        """Return a score turned so that less is better."""
+        return self.metric.loss(record.score if record.score is not None else np.nan)
+
+    def _least_budget(self) -> int:
+        """Return the smallest budget that would have left time for a trial, in seconds."""
+        clock, seconds = self.clock, self.plan.settings.budget.seconds
+        head = clock.began - (clock.end - seconds)
+        return int(np.ceil(head + clock.tail + LEAST_RACE_SECONDS))

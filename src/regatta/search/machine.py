@@ -1,0 +1,66 @@
+"""What this machine or pod has to give: cores, free memory, and whether lanes share it."""
+
+import os
+from pathlib import Path
+
+__all__ = ["cores", "free_memory", "in_pod", "lanes_here"]
+
+CGROUP = Path("/sys/fs/cgroup")
+
+
+def in_pod() -> bool:
+    """Return whether this process runs in a Kubernetes pod, where a lane has a pod of its own."""
+    return "KUBERNETES_SERVICE_HOST" in os.environ
+
+
+def lanes_here(lanes: int) -> int:
+    """Return how many of a run's lanes share this machine: all of them, but one in a pod.
+
+    Parameters
+    ----------
+    lanes : int
+        Lanes of the run.
+    """
+    return 1 if in_pod() else max(1, lanes)
+
+
+def cores() -> int:
+    """Return the cores that this process may use: its affinity, cut by a container's quota."""
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    quota = _quota()
+    return max(1, min(allowed or 1, quota or allowed or 1))
+
+
+def free_memory() -> int:
+    """Return the memory that is free on this machine or in this container, in bytes."""
+    import psutil
+
+    free = int(psutil.virtual_memory().available)
+    for limit, used in (
+        (CGROUP / "memory.max", CGROUP / "memory.current"),
+        (CGROUP / "memory/memory.limit_in_bytes", CGROUP / "memory/memory.usage_in_bytes"),
+    ):
+        most, now = _number(limit), _number(used)
+        if most is not None and now is not None:
+            free = min(free, max(0, most - now))
+    return free
+
+
+def _quota() -> int | None:
+    """Return the container's processor quota in whole cores, rounded up; None without one."""
+    try:
+        share, period = (CGROUP / "cpu.max").read_text().split()
+    except (OSError, ValueError):
+        quota = _number(CGROUP / "cpu/cpu.cfs_quota_us")
+        every = _number(CGROUP / "cpu/cpu.cfs_period_us")
+    else:
+        quota, every = (int(share) if share.isdigit() else None), int(period)
+    return -(-quota // every) if quota and every and quota > 0 else None
+
+
+def _number(file: Path) -> int | None:
+    """Read a file that holds one whole number; None for anything else."""
+    try:
+        return int(file.read_text())
+    except (OSError, ValueError):
+        return None

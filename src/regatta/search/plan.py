@@ -1,0 +1,280 @@
+"""The plan of a race: what each lane tries, in which order, under which limits."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from regatta.artifacts import open_artifact, read_json, write_json, writing
+from regatta.artifacts.records import Recipe
+from regatta.errors import SettingsError, nearest
+from regatta.evaluation.metrics import Metric, get_metric
+from regatta.learners.base import Learner, Shape, Space
+from regatta.search.budget import check_budget, tail_seconds
+from regatta.search.machine import in_pod
+from regatta.search.portfolio import portfolio
+from regatta.search.space import check_space, draw, grid
+from regatta.search.table import TrainingTable
+from regatta.search.toolbox import Toolbox
+from regatta.settings import RunSettings
+
+__all__ = ["Plan", "deal", "make_plan", "read_plan", "write_plan"]
+
+Refine = Literal["bayes", "random", "none"]
+
+# Recipes that the plan of an endless strategy names; the lanes draw further ones themselves.
+DRAWN_AHEAD = 40
+GRID_LEVELS = 3
+GRID_MOST = 2_000
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is raced.
+
+    Attributes
+    ----------
+    settings : RunSettings
+        All settings of the run.
+    metric : str
+        Key of the metric that is optimised; never ``auto``.
+    shape : Shape
+        Size of one fold's training rows.
+    n_folds : int
+        Number of folds; 1 is a holdout.
+    n_train_rows : int
+        Training rows of all folds.
+    learners : tuple of str
+        Learners that race.
+    lanes : tuple of tuple of Recipe
+        Queue of each lane.
+    refine : {"bayes", "random", "none"}
+        Who proposes recipes when a queue is empty.
+    max_trials : tuple of int
+        Most trials of each lane; 0: as many as the budget holds.
+    tail_seconds : float
+        What comes after the race, on the reference machine, in seconds.
+    """
+
+    settings: RunSettings
+    metric: str
+    shape: Shape
+    n_folds: int
+    n_train_rows: int
+    learners: tuple[str, ...]
+    lanes: tuple[tuple[Recipe, ...], ...]
+    refine: Refine
+    max_trials: tuple[int, ...]
+    tail_seconds: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        search = self.settings.search
+        return {
+            "settings": self.settings.model_dump(mode="json"),
+            "metric": self.metric,
+            "task": self.shape.task,
+            "n_folds": self.n_folds,
+            "n_train_rows": self.n_train_rows,
+            "shape": asdict(self.shape),
+            "learners": list(self.learners),
+            "lanes": [[asdict(recipe) for recipe in lane] for lane in self.lanes],
+            "refine": self.refine,
+            "limits": {
+                "max_trials": list(self.max_trials),
+                "memory_bytes": search.memory_bytes,
+                "trial_seconds": search.trial_seconds,
+            },
+            "tail_seconds": self.tail_seconds,
+        }
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "Plan":
+        """Read what `to_dict` returned."""
+        return cls(
+            settings=RunSettings.from_values(values["settings"]),
+            metric=values["metric"],
+            shape=Shape(**values["shape"]),
+            n_folds=values["n_folds"],
+            n_train_rows=values["n_train_rows"],
+            learners=tuple(values["learners"]),
+            lanes=tuple(
+                tuple(Recipe.from_dict(recipe) for recipe in lane) for lane in values["lanes"]
+            ),
+            refine=values["refine"],
+            max_trials=tuple(values["limits"]["max_trials"]),
+            tail_seconds=values["tail_seconds"],
+        )
+
+    @property
+    def objective(self) -> Metric:
+        """The metric that is optimised."""
+        return get_metric(self.metric, self.shape.task)
+
+
+def make_plan(table: TrainingTable, settings: RunSettings, toolbox: Toolbox | None = None) -> Plan:
+    """Plan the race on a table.
+
+    Parameters
+    ----------
+    table : TrainingTable
+        Training rows.
+    settings : RunSettings
+        What the user asked for.
+    toolbox : Toolbox, optional
+        Where learners come from.
+
+    Raises
+    ------
+    SettingsError
+        A learner is unknown or does not learn the task, or the metric does not fit.
+    BudgetError
+        No trial fits into the budget.
+    """
+    tools = toolbox or Toolbox()
+    metric = get_metric(settings.search.metric, table.task)
+    shape = table.shape
+    learners = _learners(settings.search.learners, shape, tools)
+    tail = tail_seconds(
+        table.n_rows,
+        shape.n_columns,
+        shape.n_outputs,
+        locked_share=settings.split.locked_share,
+        deploy=settings.deploy.target != "none",
+        pods=in_pod(),
+    )
+    check_budget(settings.budget.seconds, tail)
+    recipes, refine = _recipes(learners, shape, settings)
+    n_lanes = settings.search.lanes
+    if settings.search.max_trials:
+        recipes = recipes[: settings.search.max_trials]
+        n_lanes = min(n_lanes, settings.search.max_trials)
+    if refine == "none":
+        n_lanes = min(n_lanes, len(recipes))
+    return Plan(
+        settings=settings,
+        metric=metric.key,
+        shape=shape,
+        n_folds=table.n_folds,
+        n_train_rows=table.n_rows,
+        learners=tuple(learners),
+        lanes=deal(recipes, n_lanes),
+        refine=refine,
+        max_trials=_shares(settings.search.max_trials, n_lanes),
+        tail_seconds=round(tail, 3),
+    )
+
+
+def deal(recipes: list[Recipe], n_lanes: int) -> tuple[tuple[Recipe, ...], ...]:
+    """Deal recipes out to lanes, so that every lane begins with good ones.
+
+    Parameters
+    ----------
+    recipes : list of Recipe
+        Best first.
+    n_lanes : int
+        Number of lanes.
+
+    Examples
+    --------
+    >>> lanes = deal([Recipe(key) for key in "abcde"], 2)
+    >>> [[recipe.learner for recipe in lane] for lane in lanes]
+    [['a', 'c', 'e'], ['b', 'd']]
+    """
+    return tuple(tuple(recipes[lane::n_lanes]) for lane in range(n_lanes))
+
+
+def write_plan(path: str | Path, plan: Plan) -> None:
+    """Write the plan artifact."""
+    with writing(path, "plan", lanes=len(plan.lanes), metric=plan.metric) as folder:
+        write_json(folder / "plan.json", plan.to_dict())
+
+
+def read_plan(path: str | Path, *, verify: bool = True) -> Plan:
+    """Read the plan artifact.
+
+    Raises
+    ------
+    ArtifactError
+        The artifact is missing or changed.
+    """
+    return Plan.from_dict(read_json(open_artifact(path, "plan", verify=verify).file("plan.json")))
+
+
+def _learners(wanted: tuple[str, ...], shape: Shape, tools: Toolbox) -> dict[str, Learner]:
+    """Return the learners that race, in the order of the portfolio."""
+    known = tools.learners_for(shape.task)
+    for key in wanted:
+        if key in known:
+            continue
+        every = tools.learners_for("")
+        if key in every:
+            found = f"learner {key!r} does not learn a {shape.task} task"
+        else:
+            found = f"there is no learner {key!r}{nearest(key, every)}"
+        raise SettingsError(
+            found,
+            expected="one of " + ", ".join(known),
+            fix="correct search.learners, or leave it out",
+        )
+    learners = {key: tools.learner(key) for key in (dict.fromkeys(wanted) or known)}
+    for key, learner in learners.items():
+        check_space(learner.space(shape), f"learner {key!r}")
+    return learners
+
+
+def _recipes(
+    learners: dict[str, Learner], shape: Shape, settings: RunSettings
+) -> tuple[list[Recipe], Refine]:
+    """Return the recipes of a strategy, best first, and who goes on after them."""
+    strategy, seed = settings.search.strategy, settings.seed
+    spaces = {key: learner.space(shape) for key, learner in learners.items()}
+    ahead = settings.search.max_trials or DRAWN_AHEAD * settings.search.lanes
+    if strategy == "random":
+        return _drawn(spaces, seed, ahead), "random"
+    if strategy == "grid":
+        return _grid(spaces, seed, settings.search.max_trials or GRID_MOST), "none"
+    ranked = portfolio(learners, shape, settings.budget.seconds)
+    if strategy == "bayes":
+        firsts: dict[str, Recipe] = {}
+        for recipe in ranked:
+            key = f"{recipe.learner} {recipe.rows > 0}"
+            firsts.setdefault(key, recipe)
+        return list(firsts.values()), "bayes"
+    return ranked, "bayes"
+
+
+def _drawn(spaces: Mapping[str, Space], seed: int, count: int) -> list[Recipe]:
+    """Draw recipes at random, the learners in turn."""
+    from regatta.search.sampler import RandomProposer
+
+    proposer = RandomProposer(spaces, seed)
+    drawn = (proposer.ask() for _ in range(count))
+    return [recipe for recipe in drawn if recipe is not None]
+
+
+def _grid(spaces: Mapping[str, Space], seed: int, most: int) -> list[Recipe]:
+    """Return grid points, the learners in turn, each learner's points in a shuffled order.
+
+    In the order of the grid itself the first points would differ in one dimension only.
+    """
+    import numpy as np
+
+    rng = np.random.default_rng(np.random.SeedSequence([seed, 4]))
+    queues: list[list[Recipe]] = []
+    for key, space in spaces.items():
+        sizes = [GRID_LEVELS if p.kind != "choice" else len(p.choices) for p in space.values()]
+        if int(np.prod(sizes, dtype=np.float64)) > 50_000:
+            points = [draw(space, rng) for _ in range(most)]
+        else:
+            points = list(grid(space, GRID_LEVELS))
+            points[1:] = [points[1:][i] for i in rng.permutation(len(points) - 1)]
+        queues.append([Recipe(key, point, origin="grid") for point in points[:most]])
+    turns = max((len(queue) for queue in queues), default=0)
+    rounds = ([queue[turn] for queue in queues if turn < len(queue)] for turn in range(turns))
+    return [recipe for round_ in rounds for recipe in round_][:most]
+
+
+def _shares(total: int, n_lanes: int) -> tuple[int, ...]:
+    """Split a number of trials over lanes; 0 stays 0."""
+    return tuple(total // n_lanes + (lane < total % n_lanes) for lane in range(n_lanes))

@@ -1,0 +1,229 @@
+"""Who proposes the next recipe of a lane: a queue first, then a sampler that never runs dry.
+
+A proposer is asked for a recipe and told what came of it. All of them are deterministic given the
+seed and the order of what they are told.
+"""
+
+import warnings
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from regatta.artifacts.records import Recipe, TrialRecord
+from regatta.evaluation.metrics import Metric
+from regatta.learners.base import Space
+from regatta.search.space import distributions, draw, nearest_point
+
+__all__ = ["BayesProposer", "Proposer", "QueueProposer", "RandomProposer"]
+
+# A family is left alone after this many failures without one success.
+FAILURES = 2
+# Chance of a family relative to the one ranked before it.
+RANK_SHARE = 0.6
+
+
+class Proposer(ABC):
+    """Proposes recipes."""
+
+    @abstractmethod
+    def ask(self) -> Recipe | None:
+        """Return the next recipe, or None when there is nothing left to try."""
+
+    @abstractmethod
+    def tell(self, record: TrialRecord) -> None:
+        """Learn what came of a trial, whoever proposed it."""
+
+
+class QueueProposer(Proposer):
+    """Takes recipes from a queue, then asks another proposer.
+
+    Parameters
+    ----------
+    recipes : sequence of Recipe
+        The queue, first to be tried first.
+    then : Proposer or None
+        Who goes on when the queue is empty; None: nobody.
+    """
+
+    def __init__(self, recipes: Sequence[Recipe], then: Proposer | None = None) -> None:
+        self._recipes = list(recipes)
+        self._then = then
+
+    def ask(self) -> Recipe | None:
+        """Return the next recipe."""
+        if self._recipes:
+            return self._recipes.pop(0)
+        return self._then.ask() if self._then else None
+
+    def tell(self, record: TrialRecord) -> None:
+        """Pass on what came of a trial."""
+        if self._then:
+            self._then.tell(record)
+
+
+class RandomProposer(Proposer):
+    """Draws learners in turn and their parameters at random.
+
+    Parameters
+    ----------
+    spaces : mapping of str to Space
+        Space of each learner.
+    seed : int
+        Seed of the draws.
+    """
+
+    def __init__(self, spaces: Mapping[str, Space], seed: int) -> None:
+        self._spaces = spaces
+        self._rng = np.random.default_rng(np.random.SeedSequence([seed, 1]))
+        self._round: list[str] = []
+
+    def ask(self) -> Recipe | None:
+        """Draw a recipe; every learner has its turn before one has a second."""
+        if not self._spaces:
+            return None
+        if not self._round:
+            self._round = [str(key) for key in self._rng.permutation(sorted(self._spaces))]
+        learner = self._round.pop(0)
+        return Recipe(learner, draw(self._spaces[learner], self._rng), origin="random")
+
+    def tell(self, record: TrialRecord) -> None:
+        """Take no notice: a draw does not depend on what came before."""
+
+
+class BayesProposer(Proposer):
+    """Refines the families that have done best, each by a Tree-structured Parzen Estimator.
+
+    Which family comes next is drawn by rank: the best one most often, each further one
+    `RANK_SHARE` times as often as the one before. Its parameters come from Optuna's TPE, which
+    has been told every trial of the family, the portfolio's included.
+
+    Parameters
+    ----------
+    spaces : mapping of str to Space
+        Space of each learner.
+    metric : Metric
+        What the scores are in.
+    seed : int
+        Seed of the draws.
+
+    Notes
+    -----
+    TPE models each family by itself, so that no parameter of one is taken for another's.
+    Trials that are still at work count as mediocre (``constant_liar``), which keeps trials side
+    by side apart.
+
+    References
+    ----------
+    Bergstra et al., Algorithms for hyper-parameter optimization, NIPS 2011.
+    """
+
+    def __init__(self, spaces: Mapping[str, Space], metric: Metric, seed: int) -> None:
+        self._spaces = {key: space for key, space in spaces.items() if space}
+        self._metric = metric
+        self._seed = seed
+        self._rng = np.random.default_rng(np.random.SeedSequence([seed, 2]))
+        self._studies: dict[str, Any] = {}
+        self._losses: dict[str, list[float]] = {}
+        self._failures: dict[str, int] = {}
+        self._told: list[TrialRecord] = []
+        self._open: list[tuple[str, Any]] = []
+
+    def ask(self) -> Recipe | None:
+        """Propose a recipe of a promising family."""
+        learner = self._family()
+        if learner is None:
+            return None
+        study = self._study(learner)
+        trial = study.ask(distributions(self._spaces[learner]))
+        self._open.append((learner, trial))
+        return Recipe(learner, dict(trial.params), origin="bayes")
+
+    def tell(self, record: TrialRecord) -> None:
+        """Add a trial to what is known of its family."""
+        learner = record.recipe.learner
+        if learner not in self._spaces:
+            return
+        if record.status == "ok" and record.score is not None:
+            loss = self._metric.loss(record.score)
+            self._losses.setdefault(learner, []).append(loss)
+        else:
+            self._failures[learner] = self._failures.get(learner, 0) + 1
+        if self._close(record) or record.recipe.rows:
+            # A score on few rows says nothing of the parameters' worth on all rows.
+            return
+        self._told.append(record)
+        if learner in self._studies:
+            self._add(self._studies[learner], record)
+
+    def _close(self, record: TrialRecord) -> bool:
+        """Tell Optuna of a trial that it proposed; return whether it is one of those."""
+        import optuna
+
+        params = record.recipe.params
+        for entry in self._open:
+            learner, trial = entry
+            if learner == record.recipe.learner and params.items() >= trial.params.items():
+                self._open.remove(entry)
+                if record.status == "ok" and record.score is not None:
+                    self._studies[learner].tell(trial, self._metric.loss(record.score))
+                else:
+                    self._studies[learner].tell(trial, state=optuna.trial.TrialState.FAIL)
+                return True
+        return False
+
+    def _family(self) -> str | None:
+        """Draw a family by rank."""
+        usable = [
+            key
+            for key in sorted(self._spaces)
+            if key in self._losses or self._failures.get(key, 0) < FAILURES
+        ]
+        if not usable:
+            return None
+        # A family that nothing is known of is tried as if it were the best.
+        best = {key: min(self._losses.get(key, [-np.inf])) for key in usable}
+        ranked = sorted(usable, key=lambda key: (best[key], key))
+        chances = RANK_SHARE ** np.arange(len(ranked))
+        return str(self._rng.choice(ranked, p=chances / chances.sum()))
+
+    def _study(self, learner: str) -> Any:
+        """Return the study of a family, with all that has been told so far."""
+        if learner not in self._studies:
+            import optuna
+
+            optuna.logging.set_verbosity(optuna.logging.ERROR)
+            seed = np.random.SeedSequence([self._seed, sorted(self._spaces).index(learner), 3])
+            with warnings.catch_warnings():
+                # Optuna marks these options as experimental.
+                warnings.simplefilter("ignore")
+                sampler = optuna.samplers.TPESampler(
+                    n_startup_trials=4,
+                    multivariate=True,
+                    constant_liar=True,
+                    seed=int(seed.generate_state(1)[0]),
+                )
+            self._studies[learner] = optuna.create_study(sampler=sampler, direction="minimize")
+            for record in self._told:
+                if record.recipe.learner == learner:
+                    self._add(self._studies[learner], record)
+        return self._studies[learner]
+
+    def _add(self, study: Any, record: TrialRecord) -> None:
+        """Add a finished trial to a study."""
+        import optuna
+
+        if record.status != "ok" or record.score is None:
+            return
+        space = self._spaces[record.recipe.learner]
+        params = nearest_point(space, record.recipe.params)
+        if params is None:
+            return
+        study.add_trial(
+            optuna.trial.create_trial(
+                params=params,
+                distributions=distributions(space),
+                value=self._metric.loss(record.score),
+            )
+        )

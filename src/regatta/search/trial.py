@@ -1,0 +1,301 @@
+"""One trial, as it runs in its child process: fit fold by fold, predict what each left out."""
+
+import contextlib
+import logging
+import resource
+import sys
+import time
+import traceback
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from regatta.artifacts import write_json, writing
+from regatta.artifacts.records import Recipe, Status, TrialRecord
+from regatta.errors import TrialSkipped
+from regatta.evaluation.metrics import Metric
+from regatta.learners.base import Learner, Model, Shape
+from regatta.search.cache import EncodedFolds, Fold
+from regatta.search.table import TrainingTable
+from regatta.search.toolbox import Toolbox
+
+__all__ = ["RECORD", "Job", "peak_memory", "run_trial", "write_record"]
+
+logger = logging.getLogger(__name__)
+
+RECORD = "trial.json"
+
+# Of the time of a fold, the part for fitting; the rest is for predicting and saving.
+FIT_SHARE = 0.85
+
+
+class BadValuesError(ArithmeticError):
+    """The model predicted what is no number, or the score is undefined."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a lane asks of a child.
+
+    Attributes
+    ----------
+    id : str
+        Id of the trial.
+    lane, number : int
+        The lane, and the trial's place in it.
+    recipe : Recipe
+        What to try.
+    seed : int
+        Seed of its draws.
+    threads : int
+        Native threads.
+    fit_seconds : float
+        Time to fit all folds, encoding not counted.
+    deadline : float
+        When all must be written, in seconds since the epoch.
+    memory_bytes : int
+        Memory that the trial may use.
+    started_at : float
+        Start, in seconds since the epoch.
+    folder : Path
+        Where the trial's artifact shall be.
+    """
+
+    id: str
+    lane: int
+    number: int
+    recipe: Recipe
+    seed: int
+    threads: int
+    fit_seconds: float
+    deadline: float
+    memory_bytes: int
+    started_at: float
+    folder: Path
+
+    def record(self, status: Status, reason: str = "", **values: Any) -> TrialRecord:
+        """Return a record of this job that ends now."""
+        seconds = time.time() - self.started_at
+        return replace(
+            TrialRecord(
+                self.id,
+                self.lane,
+                self.number,
+                self.recipe,
+                self.seed,
+                status,
+                reason,
+                seconds=round(seconds, 3),
+                started_at=self.started_at,
+            ),
+            **values,
+        )
+
+
+@dataclass
+class Progress:
+    """What the folds have given so far.
+
+    Attributes
+    ----------
+    oof : ndarray of shape (n_rows, n_outputs), float32
+        Predictions of the rows by models that have not seen them; NaN where there is none.
+    """
+
+    oof: npt.NDArray[np.float32]
+    params: dict[str, Any] = field(default_factory=dict)
+    encoders: list[str] = field(default_factory=list)
+    fit_seconds: float = 0.0
+    predict_seconds_per_row: float = 0.0
+    truncated: bool = False
+
+
+def run_trial(
+    job: Job, table: TrainingTable, cache: EncodedFolds, toolbox: Toolbox, metric: Metric
+) -> None:
+    """Run a trial and write its artifact, whatever comes of it.
+
+    Parameters
+    ----------
+    job : Job
+        What to do.
+    table : TrainingTable
+        Training rows.
+    cache : EncodedFolds
+        Encoded folds of the lane.
+    toolbox : Toolbox
+        Where the learner comes from.
+    metric : Metric
+        What scores the predictions.
+
+    Notes
+    -----
+    The only place where any exception is caught: a learner may raise what it likes, and the race
+    goes on. What kills the process is recorded by the parent.
+    """
+    with _threads(job.threads), writing(job.folder, "trial") as folder:
+        try:
+            progress = _fit_all(job, table, cache, toolbox.learner(job.recipe.learner), folder)
+            record = _finish(job, table, metric, progress, folder)
+        except TrialSkipped as err:
+            record = job.record("skipped", err.found)
+        except MemoryError as err:
+            record = job.record("out_of_memory", f"an allocation failed: {_sentence(err)}")
+        except BadValuesError as err:
+            record = job.record("bad_values", str(err))
+        except Exception as err:
+            record = job.record("raised", _sentence(err))
+            (folder / "traceback.txt").write_text(traceback.format_exc(), encoding="utf-8")
+        if record.status != "ok":
+            _drop_models(folder)
+        write_json(folder / RECORD, replace(record, peak_memory_bytes=peak_memory()).to_dict())
+
+
+def write_record(folder: Path, record: TrialRecord) -> None:
+    """Write the artifact of a trial that could not write its own."""
+    with writing(folder, "trial") as place:
+        write_json(place / RECORD, record.to_dict())
+
+
+def peak_memory() -> int:
+    """Return the highest resident memory of this process so far, in bytes."""
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+def _fit_all(
+    job: Job, table: TrainingTable, cache: EncodedFolds, learner: Learner, folder: Path
+) -> Progress:
+    """Fit every fold and predict the rows that it left out."""
+    if table.task not in learner.tasks:
+        raise TrialSkipped(f"{learner.key} does not learn a {table.task} task", fix="leave it out")
+    progress = Progress(np.full((table.n_rows, table.n_outputs), np.nan, dtype=np.float32))
+    for number in range(table.n_folds):
+        now = time.time()
+        share = (job.deadline - now) / (table.n_folds - number)
+        fold = cache.fold(learner.encoding, number, job.recipe.rows, now + share / 2)
+        _fit_fold(
+            job, learner, fold, progress, table.n_folds - number, folder / f"model/fold-{number}"
+        )
+        if number == 0:
+            _check_speed(job, progress, table.n_folds)
+    cache.forget_frame()
+    return progress
+
+
+def _fit_fold(
+    job: Job, learner: Learner, fold: Fold, progress: Progress, left: int, folder: Path
+) -> None:
+    """Fit one fold, predict its validation rows, save its model."""
+    data = fold.data
+    n_rows, n_columns = np.shape(data.X)
+    shape = Shape(data.task, n_rows, n_columns, data.n_outputs)
+    progress.params = {**learner.defaults(shape), **job.recipe.params}
+    _check_memory(job, learner, shape, progress.params)
+    began = time.time()
+    budget = min(job.fit_seconds - progress.fit_seconds, job.deadline - began) / left
+    deadline = began + FIT_SHARE * budget
+    model = learner.fit(
+        data, progress.params, seed=job.seed, threads=job.threads, deadline=deadline
+    )
+    progress.truncated |= bool(getattr(model, "truncated", time.time() >= deadline))
+    fitted = time.perf_counter()
+    predicted = _checked(model, fold, data.n_outputs)
+    seconds = time.perf_counter() - fitted
+    progress.predict_seconds_per_row += seconds / max(len(fold.valid), 1)
+    progress.oof[fold.valid] = predicted
+    progress.encoders.append(fold.encoder)
+    folder.mkdir(parents=True)
+    model.save(folder)
+    progress.fit_seconds += time.time() - began
+
+
+def _checked(model: Model, fold: Fold, n_outputs: int) -> npt.NDArray[np.float64]:
+    """Predict the validation rows; refuse what is no prediction."""
+    predicted = np.asarray(model.predict(fold.data.X_valid), dtype=np.float64)
+    expected = (len(fold.valid), n_outputs)
+    if predicted.shape != expected:
+        raise BadValuesError(f"predictions have shape {predicted.shape} instead of {expected}")
+    # What float32 cannot hold is as bad as infinity: the predictions are stored as float32.
+    bad = int(np.count_nonzero(~np.isfinite(predicted.astype(np.float32)).all(axis=1)))
+    if bad:
+        raise BadValuesError(f"{bad} of {len(fold.valid)} predictions are NaN or infinite")
+    return predicted
+
+
+def _check_memory(job: Job, learner: Learner, shape: Shape, params: dict[str, Any]) -> None:
+    """Refuse a fit that would need more memory than the trial may use."""
+    needed = learner.memory_bytes(shape, params)
+    if needed > job.memory_bytes:
+        raise TrialSkipped(
+            f"would need about {needed / 1e6:,.0f} MB; the limit of a trial is "
+            f"{job.memory_bytes / 1e6:,.0f} MB",
+            fix="raise search.memory_bytes",
+        )
+
+
+def _check_speed(job: Job, progress: Progress, n_folds: int) -> None:
+    """Give up after the first fold when the others cannot be done in time."""
+    left = job.deadline - time.time()
+    # A fold that stopped by its deadline is as fast as it has to be.
+    if not progress.truncated and progress.fit_seconds * (n_folds - 1) * 0.8 > left:
+        raise TrialSkipped(
+            f"one fold took {progress.fit_seconds:.1f} s; {left:.1f} s are left for the other "
+            f"{n_folds - 1}",
+            fix="raise the budget",
+        )
+
+
+def _finish(
+    job: Job, table: TrainingTable, metric: Metric, progress: Progress, folder: Path
+) -> TrialRecord:
+    """Score the predictions of all folds and write them."""
+    rows = np.flatnonzero(table.folds < table.n_folds)
+    predicted = progress.oof[rows].astype(np.float64)
+    score = metric.score(table.y[rows], predicted)
+    if not np.isfinite(score):
+        raise BadValuesError(f"{metric.label} is undefined for these predictions")
+    scores: list[float | None] = []
+    for number in range(table.n_folds):
+        valid = table.valid(number)
+        value = metric.score(table.y[valid], progress.oof[valid].astype(np.float64))
+        scores.append(value if np.isfinite(value) else None)
+    np.save(folder / "oof.npy", progress.oof)
+    write_json(folder / "fits.json", {"encoders": progress.encoders})
+    size = sum(file.stat().st_size for file in (folder / "model").rglob("*") if file.is_file())
+    return job.record(
+        "ok",
+        recipe=replace(job.recipe, params=progress.params),
+        score=score,
+        fold_scores=tuple(scores),
+        predict_seconds_per_row=progress.predict_seconds_per_row,
+        model_bytes=size,
+        truncated=progress.truncated,
+    )
+
+
+def _drop_models(folder: Path) -> None:
+    """Remove the fold models of a trial that did not end well."""
+    for file in sorted((folder / "model").rglob("*"), reverse=True):
+        file.rmdir() if file.is_dir() else file.unlink()
+    with contextlib.suppress(FileNotFoundError):
+        (folder / "model").rmdir()
+
+
+def _sentence(err: BaseException) -> str:
+    """Return class and first line of an exception, cut to a readable length."""
+    line = next(iter(str(err).strip().splitlines()), "")
+    return f"{type(err).__name__}: {line}"[:300] if line else type(err).__name__
+
+
+@contextlib.contextmanager
+def _threads(number: int) -> Iterator[None]:
+    """Hold native libraries to a number of threads."""
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(number):
+        yield

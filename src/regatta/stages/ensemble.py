@@ -1,0 +1,92 @@
+"""``ensemble``: combine the best trials of all lanes into one servable model."""
+
+from typing import Any
+
+from regatta.artifacts import open_artifact, read_json, write_json, writing
+from regatta.dataset.schema import Schema
+from regatta.evaluation.metrics import get_metric
+from regatta.settings import RunSettings
+from regatta.stages.task import stage
+
+__all__ = ["run"]
+
+# Share of the budget for the selection, and its bounds in seconds.
+SHARE, LEAST, MOST = 0.03, 1.0, 15.0
+
+
+def run(
+    trials: list[str], features: str, plan: str, bundle: str, leaderboard: str
+) -> dict[str, Any]:
+    """Select an ensemble, write it as a bundle, and rank all trials.
+
+    Parameters
+    ----------
+    trials : list of str
+        Folders of the trials artifacts of all lanes.
+    features, plan : str
+        Folders of the artifacts to read.
+    bundle, leaderboard : str
+        Folders of the artifacts to write.
+
+    Returns
+    -------
+    dict
+        ``trials``, ``ok``, ``members``, ``metric`` and ``score``, the out-of-fold score of the
+        ensemble.
+
+    Raises
+    ------
+    SearchError
+        No trial gave a model.
+    BudgetError
+        No trial gave a model, and time was all that was wanting.
+    ArtifactError
+        An artifact is missing or changed.
+    """
+    import numpy as np
+
+    from regatta import bundle as bundles
+    from regatta.ensemble.candidates import read_lanes
+    from regatta.ensemble.leaderboard import leaderboard as rank
+    from regatta.ensemble.leaderboard import nothing_succeeded
+    from regatta.ensemble.select import select
+
+    with stage("ensemble") as numbers:
+        planned = read_json(open_artifact(plan, "plan").file("plan.json"))
+        settings = RunSettings.from_values(planned["settings"])
+        metric = get_metric(planned["metric"], planned["task"])
+        race = read_lanes(trials)
+        if not race.usable:
+            raise nothing_succeeded(race, settings.budget.seconds)
+        wanted = ("target.npy", "schema.json", "features.json")
+        table = open_artifact(features, "features", verify=wanted)
+        selection = select(
+            race.usable,
+            np.load(table.file("target.npy"), allow_pickle=False),
+            metric,
+            max_members=settings.ensemble.max_members,
+            iterations=settings.ensemble.iterations,
+            seed=settings.seed,
+            seconds=float(np.clip(SHARE * settings.budget.seconds, LEAST, MOST)),
+        )
+        spec = bundles.BundleSpec(
+            name=settings.name,
+            schema=Schema.from_dict(read_json(table.file("schema.json"))),
+            features=read_json(table.file("features.json")),
+            metric=metric.key,
+            members=tuple(trial.member(weight) for trial, weight in selection.members),
+            score=selection.score,
+            fingerprint=str(table.metadata.get("fingerprint", "")),
+            metadata={"seed": settings.seed, "n_folds": planned["n_folds"]},
+        )
+        bundles.write(bundle, spec)
+        with writing(leaderboard, "leaderboard", metric=metric.key) as folder:
+            write_json(folder / "leaderboard.json", rank(race, selection, metric))
+        numbers.update(
+            trials=len(race.trials),
+            ok=len(race.usable),
+            members=len(selection.members),
+            metric=metric.key,
+            score=float(f"{selection.score:.6g}"),
+        )
+        return numbers
