@@ -131,5 +131,5 @@ def _execute(request: Any) -> None:
                 view.tell(event)
         session.check()
         with uninterrupted():
-            outcome = collect(request, session.work, session.log, progress.seconds)
+            outcome = collect(session, progress.seconds)
     show(outcome, console)

@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from regatta.search import machine
+
 __all__ = ["Check", "checks"]
 
 GIB = 2**30
@@ -90,8 +92,7 @@ def _packages() -> Iterator[Check]:
 
 def _resources() -> Iterator[Check]:
     """Look at cores, memory and disk."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    yield Check("local", "cores", bool(cores), str(cores), "")
+    yield Check("local", "cores", True, str(machine.cores()))
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     yield Check(
         "local",

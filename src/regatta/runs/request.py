@@ -71,7 +71,6 @@ class Request:
         settings = settings.merged(
             {
                 "data": {"source": str(source)},
-                "search": {"cores": settings.search.cores or _cores(settings.search.lanes)},
                 "budget": {"started_at": settings.budget.started_at or process_started_at()},
             }
         )
@@ -142,12 +141,6 @@ def process_started_at() -> float:
     except (OSError, AttributeError, ValueError, IndexError):
         return time.time() - time.process_time()
     return time.time() - age
-
-
-def _cores(lanes: int) -> int:
-    """Share this machine's cores among the lanes: here they are no machines of their own."""
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return max(1, (usable or 1) // lanes)
 
 
 def _checked_source(source: str) -> Path:

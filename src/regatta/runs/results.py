@@ -16,6 +16,7 @@ from regatta.artifacts import read_json, write_json
 from regatta.artifacts.base import MANIFEST
 from regatta.errors import ArtifactError
 from regatta.runs.request import RECORD, Request, describe
+from regatta.runs.session import Session
 
 __all__ = ["Outcome", "collect"]
 
@@ -53,17 +54,13 @@ class Outcome:
     evaluation: dict[str, Any] = field(default_factory=dict)
 
 
-def collect(request: Request, work: Path, log: Path, stages: Mapping[str, float]) -> Outcome:
+def collect(session: Session, stages: Mapping[str, float]) -> Outcome:
     """Move what the tasks made to the output folder, all at once.
 
     Parameters
     ----------
-    request : Request
-        What was run.
-    work : Path
-        Folder that the local runner wrote to, on the file system of the output folder.
-    log : Path
-        What the tasks said.
+    session : Session
+        The run, its pipeline at an end. Its artifacts are on the file system of the output folder.
     stages : mapping of str to float
         Seconds by stage.
 
@@ -77,10 +74,10 @@ def collect(request: Request, work: Path, log: Path, stages: Mapping[str, float]
     ArtifactError
         The pipeline ended well and yet an artifact is not there.
     """
-    made = _artifacts(work)
-    final = work / "out"
+    made = _artifacts(session.work)
+    out, final = session.request.out, session.work / "out"
     final.mkdir()
-    record = _record(request, made, stages)
+    record = _record(session.request, made, stages)
     _move(_one(made, "bundle"), final / "bundle")
     evaluation = _one(made, "evaluation")
     _move(evaluation.parent / "report", final / "report.html")
@@ -88,14 +85,15 @@ def collect(request: Request, work: Path, log: Path, stages: Mapping[str, float]
     shutil.copyfile(_one(made, "leaderboard") / "leaderboard.json", final / "leaderboard.json")
     for lane in made["trials"]:
         _move(lane, final / "trials" / f"lane-{_lane(lane):02d}")
-    _move(log, final / "run.log")
+    _move(session.log, final / "run.log")
+    shutil.copyfile(session.events, final / "events.jsonl")
     write_json(final / RECORD, record)
-    _into_place(final, request.out)
+    _into_place(final, out)
     return Outcome(
-        request.out,
+        out,
         record,
-        read_json(request.out / "leaderboard.json"),
-        read_json(request.out / "evaluation" / "evaluation.json"),
+        read_json(out / "leaderboard.json"),
+        read_json(out / "evaluation" / "evaluation.json"),
     )
 
 
