@@ -15,7 +15,7 @@ from pathlib import Path
 
 import psutil
 
-from regatta.testing import numeric_table
+from regatta.testing.tables import numeric_table
 
 GIB = 2**30
 

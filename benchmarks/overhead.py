@@ -16,7 +16,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from regatta.testing import numeric_table
+from regatta.testing.tables import numeric_table
 
 NOT_OVERHEAD = ("ensemble", "evaluate")
 

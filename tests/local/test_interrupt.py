@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from regatta.testing import binary_table
+from regatta.testing.tables import binary_table
 
 pytestmark = pytest.mark.slow
 

@@ -12,7 +12,7 @@ import pytest
 
 from regatta import bundle
 from regatta.serving.client import Client
-from regatta.testing import binary_table, multiclass_table, regression_table
+from regatta.testing.tables import binary_table, multiclass_table, regression_table
 
 pytestmark = pytest.mark.slow
 
