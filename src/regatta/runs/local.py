@@ -9,6 +9,7 @@ import os
 import shlex
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,13 @@ from regatta.runs.workflows import activate
 __all__ = ["execute", "main"]
 
 
-def execute(arguments: dict[str, Any], root: Path, scratch: Path) -> None:
-    """Run the pipeline function ``train`` by ``kfp.local``.
+def execute(
+    arguments: dict[str, Any],
+    root: Path,
+    scratch: Path,
+    pipeline: Callable[..., Any] | None = None,
+) -> None:
+    """Run a pipeline by ``kfp.local``.
 
     Parameters
     ----------
@@ -29,6 +35,8 @@ def execute(arguments: dict[str, Any], root: Path, scratch: Path) -> None:
         Folder for the artifacts.
     scratch : Path
         Folder for what may be lost.
+    pipeline : callable, optional
+        The pipeline; ``None``: the function ``train`` of ``pipelines/train``.
 
     Raises
     ------
@@ -38,7 +46,8 @@ def execute(arguments: dict[str, Any], root: Path, scratch: Path) -> None:
     activate()
     from kfp import local
 
-    from pipelines.train.pipeline import train
+    if pipeline is None:
+        from pipelines.train.pipeline import train as pipeline
 
     _widen(int(arguments["search_lanes"]))
     _stand_in_for_python(scratch)
@@ -50,7 +59,7 @@ def execute(arguments: dict[str, Any], root: Path, scratch: Path) -> None:
         workspace_root=str(scratch / "workspace"),
         raise_on_error=True,
     )
-    train(**arguments)
+    pipeline(**arguments)
 
 
 def _widen(lanes: int) -> None:
