@@ -126,8 +126,7 @@ class Schema:
             A value is none of the classes.
         """
         if self.task == "regression":
-            numbers: npt.NDArray[np.float64] = values.to_numpy(dtype=np.float64, na_value=np.nan)
-            return numbers
+            return values.to_numpy(dtype=np.float64, na_value=np.nan)
         codes = {label: float(code) for code, label in enumerate(self.classes)}
         texts = class_text(values)
         encoded = texts.map(codes).to_numpy(dtype=np.float64, na_value=np.nan)

@@ -1,0 +1,111 @@
+"""The columns of a file while its chunks pass by: how each is turned into values."""
+
+import pyarrow as pa
+from pyarrow import compute as pc
+
+from regatta.dataset.source import Source
+from regatta.dataset.typing import NONE, Plan, TextColumn, Wanted, apply, na_array
+from regatta.settings import DataSettings
+
+__all__ = ["Columns"]
+
+_WANTED: dict[str, Wanted] = {
+    "numeric": "numeric",
+    "boolean": "boolean",
+    "categorical": "text",
+    "text": "text",
+    "datetime": "datetime",
+}
+
+
+class Columns:
+    """The columns seen so far, and how each is turned into values."""
+
+    def __init__(self, source: Source, settings: DataSettings) -> None:
+        self._settings = settings
+        self._comma = source.format == "csv" and source.delimiter != ","
+        self._texts: dict[str, TextColumn] = {}
+        self._natives: dict[str, Plan] = {}
+        self._numbers = pa.array(_na_numbers(settings.na_values), pa.float64())
+        self.names: list[str] = []
+
+    @property
+    def plans(self) -> dict[str, Plan]:
+        """How each column is read by what was seen of it."""
+        return {name: self._natives.get(name) or self._texts[name].plan for name in self.names}
+
+    @property
+    def ambiguous(self) -> list[str]:
+        """Columns of dates in which day and month could be swapped."""
+        return [name for name, column in self._texts.items() if column.ambiguous]
+
+    def take(self, table: pa.Table) -> dict[str, pa.ChunkedArray]:
+        """Take the next rows into account, and return their values by the plans so far."""
+        return {name: self._take(name, table[name]) for name in table.column_names}
+
+    def _take(self, name: str, column: pa.ChunkedArray) -> pa.ChunkedArray:
+        if name not in self.names:
+            self.names.append(name)
+        if pa.types.is_string(column.type):
+            if name not in self._texts:
+                wanted = _WANTED.get(self._settings.kinds.get(name, ""), "")
+                self._texts[name] = TextColumn(
+                    self._settings.na_values, decimal_comma=self._comma, wanted=wanted
+                )
+            return self._without_numbers(self._texts[name].take(column))
+        plan = _native_plan(column.type)
+        before = self._natives.setdefault(name, plan)
+        if before.dtype == "float64":
+            column = pc.cast(column, pa.float64(), safe=False)
+        else:
+            self._natives[name] = plan
+        return self._without_numbers(column)
+
+    def values(self, table: pa.Table, plans: dict[str, Plan]) -> dict[str, pa.ChunkedArray]:
+        """Return values by plans that are known to fit; a missing column is null."""
+        given = {}
+        for name, plan in plans.items():
+            if name not in table.column_names:
+                given[name] = pa.chunked_array([pa.nulls(table.num_rows, plan.arrow)])
+            elif pa.types.is_string(table[name].type):
+                given[name] = self._applied(table[name], plan)
+            else:
+                given[name] = pc.cast(table[name], plan.arrow, safe=False)
+        return {name: self._without_numbers(column) for name, column in given.items()}
+
+    def _applied(self, texts: pa.ChunkedArray, plan: Plan) -> pa.ChunkedArray:
+        values = apply(texts, plan, na_array(self.na_values(plan)))
+        return pa.chunked_array([pa.nulls(len(texts), plan.arrow)]) if values is None else values
+
+    def na_values(self, plan: Plan) -> tuple[str, ...]:
+        """Return the texts that mean a missing value under a plan."""
+        return tuple(t for t in self._settings.na_values if t != NONE or not plan.keeps_none)
+
+    def _without_numbers(self, column: pa.ChunkedArray) -> pa.ChunkedArray:
+        """Turn numbers that mean a missing value, such as -999, into null."""
+        numeric = pa.types.is_floating(column.type) or pa.types.is_integer(column.type)
+        if not len(self._numbers) or not numeric:
+            return column
+        found = pc.is_in(pc.cast(column, pa.float64(), safe=False), value_set=self._numbers)
+        return pc.if_else(found, pa.scalar(None, column.type), column)
+
+
+def _na_numbers(texts: tuple[str, ...]) -> list[float]:
+    """Return the texts that mean a missing value and are numbers, as numbers."""
+    numbers = []
+    for text in texts:
+        try:
+            number = float(text)
+        except ValueError:
+            continue
+        if number == number:
+            numbers.append(number)
+    return numbers
+
+
+def _native_plan(dtype: pa.DataType) -> Plan:
+    if pa.types.is_boolean(dtype):
+        return Plan("bool")
+    if pa.types.is_timestamp(dtype):
+        return Plan("timestamp")
+    return Plan("int64" if pa.types.is_integer(dtype) else "float64")

@@ -1,0 +1,164 @@
+"""Deal rows to the locked part and to folds, evenly over classes or over the target's range."""
+
+import numpy as np
+import numpy.typing as npt
+
+from regatta.errors import SplitError
+from regatta.splits.scheme import Scheme
+
+__all__ = ["DROPPED", "LOCKED", "MIN_ROWS", "assign", "lock"]
+
+Codes = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+
+DROPPED = -2
+LOCKED = -1
+MIN_ROWS = 20
+TRAIN_ROWS_OF_A_CLASS = 2
+MAX_BINS = 20
+
+
+def strata(target: Floats, *, regression: bool) -> Codes:
+    """Return the stratum of each row: its class, or which part of the target's range it is in.
+
+    Parameters
+    ----------
+    target : ndarray of shape (n_rows,), float64
+        Class codes, or values; no NaN.
+    regression : bool
+        Whether it holds values: then up to 20 bins of equally many rows.
+    """
+    if not regression:
+        return target.astype(np.int64)
+    n_bins = max(1, min(MAX_BINS, len(target) // 10))
+    ranks = np.empty(len(target), dtype=np.int64)
+    ranks[np.argsort(target, kind="stable")] = np.arange(len(target))
+    return ranks * n_bins // max(len(target), 1)
+
+
+def lock(groups: Codes, share: float, rng: np.random.Generator) -> npt.NDArray[np.bool_]:
+    """Draw rows evenly from all strata.
+
+    Parameters
+    ----------
+    groups : ndarray of shape (n_rows,), int64
+        Stratum of each row.
+    share : float
+        Share of the rows to draw.
+    rng : Generator
+        Source of the draw.
+
+    Returns
+    -------
+    ndarray of shape (n_rows,), bool
+        True for the drawn rows. Two rows of each stratum are left, where it has that many.
+    """
+    _, codes, counts = np.unique(groups, return_inverse=True, return_counts=True)
+    exact = counts * share
+    quota = np.floor(exact).astype(np.int64)
+    # What rounding left over goes to the strata that it took most from.
+    left = round(len(groups) * share) - int(quota.sum())
+    quota[np.argsort(-(exact - quota), kind="stable")[: max(left, 0)]] += 1
+    quota = np.minimum(quota, np.maximum(counts - TRAIN_ROWS_OF_A_CLASS, 0))
+    drawn: npt.NDArray[np.bool_] = _place_in_stratum(codes, counts, rng) < quota[codes]
+    return drawn
+
+
+def _place_in_stratum(codes: Codes, counts: Codes, rng: np.random.Generator) -> Codes:
+    """Return the place of each row in its stratum: counted from 0, at random."""
+    shuffled = rng.permutation(len(codes))
+    order = shuffled[np.argsort(codes[shuffled], kind="stable")]
+    starts = np.concatenate(([0], np.cumsum(counts)[:-1]))
+    places = np.empty(len(codes), dtype=np.int64)
+    places[order] = np.arange(len(codes)) - np.repeat(starts, counts)
+    return places
+
+
+def deal(groups: Codes, n_folds: int, rng: np.random.Generator) -> Codes:
+    """Deal rows to folds so that each stratum is spread as evenly as it can be.
+
+    Parameters
+    ----------
+    groups : ndarray of shape (n_rows,), int64
+        Stratum of each row.
+    n_folds : int
+        Number of folds.
+    rng : Generator
+        Source of the draw.
+
+    Returns
+    -------
+    ndarray of shape (n_rows,), int64
+        Fold of each row. Folds differ by at most one row, in each stratum and in all.
+    """
+    _, codes, counts = np.unique(groups, return_inverse=True, return_counts=True)
+    places = _place_in_stratum(codes, counts, rng)
+    # Dealing goes on where the stratum before ended, like cards; so the folds are even in all.
+    starts = np.concatenate(([0], np.cumsum(counts)[:-1]))
+    return (places + starts[codes]) % n_folds
+
+
+def assign(
+    target: Floats,
+    scheme: Scheme,
+    *,
+    regression: bool,
+    locked_share: float,
+    seed: int,
+) -> npt.NDArray[np.int16]:
+    """Assign each row its part.
+
+    Parameters
+    ----------
+    target : ndarray of shape (n_rows,), float64
+        Class codes, or values of a regression; NaN where missing.
+    scheme : Scheme
+        Number of folds.
+    regression : bool
+        Whether `target` holds values.
+    locked_share : float
+        Share of the rows with a target that is locked.
+    seed : int
+        Seed of every draw. The locked part depends on it and on the target alone, so it stays
+        the same when the number of folds changes.
+
+    Returns
+    -------
+    ndarray of shape (n_rows,), int16
+        -2 dropped (no target), -1 locked, ``k`` validated in fold ``k``; with one holdout, 0
+        validated and 1 trained on only. Of a class with at least two rows, at least one row is
+        trained on in each fold.
+
+    Raises
+    ------
+    SplitError
+        Fewer than 20 rows have a target.
+    """
+    usable = np.flatnonzero(~np.isnan(target))
+    if len(usable) < MIN_ROWS:
+        raise SplitError(
+            f"{len(usable)} rows have a target",
+            expected=f"at least {MIN_ROWS}",
+            fix="add rows, or fill in the target",
+        )
+    lock_seed, fold_seed = np.random.SeedSequence(seed).spawn(2)
+    groups = strata(target[usable], regression=regression)
+    locked = lock(groups, locked_share, np.random.default_rng(lock_seed))
+    parts = np.full(len(target), DROPPED, dtype=np.int16)
+    parts[usable[locked]] = LOCKED
+    train, rng = usable[~locked], np.random.default_rng(fold_seed)
+    if scheme.n_folds > 1:
+        parts[train] = deal(groups[~locked], scheme.n_folds, rng)
+    else:
+        parts[train] = np.where(_holdout(groups[~locked], scheme.holdout_share, rng), 0, 1)
+    return parts
+
+
+def _holdout(groups: Codes, share: float, rng: np.random.Generator) -> npt.NDArray[np.bool_]:
+    """Draw the rows to validate on: at least one of each class that has two."""
+    chosen = lock(groups, share, rng)
+    for group in np.setdiff1d(groups, groups[chosen]):
+        rows = np.flatnonzero(groups == group)
+        if len(rows) > 1:
+            chosen[rng.choice(rows)] = True
+    return chosen

@@ -1,0 +1,102 @@
+"""How many folds a table is worth."""
+
+from dataclasses import dataclass
+
+from regatta.errors import SplitError
+
+__all__ = ["Scheme", "choose_scheme"]
+
+MIN_TRAIN_ROWS = 10
+SMALL_ROWS = 2_000
+MEDIUM_ROWS = 20_000
+LARGE_ROWS = 100_000
+HOLDOUT_SHARE = 0.2
+HOLDOUT_ROWS = 100_000
+SHORT_SECONDS = 30
+LONG_SECONDS = 300
+
+
+@dataclass(frozen=True)
+class Scheme:
+    """How trials are validated.
+
+    Attributes
+    ----------
+    n_folds : int
+        Number of folds; 1 for one holdout.
+    holdout_share : float
+        Share of the training rows that a holdout validates on; 0 with more folds.
+    """
+
+    n_folds: int
+    holdout_share: float = 0.0
+
+    @property
+    def name(self) -> str:
+        """Its name for people: ``5-fold`` or ``holdout``."""
+        return f"{self.n_folds}-fold" if self.n_folds > 1 else "holdout"
+
+
+def choose_scheme(n_train: int, *, budget_seconds: float, folds: int = 0) -> Scheme:
+    """Choose the number of folds by what the table and the budget allow.
+
+    The error of a score falls with the number of rows that it is measured on, so a small table
+    needs all its rows validated, and a large one does not: 20,000 rows give an AUC to about half
+    a hundredth. Each fold costs one fit, so a short budget buys more trials with fewer folds.
+
+    Parameters
+    ----------
+    n_train : int
+        Rows that are not locked.
+    budget_seconds : float
+        Wall-clock of the whole run.
+    folds : int, default 0
+        What the user asks for; 0 to choose.
+
+    Returns
+    -------
+    Scheme
+        - below 2,000 rows: 8 folds, 5 if the budget is below 5 minutes;
+        - up to 20,000 rows: 5 folds;
+        - up to 100,000 rows: 3 folds;
+        - above: one holdout of a fifth, at most 100,000 rows.
+
+        With a budget below 30 seconds at most 3 folds, and a holdout from 20,000 rows.
+
+    Raises
+    ------
+    SplitError
+        Fewer than 10 rows are left to train on, or fewer than two for each fold asked for.
+
+    Examples
+    --------
+    >>> choose_scheme(1_500, budget_seconds=600).n_folds
+    8
+    >>> choose_scheme(800_000, budget_seconds=600)
+    Scheme(n_folds=1, holdout_share=0.125)
+    """
+    if n_train < MIN_TRAIN_ROWS:
+        raise SplitError(
+            f"{n_train} rows are left to train on",
+            expected=f"at least {MIN_TRAIN_ROWS}",
+            fix="add rows, or lock fewer of them with --set split.locked_share=0.2",
+        )
+    if folds > n_train // 2:
+        raise SplitError(
+            f"{n_train} training rows for {folds} folds",
+            expected="at least two rows a fold",
+            fix=f"set at most --set split.folds={n_train // 2}",
+        )
+    if folds:
+        chosen = folds
+    elif n_train > LARGE_ROWS or (budget_seconds < SHORT_SECONDS and n_train > MEDIUM_ROWS):
+        chosen = 1
+    elif n_train > MEDIUM_ROWS or budget_seconds < SHORT_SECONDS:
+        chosen = 3
+    elif n_train < SMALL_ROWS and budget_seconds >= LONG_SECONDS:
+        chosen = 8
+    else:
+        chosen = 5
+    if chosen > 1:
+        return Scheme(chosen)
+    return Scheme(1, min(HOLDOUT_SHARE, HOLDOUT_ROWS / max(n_train, 1)))

@@ -1,0 +1,90 @@
+"""The splits artifact."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from regatta.artifacts.base import open_artifact, read_json, write_json, writing
+from regatta.errors import ArtifactError
+from regatta.splits.assign import DROPPED, LOCKED
+from regatta.splits.scheme import Scheme
+
+__all__ = ["Splits"]
+
+Rows = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Splits:
+    """Part of each row of a table.
+
+    Attributes
+    ----------
+    assignment : ndarray of shape (n_rows,), int16
+        -2 dropped, -1 locked, ``k`` validated in fold ``k``, ``n_folds`` trained on only.
+    n_folds : int
+        Number of folds; 1 for one holdout.
+    """
+
+    assignment: npt.NDArray[np.int16]
+    n_folds: int
+
+    @classmethod
+    def open(cls, path: str | Path) -> "Splits":
+        """Open the artifact.
+
+        Raises
+        ------
+        ArtifactError
+            It is missing or damaged.
+        """
+        artifact = open_artifact(path, "splits")
+        try:
+            assignment = np.load(artifact.file("assignment.npy"), allow_pickle=False)
+            n_folds = int(read_json(artifact.file("splits.json"))["n_folds"])
+        except (ValueError, KeyError, TypeError, EOFError) as err:
+            raise _damaged(path, str(err)) from err
+        if assignment.ndim != 1 or assignment.dtype != np.int16 or n_folds < 1:
+            raise _damaged(path, "it holds no assignment of rows")
+        if len(assignment) and not DROPPED <= assignment.min() <= assignment.max() <= n_folds:
+            raise _damaged(path, "a row is in no part")
+        return cls(assignment, n_folds)
+
+    def write(self, path: str | Path, scheme: Scheme) -> dict[str, Any]:
+        """Write the artifact, and return its numbers.
+
+        Returns
+        -------
+        dict
+            ``n_folds``, ``n_train``, ``n_locked``, ``n_dropped``, ``scheme``.
+        """
+        numbers = {
+            "n_folds": self.n_folds,
+            "n_train": len(self.train()),
+            "n_locked": int((self.assignment == LOCKED).sum()),
+            "n_dropped": int((self.assignment == DROPPED).sum()),
+            "scheme": scheme.name,
+        }
+        with writing(path, "splits", **numbers) as folder:
+            np.save(folder / "assignment.npy", self.assignment, allow_pickle=False)
+            write_json(folder / "splits.json", numbers)
+        return numbers
+
+    def train(self) -> Rows:
+        """Return the positions of the rows that trials may use."""
+        return np.flatnonzero(self.assignment >= 0)
+
+    def locked(self) -> Rows:
+        """Return the positions of the locked rows. Only `evaluate` calls this."""
+        return np.flatnonzero(self.assignment == LOCKED)
+
+
+def _damaged(path: str | Path, reason: str) -> ArtifactError:
+    return ArtifactError(
+        f"the splits in {str(path)!r} cannot be read ({reason})",
+        expected="what the split stage wrote",
+        fix="run the split stage again",
+    )

@@ -1,0 +1,54 @@
+"""Set the locked rows apart, and deal the others to folds."""
+
+from typing import Any
+
+from regatta.artifacts.base import open_artifact, read_json
+from regatta.dataset import Schema, load_frame
+from regatta.settings import RunSettings
+from regatta.splits import Splits, assign, choose_scheme
+from regatta.stages.task import stage
+
+__all__ = ["run"]
+
+
+def run(dataset: str, schema: str, settings: str, splits: str) -> dict[str, Any]:
+    """Split a validated table.
+
+    Parameters
+    ----------
+    dataset, schema : str
+        Folders of the artifacts to read.
+    settings : str
+        `RunSettings` as JSON: ``split``, ``seed``, and ``budget.seconds``, which with the size of
+        the table decides the number of folds unless ``split.folds`` does.
+    splits : str
+        Folder of the artifact to write: assignment.npy, splits.json.
+
+    Returns
+    -------
+    dict
+        ``n_folds``, ``n_train``, ``n_locked``, ``n_dropped``, ``scheme``.
+
+    Raises
+    ------
+    SplitError
+        There are too few rows.
+    """
+    with stage("split") as numbers:
+        wanted = RunSettings.from_json(settings)
+        about = Schema.from_dict(read_json(open_artifact(schema, "schema").file("schema.json")))
+        values = load_frame(dataset, columns=[about.target])[about.target]
+        target = about.encode_target(values)
+        n_train = round(int(values.notna().sum()) * (1 - wanted.split.locked_share))
+        scheme = choose_scheme(
+            n_train, budget_seconds=wanted.budget.seconds, folds=wanted.split.folds
+        )
+        assignment = assign(
+            target,
+            scheme,
+            regression=about.task == "regression",
+            locked_share=wanted.split.locked_share,
+            seed=wanted.seed,
+        )
+        numbers.update(Splits(assignment, scheme.n_folds).write(splits, scheme))
+    return numbers
