@@ -51,8 +51,10 @@ class State:
         except (OSError, ValueError, TypeError, EOFError, KeyError, zipfile.BadZipFile) as err:
             raise _damaged(f"{folder.name!r} cannot be read ({type(err).__name__})") from err
 
-    def array(self, name: str, dtype: Any, shape: tuple[int | None, ...]) -> npt.NDArray[Any]:
-        """Return an array after checking its type and shape; None fits any length."""
+    def array(
+        self, name: str, dtype: Any, shape: tuple[int | None, ...], *, finite: bool = True
+    ) -> npt.NDArray[Any]:
+        """Return an array after checking its type, shape (None fits any length) and values."""
         value = self.values.get(name)
         if not isinstance(value, np.ndarray) or value.dtype != np.dtype(dtype):
             raise _damaged(f"{name!r} is not an array of {np.dtype(dtype)}")
@@ -61,7 +63,7 @@ class State:
         )
         if not fits:
             raise _damaged(f"{name!r} has shape {value.shape}, not {shape}")
-        if value.dtype.kind == "f" and not np.isfinite(value).all():
+        if finite and value.dtype.kind == "f" and not np.isfinite(value).all():
             raise _damaged(f"{name!r} holds values that are not finite")
         return value
 

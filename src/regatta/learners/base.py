@@ -10,18 +10,32 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
+from regatta.errors import TrialSkipped
 from regatta.settings import Task
 
-__all__ = ["Encoding", "FitData", "Learner", "Matrix", "Model", "Param", "Params", "Shape", "Space"]
+__all__ = [
+    "Encoding",
+    "FitData",
+    "Learner",
+    "Matrix",
+    "Model",
+    "Param",
+    "Params",
+    "Shape",
+    "Space",
+    "as_probabilities",
+    "check_target",
+    "out_of_time",
+]
 
 Encoding = Literal["tree", "linear", "dense"]
-Matrix = npt.NDArray[np.float32] | sparse.csr_matrix
+Matrix: TypeAlias = npt.NDArray[np.float32] | sparse.csr_matrix
 Params = Mapping[str, Any]
 Array = npt.NDArray[np.float64]
 
@@ -100,7 +114,15 @@ class FitData:
 
 
 class Model(ABC):
-    """A fitted learner that predicts."""
+    """A fitted learner that predicts.
+
+    Attributes
+    ----------
+    truncated : bool
+        Whether the deadline stopped the fit early. Not saved.
+    """
+
+    truncated: bool = False
 
     @abstractmethod
     def predict(self, X: Matrix) -> Array:
@@ -200,3 +222,38 @@ class Learner(ABC):
 def out_of_time(deadline: float) -> bool:
     """Return whether a deadline (seconds since the epoch) has passed."""
     return time.time() >= deadline
+
+
+def check_target(data: FitData) -> None:
+    """Raise `TrialSkipped` where there is nothing to learn: no rows, or one target value."""
+    if len(data.y) and not (data.y == data.y[0]).all():
+        return
+    found = f"the target is {data.y[0]:g} in all rows" if len(data.y) else "there are no rows"
+    raise TrialSkipped(
+        f"{found} that this fold fits",
+        expected="at least two different target values",
+        fix="use fewer folds, or more rows of the rare class",
+    )
+
+
+def as_probabilities(predicted: npt.NDArray[Any], n_outputs: int) -> Array:
+    """Return probabilities of all classes from those that a library gives.
+
+    Parameters
+    ----------
+    predicted : ndarray of shape (n_rows,) or (n_rows, n_outputs)
+        Probability of the second of two classes, or of each class.
+    n_outputs : int
+        Number of classes.
+
+    Returns
+    -------
+    ndarray of shape (n_rows, n_outputs), float64
+        Rows add up to 1.
+    """
+    predicted = np.asarray(predicted, dtype=np.float64)
+    if predicted.ndim == 1 or predicted.shape[1] == 1:
+        positive = predicted.reshape(-1)
+        return np.column_stack([1 - positive, positive])
+    total: Array = predicted.sum(axis=1, keepdims=True)
+    return predicted / total

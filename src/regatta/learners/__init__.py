@@ -1,0 +1,82 @@
+"""Learners: one file a family, each with its search space and its estimates.
+
+The native libraries are imported when a learner first fits or loads, not before.
+"""
+
+from regatta.errors import SettingsError, nearest
+from regatta.learners.base import (
+    FitData,
+    Learner,
+    Model,
+    Param,
+    Shape,
+)
+from regatta.learners.extra_trees import ExtraTreesLearner
+from regatta.learners.lightgbm import LightGBMLearner
+from regatta.learners.linear import LinearLearner
+from regatta.learners.mlp import MlpLearner
+from regatta.learners.random_forest import RandomForestLearner
+from regatta.learners.xgboost import XGBoostLearner
+
+__all__ = [
+    "LEARNERS",
+    "FitData",
+    "Learner",
+    "Model",
+    "Param",
+    "Shape",
+    "get_learner",
+    "learners_for",
+]
+
+LEARNERS: dict[str, type[Learner]] = {
+    learner.key: learner
+    for learner in (
+        LightGBMLearner,
+        LinearLearner,
+        XGBoostLearner,
+        ExtraTreesLearner,
+        MlpLearner,
+        RandomForestLearner,
+    )
+}
+"""Every learner by its key, the most promising first."""
+
+
+def get_learner(key: str) -> Learner:
+    """Return a learner by its key.
+
+    Parameters
+    ----------
+    key : str
+        A key of `LEARNERS`.
+
+    Raises
+    ------
+    SettingsError
+        There is no such learner.
+
+    Examples
+    --------
+    >>> get_learner("lightgmb")
+    Traceback (most recent call last):
+    regatta.errors.SettingsError: there is no learner 'lightgmb' (did you mean 'lightgbm'?); ...
+    """
+    if key not in LEARNERS:
+        raise SettingsError(
+            f"there is no learner {key!r}{nearest(key, LEARNERS)}",
+            expected="one of " + ", ".join(sorted(LEARNERS)),
+            fix="correct search.learners",
+        )
+    return LEARNERS[key]()
+
+
+def learners_for(task: str) -> list[str]:
+    """Return the keys of the learners that can learn a task.
+
+    Examples
+    --------
+    >>> learners_for("regression")[:2]
+    ['lightgbm', 'linear']
+    """
+    return [key for key, learner in LEARNERS.items() if task in learner.tasks]

@@ -1,0 +1,197 @@
+"""Linear and logistic regression along a path of penalties, ended by the validation rows."""
+
+import time
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from regatta.artifacts.state import State
+from regatta.features.glm import Family, Linear, fit_linear, softmax
+from regatta.learners.base import (
+    Array,
+    Encoding,
+    FitData,
+    Learner,
+    Matrix,
+    Model,
+    Param,
+    Params,
+    Shape,
+    Space,
+    as_probabilities,
+    check_target,
+)
+from regatta.learners.threads import limit_blas
+
+__all__ = ["LinearLearner", "LinearModel"]
+
+STEPS_DOWN = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
+WORTH = 1e-4
+DENSE_SHARE = 0.25
+DENSE_BYTES = 500_000_000
+
+
+class LinearModel(Model):
+    """Coefficients, and the classes or the scale that they speak of.
+
+    Parameters
+    ----------
+    linear : Linear
+        Coefficients.
+    family : {"logistic", "softmax", "squared"}
+        Kind of score.
+    n_outputs : int
+        Columns of a prediction.
+    present : ndarray of shape (n_scores,), int64
+        Class codes that were in the training rows (of a ``softmax``).
+    scale : ndarray of shape (2,), float64
+        Mean and standard deviation of the target (of ``squared``).
+    """
+
+    def __init__(
+        self, linear: Linear, family: Family, n_outputs: int, present: Any, scale: Array
+    ) -> None:
+        self.linear, self.family, self.n_outputs = linear, family, n_outputs
+        self.present, self.scale = present, scale
+
+    def predict(self, X: Matrix) -> Array:
+        """Predict encoded rows (see `Model.predict`)."""
+        scores = self.linear.scores(X)
+        if self.family == "squared":
+            value: Array = self.scale[0] + self.scale[1] * scores.astype(np.float64)
+            return value
+        if self.family == "logistic":
+            margin = np.clip(scores[:, 0].astype(np.float64), -500, 500)
+            return as_probabilities(1 / (1 + np.exp(-margin)), 2)
+        found = np.zeros((len(scores), self.n_outputs))
+        found[:, self.present] = softmax(scores)
+        return found
+
+    def save(self, folder: Path) -> None:
+        """Write ``model.json`` and ``model.npz``."""
+        State(
+            {
+                "family": [self.family],
+                "n_outputs": self.n_outputs,
+                "weights": self.linear.weights,
+                "intercept": self.linear.intercept,
+                "present": self.present,
+                "scale": self.scale,
+            }
+        ).save(folder, "model")
+
+    @classmethod
+    def load(cls, folder: Path) -> "LinearModel":
+        """Read what `save` wrote (see `Model.load`)."""
+        state = State.load(folder, "model")
+        (family,) = state.names("family") or ("",)
+        n_outputs = state.number("n_outputs")
+        intercept = state.array("intercept", np.float32, (None,))
+        weights = state.array("weights", np.float32, (None, len(intercept)))
+        present = state.array("present", np.int64, (None,))
+        scale = state.array("scale", np.float64, (2,))
+        state.check("present", bool(((present >= 0) & (present < n_outputs)).all()))
+        wanted = {"logistic": 1, "softmax": len(present), "squared": 1}.get(family)
+        state.check("family", wanted == len(intercept))
+        state.check("n_outputs", n_outputs == {"logistic": 2, "squared": 1}.get(family, n_outputs))
+        return cls(Linear(weights, intercept), family, n_outputs, present, scale)  # type: ignore[arg-type]
+
+
+class LinearLearner(Learner):
+    """Logistic, softmax or least-squares regression with an elastic-net penalty.
+
+    The penalty is lowered from 10,000 times the parameter's to the parameter's, each fit starting
+    from the one before, until the loss of the validation rows no longer falls. So one trial finds
+    the strength that a search would, at little more than the price of one fit.
+    """
+
+    key: ClassVar[str] = "linear"
+    encoding: ClassVar[Encoding] = "linear"
+    model: ClassVar[type[Model]] = LinearModel
+
+    def defaults(self, shape: Shape) -> dict[str, Any]:
+        """Return the parameters of a good first try."""
+        return {"C": 10.0, "l1_ratio": 0.0, "max_iter": 100}
+
+    def space(self, shape: Shape) -> Space:
+        """Return what may be searched."""
+        return {
+            "C": Param("float", 1e-2, 1e3, log=True),
+            "l1_ratio": Param("choice", choices=(0.0, 0.1, 0.5, 0.9)),
+        }
+
+    def memory_bytes(self, shape: Shape, params: Params) -> int:
+        """Estimate the peak memory of `fit`: 20 vectors of coefficients, scores, a copy of X."""
+        n_scores = shape.n_outputs if shape.task == "multiclass" else 1
+        coefficients = shape.n_columns * n_scores * (2 if params.get("l1_ratio") else 1)
+        entries = shape.n_rows * min(shape.n_columns, 300)
+        return int(coefficients * 160 + shape.n_rows * n_scores * 24 + entries * 8)
+
+    def fit(
+        self, data: FitData, params: Params, *, seed: int, threads: int, deadline: float
+    ) -> Model:
+        """Fit one fold (see `Learner.fit`)."""
+        check_target(data)
+        family: Family = _FAMILY[data.task]
+        present = np.unique(data.y).astype(np.int64)
+        y, y_valid = data.y, data.y_valid
+        scale = np.array([0.0, 1.0])
+        if family == "squared":
+            scale = np.array([y.mean(), y.std()], dtype=np.float64)
+            y, y_valid = (y - scale[0]) / scale[1], (y_valid - scale[0]) / scale[1]
+        elif family == "softmax":
+            y = np.searchsorted(present, y).astype(np.float64)
+        n_scores = len(present) if family == "softmax" else 1
+        X, X_valid = _fast(data.X), data.X_valid
+        best_loss, linear, truncated = np.inf, None, False
+        with limit_blas(threads):
+            for step in STEPS_DOWN:
+                linear = fit_linear(
+                    X,
+                    y,
+                    family,
+                    n_scores,
+                    C=params["C"] * step,
+                    l1_ratio=params["l1_ratio"],
+                    start=linear,
+                    max_iter=int(params["max_iter"]),
+                    deadline=deadline,
+                )
+                found = LinearModel(linear, family, data.n_outputs, present, scale)
+                loss = _loss(found, X_valid, data.y_valid, data.task)
+                truncated = time.time() >= deadline
+                if step == STEPS_DOWN[0] or loss < best_loss - WORTH * abs(best_loss):
+                    best, best_loss = found, loss
+                elif loss > best_loss:
+                    break
+                if truncated:
+                    break
+        best.truncated = truncated
+        return best
+
+
+_FAMILY: dict[str, Family] = {
+    "binary": "logistic",
+    "multiclass": "softmax",
+    "regression": "squared",
+}
+
+
+def _fast(X: Matrix) -> Matrix:
+    """Return a sparse matrix as a dense one where that is faster and fits."""
+    if isinstance(X, np.ndarray):
+        return X
+    n_cells = X.shape[0] * X.shape[1]
+    if X.nnz > DENSE_SHARE * n_cells and 4 * n_cells < DENSE_BYTES:
+        return np.ascontiguousarray(X.toarray())
+    return X
+
+
+def _loss(model: LinearModel, X: Matrix, y: Array, task: str) -> float:
+    """Return log-loss or mean squared error."""
+    predicted = model.predict(X)
+    if task == "regression":
+        return float(np.mean((predicted[:, 0] - y) ** 2))
+    chosen = predicted[np.arange(len(y)), y.astype(np.intp)]
+    return float(-np.mean(np.log(np.clip(chosen, 1e-15, 1))))

@@ -1,0 +1,325 @@
+"""A neural network in NumPy: a few layers, Adam, the best epoch by the validation rows."""
+
+import time
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from regatta.artifacts.state import State
+from regatta.errors import TrialSkipped
+from regatta.features.glm import softmax
+from regatta.learners.base import (
+    Array,
+    Encoding,
+    FitData,
+    Learner,
+    Matrix,
+    Model,
+    Param,
+    Params,
+    Shape,
+    Space,
+    as_probabilities,
+    check_target,
+)
+from regatta.learners.threads import limit_blas
+
+__all__ = ["MlpLearner", "MlpModel"]
+
+Floats = npt.NDArray[np.float32]
+Layers = list[tuple[Floats, Floats]]
+
+MOST_COLUMNS = 3000
+MOST_CELLS = 1_500_000_000
+CHUNK_ROWS = 8192
+
+
+class MlpModel(Model):
+    """Weights of the layers.
+
+    Parameters
+    ----------
+    layers : list of (ndarray of shape (n_in, n_out), ndarray of shape (n_out,)), float32
+        Weights and biases.
+    task : {"binary", "multiclass", "regression"}
+        Kind of prediction.
+    scale : ndarray of shape (2,), float64
+        Mean and standard deviation of the target; 0 and 1 for classes.
+    """
+
+    def __init__(self, layers: Layers, task: str, scale: Array) -> None:
+        self.layers, self.task, self.scale = layers, task, scale
+        # In float64, so that a row alone and the same row among others get the same answer.
+        self._exact = [(w.astype(np.float64), b.astype(np.float64)) for w, b in layers]
+
+    def predict(self, X: Matrix) -> Array:
+        """Predict encoded rows (see `Model.predict`)."""
+        parts = [
+            forward(self._exact, X[start : start + CHUNK_ROWS].astype(np.float64))[-1]
+            for start in range(0, max(len(X), 1), CHUNK_ROWS)
+        ]
+        scores = np.concatenate(parts)
+        if self.task == "regression":
+            value: Array = scores * self.scale[1] + self.scale[0]
+            return value
+        if self.task == "multiclass":
+            return softmax(scores)
+        return as_probabilities(1 / (1 + np.exp(-np.clip(scores[:, 0], -500, 500))), 2)
+
+    def save(self, folder: Path) -> None:
+        """Write ``model.json`` and ``model.npz``."""
+        arrays = {
+            f"{name}{place}": array
+            for place, layer in enumerate(self.layers)
+            for name, array in zip(("weights", "bias"), layer, strict=True)
+        }
+        State(
+            {"task": [self.task], "n_layers": len(self.layers), "scale": self.scale, **arrays}
+        ).save(folder, "model")
+
+    @classmethod
+    def load(cls, folder: Path) -> "MlpModel":
+        """Read what `save` wrote (see `Model.load`)."""
+        state = State.load(folder, "model")
+        (task,) = state.names("task") or ("",)
+        state.check("task", task in ("binary", "multiclass", "regression"))
+        scale = state.array("scale", np.float64, (2,))
+        layers: Layers = []
+        width: int | None = None
+        for place in range(state.number("n_layers")):
+            weights = state.array(f"weights{place}", np.float32, (width, None))
+            width = weights.shape[1]
+            layers.append((weights, state.array(f"bias{place}", np.float32, (width,))))
+        state.check("n_layers", bool(layers) and (task == "multiclass" or width == 1))
+        return cls(layers, task, scale)
+
+
+class MlpLearner(Learner):
+    """A multi-layer perceptron.
+
+    Rectified linear units, dropout, Adam with decoupled weight decay. The learning rate is divided
+    by 4 when the validation loss has not fallen for `patience` epochs; after the third time the
+    best epoch's weights are taken. The target of a regression is standardised.
+
+    References
+    ----------
+    .. [1] D. Kingma, J. Ba, Adam: a method for stochastic optimization, ICLR 2015.
+    .. [2] I. Loshchilov, F. Hutter, Decoupled weight decay regularization, ICLR 2019.
+    """
+
+    key: ClassVar[str] = "mlp"
+    encoding: ClassVar[Encoding] = "dense"
+    model: ClassVar[type[Model]] = MlpModel
+
+    def defaults(self, shape: Shape) -> dict[str, Any]:
+        """Return the parameters of a good first try."""
+        return {
+            "width": 256 if shape.n_rows > 5000 else 128,
+            "depth": 2,
+            "learning_rate": 2e-3,
+            "weight_decay": 0.02,
+            "dropout": 0.1,
+            "batch": int(np.clip(2 ** round(np.log2(max(shape.n_rows, 1) / 60)), 32, 512)),
+            "epochs": 200,
+            "patience": 6,
+        }
+
+    def space(self, shape: Shape) -> Space:
+        """Return what may be searched."""
+        return {
+            "width": Param("choice", choices=(64, 128, 256, 512)),
+            "depth": Param("int", 1, 4),
+            "learning_rate": Param("float", 3e-4, 1e-2, log=True),
+            "weight_decay": Param("float", 1e-4, 0.3, log=True),
+            "dropout": Param("float", 0.0, 0.5),
+        }
+
+    def memory_bytes(self, shape: Shape, params: Params) -> int:
+        """Estimate the peak memory of `fit`: weights six times, the activations of one batch."""
+        width, depth = params["width"], params["depth"]
+        weights = shape.n_columns * width + depth * width * width + width * shape.n_outputs
+        return int(weights * 24 + CHUNK_ROWS * (shape.n_columns + 2 * depth * width) * 4)
+
+    def fit(
+        self, data: FitData, params: Params, *, seed: int, threads: int, deadline: float
+    ) -> Model:
+        """Fit one fold (see `Learner.fit`)."""
+        check_target(data)
+        n_rows, n_columns = data.X.shape
+        if n_columns > MOST_COLUMNS or n_rows * n_columns > MOST_CELLS:
+            raise TrialSkipped(
+                f"the matrix has {n_rows} rows and {n_columns} columns",
+                expected=f"at most {MOST_COLUMNS} columns and {MOST_CELLS:.0e} values",
+                fix="leave columns out, or use other learners",
+            )
+        rng = np.random.default_rng(seed)
+        y, y_valid, scale = _targets(data)
+        network = _Network(_initial(n_columns, y, params, data.task, rng), params, rng)
+        best, best_loss, best_epoch, drops, truncated = network.copy(), np.inf, 0, 0, False
+        with limit_blas(threads):
+            for epoch in range(int(params["epochs"])):
+                truncated = not network.epoch(data.X, y, data.task, deadline)
+                loss = _loss(network.layers, data.X_valid, y_valid, data.task)
+                if loss < best_loss:
+                    best, best_loss, best_epoch = network.copy(), loss, epoch
+                elif epoch - best_epoch >= params["patience"] * (1 + drops):
+                    drops += 1
+                    network.restart(best)
+                if truncated or drops > 2:
+                    break
+        model = MlpModel(best, data.task, scale)
+        model.truncated = truncated
+        return model
+
+
+class _Network:
+    """Weights with the optimiser's moments."""
+
+    def __init__(self, layers: Layers, params: Params, rng: np.random.Generator) -> None:
+        self.layers, self.params, self.rng = layers, params, rng
+        self.rate = float(params["learning_rate"])
+        flat = [array for layer in layers for array in layer]
+        self.first = [np.zeros_like(array) for array in flat]
+        self.second = [np.zeros_like(array) for array in flat]
+        self.steps = 0
+
+    def copy(self) -> Layers:
+        """Return a copy of the weights."""
+        return [(weights.copy(), bias.copy()) for weights, bias in self.layers]
+
+    def restart(self, layers: Layers) -> None:
+        """Go on from earlier weights with a quarter of the learning rate."""
+        self.layers = [(weights.copy(), bias.copy()) for weights, bias in layers]
+        self.rate /= 4
+
+    def epoch(self, X: Matrix, y: Floats, task: str, deadline: float) -> bool:
+        """Pass once over the rows; return whether there was time for all."""
+        order = self.rng.permutation(len(y))
+        batch = int(self.params["batch"])
+        for number, start in enumerate(range(0, len(y), batch)):
+            if number % 16 == 0 and time.time() >= deadline:
+                return False
+            rows = order[start : start + batch]
+            self._step(X[rows], y[rows], task)
+        return True
+
+    def _step(self, X: Floats, y: Floats, task: str) -> None:
+        """Take one step of Adam."""
+        keep = 1 - float(self.params["dropout"])
+        masks: list[Floats] = []
+        for weights, _ in self.layers[:-1]:
+            kept = self.rng.random((len(X), weights.shape[1]), dtype=np.float32) < keep
+            masks.append((kept * np.float32(1 / keep)).astype(np.float32))
+        values = forward(self.layers, X, masks if keep < 1 else ())
+        gradients = _backward(self.layers, values, _slope(values[-1], y, task), masks, keep)
+        self.steps += 1
+        correction = np.sqrt(1 - 0.999**self.steps) / (1 - 0.9**self.steps)
+        rate = np.float32(self.rate * correction)
+        shrink = np.float32(1 - self.rate * float(self.params["weight_decay"]))
+        flat = [array for layer in self.layers for array in layer]
+        for array, gradient, first, second in zip(
+            flat, gradients, self.first, self.second, strict=True
+        ):
+            first *= np.float32(0.9)
+            first += np.float32(0.1) * gradient
+            second *= np.float32(0.999)
+            second += np.float32(0.001) * gradient * gradient
+            if array.ndim == 2:
+                array *= shrink
+            array -= rate * first / (np.sqrt(second) + np.float32(1e-8))
+
+
+def forward(layers: Any, X: Any, masks: Sequence[Floats] = ()) -> list[Any]:
+    """Return the values of all layers, X first, scores last."""
+    values = [X]
+    for place, (weights, bias) in enumerate(layers):
+        found = values[-1] @ weights + bias
+        if place < len(layers) - 1:
+            np.maximum(found, 0, out=found)
+            if masks:
+                found *= masks[place]
+        values.append(found)
+    return values
+
+
+def _backward(
+    layers: Layers, values: list[Floats], slope: Floats, masks: Sequence[Floats], keep: float
+) -> list[Floats]:
+    """Return the gradient of each weight and bias, in the order of the layers."""
+    gradients: list[Floats] = []
+    for place in range(len(layers) - 1, -1, -1):
+        gradients[:0] = [values[place].T @ slope, slope.sum(axis=0)]
+        if place:
+            slope = slope @ layers[place][0].T
+            slope *= values[place] > 0
+            if keep < 1:
+                slope *= masks[place - 1]
+    return gradients
+
+
+def _targets(data: FitData) -> tuple[Floats, Floats, Array]:
+    """Return targets of the shape of the scores, and the scale of a regression."""
+    if data.task == "regression":
+        scale = np.array([data.y.mean(), data.y.std()], dtype=np.float64)
+        both = [((y - scale[0]) / scale[1]).astype(np.float32) for y in (data.y, data.y_valid)]
+        return both[0].reshape(-1, 1), both[1].reshape(-1, 1), scale
+    if data.task == "binary":
+        both = [y.astype(np.float32).reshape(-1, 1) for y in (data.y, data.y_valid)]
+    else:
+        eye = np.eye(data.n_outputs, dtype=np.float32)
+        both = [eye[y.astype(np.intp)] for y in (data.y, data.y_valid)]
+    return both[0], both[1], np.array([0.0, 1.0])
+
+
+def _initial(
+    n_columns: int, y: Floats, params: Params, task: str, rng: np.random.Generator
+) -> Layers:
+    """Draw weights (He et al., 2015); the last layer predicts the mean and little else."""
+    widths = [n_columns, *[int(params["width"])] * int(params["depth"]), y.shape[1]]
+    layers = []
+    for n_in, n_out in pairwise(widths):
+        spread = np.sqrt(2 / max(n_in, 1))
+        weights = rng.normal(0, spread, (n_in, n_out)).astype(np.float32)
+        layers.append((weights, np.zeros(n_out, dtype=np.float32)))
+    weights, bias = layers[-1]
+    weights *= np.float32(0.1)
+    if task != "regression":
+        share = (y.sum(axis=0) + 0.5) / (len(y) + 1)
+        bias[:] = np.log(share / (1 - share)) if task == "binary" else np.log(share)
+    return layers
+
+
+def _slope(scores: Floats, y: Floats, task: str) -> Floats:
+    """Return the derivative of the mean loss by the scores."""
+    rows = np.float32(len(y))
+    if task == "regression":
+        return (scores - y) / rows
+    if task == "binary":
+        chance: Floats = (1 / (1 + np.exp(-np.clip(scores, -60, 60)))).astype(np.float32)
+        return (chance - y) / rows
+    return (softmax(scores).astype(np.float32) - y) / rows
+
+
+def _batches(X: Matrix) -> Iterator[slice]:
+    """Yield slices of rows."""
+    for start in range(0, X.shape[0], CHUNK_ROWS):
+        yield slice(start, start + CHUNK_ROWS)
+
+
+def _loss(layers: Layers, X: Matrix, y: Floats, task: str) -> float:
+    """Return mean squared error or log-loss."""
+    total = 0.0
+    for rows in _batches(X):
+        scores = forward(layers, X[rows])[-1].astype(np.float64)
+        if task == "regression":
+            total += float(((scores - y[rows]) ** 2).sum())
+        elif task == "binary":
+            total += float(np.logaddexp(0, np.where(y[rows] > 0.5, -scores, scores)).sum())
+        else:
+            chosen = (softmax(scores) * y[rows]).sum(axis=1)
+            total -= float(np.log(np.clip(chosen, 1e-15, 1)).sum())
+    return float(total / max(X.shape[0], 1))
