@@ -8,7 +8,7 @@ from typing import Any
 from regatta.artifacts import Artifact, open_artifact, read_json
 from regatta.bundle.bundle import Bundle, Part
 from regatta.dataset.schema import Column
-from regatta.errors import ArtifactError
+from regatta.errors import ArtifactError, SettingsError
 from regatta.learners.base import Model
 
 __all__ = ["load"]
@@ -91,7 +91,11 @@ def _parts(folder: Path, members: list[Mapping[str, Any]]) -> tuple[Part, ...]:
         raise _damaged(folder, f"{len(members)} members have weights of {total:g}")
     models: dict[str, list[tuple[float, Model]]] = {}
     for member in members:
-        learner = get_learner(member["learner"])
+        try:
+            learner = get_learner(member["learner"])
+        except SettingsError as err:
+            why = f"it needs learner {member['learner']!r}, which this Regatta does not have"
+            raise _damaged(folder, why) from err
         share = float(member["weight"]) / len(member["fits"]) if member["fits"] else 0.0
         for fit in member["fits"]:
             model = learner.model.load(_inside(folder, fit["model"]))

@@ -2,10 +2,10 @@
 
 V1 takes a list of rows, ``{"instances": [{"age": 31, "plan": "basic"}]}``. V2 takes a tensor a
 column: ``{"inputs": [{"name": "age", "shape": [1], "datatype": "FP64", "data": [31]}, ...]}``.
-In both, ``null`` is a missing value, a column that may be missing may be left out, and columns of
-the training table that the model does not read are allowed and ignored. Any other column is
-refused: it is a typing mistake more often than not, and the column that was meant would count as
-missing in silence.
+In both, ``null`` is a missing value, a column that had missing values in training may be left
+out, and columns of the training table that the model does not read are allowed and ignored. Any
+other column is refused: it is a typing mistake more often than not, and the column that was meant
+would count as missing in silence. Rows are counted from 1 in messages.
 
 Nothing in here knows KServe's classes, so that all of it can be tested without a server.
 """
@@ -23,34 +23,18 @@ from regatta.bundle import Bundle
 from regatta.dataset.schema import Column
 from regatta.errors import RequestError, nearest
 from regatta.serving.quoting import few, show
+from regatta.serving.tensors import Tensor, elements, outputs
 
 __all__ = [
     "Table",
-    "Tensor",
     "decode_v1",
     "decode_v2",
     "encode_v1",
     "encode_v2",
-    "inputs",
-    "outputs",
     "parse_json",
 ]
 
 Array = npt.NDArray[np.float64]
-
-# V2 datatype of a column, by how the training table stored it. A whole number may be missing, and
-# a float tensor is the one numeric tensor in which every client can say so.
-DATATYPES = {
-    "int64": "FP64",
-    "float64": "FP64",
-    "bool": "BOOL",
-    "string": "BYTES",
-    "timestamp": "BYTES",
-}
-INTEGERS = frozenset(
-    f"{sign}{bits}" for sign in ("INT", "UINT") for bits in ("8", "16", "32", "64")
-)
-FLOATS = frozenset({"FP16", "FP32", "FP64"})
 
 
 @dataclass(frozen=True)
@@ -67,26 +51,6 @@ class Table:
 
     frame: pd.DataFrame
     wanted: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Tensor:
-    """One tensor of a V2 request.
-
-    Attributes
-    ----------
-    name, datatype : str
-        As the protocol names them.
-    shape : sequence of int
-        ``[n_rows]`` or ``[n_rows, 1]``.
-    data : sequence
-        Its elements, row by row; lists in lists are flattened.
-    """
-
-    name: str
-    datatype: str
-    shape: Sequence[int]
-    data: Sequence[Any]
 
 
 def parse_json(body: bytes) -> Any:
@@ -131,7 +95,7 @@ def decode_v1(body: Any, bundle: Bundle) -> Table:
             fix="put each row into 'instances' as an object of its columns",
         )
     present: dict[str, None] = {}
-    for number, row in enumerate(rows):
+    for number, row in enumerate(rows, start=1):
         if not isinstance(row, Mapping):
             raise RequestError(
                 f"row {number} of 'instances' is {show(row)}",
@@ -140,10 +104,7 @@ def decode_v1(body: Any, bundle: Bundle) -> Table:
             )
         present.update(dict.fromkeys(row))
     _check_names(present, bundle)
-    used = [column.name for column in bundle.signature if column.name in present]
-    columns = {name: [row.get(name) for row in rows] for name in used}
-    for name, values in columns.items():
-        _check_scalars(name, values)
+    columns = {column.name: _values(column, rows) for column in bundle.signature}
     return Table(_frame(columns, len(rows)))
 
 
@@ -180,11 +141,14 @@ def decode_v2(tensors: Iterable[Tensor], wanted: Iterable[str], bundle: Bundle) 
                 expected="one tensor a column",
                 fix="put all rows of a column into one tensor",
             )
-        columns[tensor.name] = _elements(tensor, len(next(iter(columns.values()), [])))
+        columns[tensor.name] = elements(tensor, len(next(iter(columns.values()), [])))
     _check_names(columns, bundle)
     n_rows = len(next(iter(columns.values())))
-    known = {column.name for column in bundle.signature}
-    used = {name: values for name, values in columns.items() if name in known}
+    used = {}
+    for column in bundle.signature:
+        if column.name not in columns:
+            _check_left_out(column, "the request")
+        used[column.name] = columns.get(column.name) or [None] * n_rows
     return Table(_frame(used, n_rows), _wanted(wanted, bundle))
 
 
@@ -239,26 +203,6 @@ def encode_v2(predicted: Array, bundle: Bundle, wanted: Sequence[str] = ()) -> l
     ]
 
 
-def inputs(bundle: Bundle) -> list[dict[str, Any]]:
-    """Return what the V2 metadata says of the inputs: one tensor a column."""
-    return [
-        {"name": column.name, "datatype": datatype(column), "shape": [-1]}
-        for column in bundle.signature
-    ]
-
-
-def outputs(bundle: Bundle) -> list[dict[str, Any]]:
-    """Return what the V2 metadata says of the outputs."""
-    kind = "BYTES" if bundle.classes else "FP64"
-    names = [("prediction", kind)] + [(f"proba_{label}", "FP64") for label in bundle.classes]
-    return [{"name": name, "datatype": kind, "shape": [-1]} for name, kind in names]
-
-
-def datatype(column: Column) -> str:
-    """Return the V2 datatype that a column is best sent as."""
-    return DATATYPES.get(column.dtype, "BYTES")
-
-
 def _check_names(names: Iterable[str], bundle: Bundle) -> None:
     """Refuse a column that the training table did not have."""
     signature = [column.name for column in bundle.signature]
@@ -270,69 +214,6 @@ def _check_names(names: Iterable[str], bundle: Bundle) -> None:
                 expected="one of " + few(signature),
                 fix="correct the name, or leave the column out",
             )
-
-
-def _elements(tensor: Tensor, n_rows: int) -> list[Any]:
-    """Return the elements of a tensor, one a row."""
-    values = _flat(tensor.data)
-    shape = list(tensor.shape)
-    fits = shape in ([len(values)], [len(values), 1])
-    if not values or not fits or n_rows not in (0, len(values)):
-        raise RequestError(
-            f"input {show(tensor.name)} has shape {show(shape)} and {len(values)} values",
-            expected=f"shape [{n_rows or 'n'}], one value a row, the same n for every input",
-            fix="send as many values as the shape says, and at least one",
-        )
-    kind = tensor.datatype.upper()
-    for row, value in enumerate(values):
-        if value is not None and not _fits(value, kind):
-            raise RequestError(
-                f"input {show(tensor.name)} holds {show(value)} in row {row}",
-                expected=f"a value of its datatype {show(kind)}, or null",
-                fix="correct the value, or the datatype (see the model's metadata)",
-            )
-    return [_text(tensor.name, row, value) for row, value in enumerate(values)]
-
-
-def _fits(value: Any, kind: str) -> bool:
-    """Return whether a JSON value may stand in a tensor of a datatype."""
-    if kind == "BYTES":
-        return isinstance(value, (str, bytes))
-    if kind == "BOOL":
-        return isinstance(value, bool)
-    if isinstance(value, bool):
-        return False
-    if kind in INTEGERS:
-        return isinstance(value, int) and abs(value) < 2**64
-    if kind in FLOATS:
-        return isinstance(value, float) or (isinstance(value, int) and abs(value) < 2**1000)
-    return False
-
-
-def _text(name: str, row: int, value: Any) -> Any:
-    """Return a value with bytes as text; refuse what is not UTF-8."""
-    try:
-        if isinstance(value, bytes):
-            return value.decode("utf-8")
-        if isinstance(value, str):
-            # JSON can spell half a surrogate pair, which no text encoding can hold.
-            value.encode("utf-8")
-    except UnicodeError as err:
-        raise RequestError(
-            f"input {show(name)} holds text that is not UTF-8 in row {row}",
-            expected="UTF-8",
-            fix="encode the text as UTF-8",
-        ) from err
-    return value
-
-
-def _flat(values: Sequence[Any]) -> list[Any]:
-    """Flatten the one level of lists that shape ``[n, 1]`` has; a list further down stays."""
-    if not any(isinstance(value, list) for value in values):
-        return list(values)
-    return [
-        element for value in values for element in (value if isinstance(value, list) else [value])
-    ]
 
 
 def _wanted(names: Iterable[str], bundle: Bundle) -> tuple[str, ...]:
@@ -349,15 +230,31 @@ def _wanted(names: Iterable[str], bundle: Bundle) -> tuple[str, ...]:
     return wanted
 
 
-def _check_scalars(name: str, values: Iterable[Any]) -> None:
-    """Refuse lists and objects as values."""
-    for row, value in enumerate(values):
+def _values(column: Column, rows: Sequence[Mapping[str, Any]]) -> list[Any]:
+    """Take one column out of rows; refuse lists and objects as values."""
+    values: list[Any] = []
+    for number, row in enumerate(rows, start=1):
+        if column.name not in row:
+            _check_left_out(column, f"row {number}")
+        value = row.get(column.name)
         if isinstance(value, (list, dict)):
             raise RequestError(
-                f"column {name!r} holds {show(value)} in row {row}",
+                f"column {column.name!r} holds {show(value)} in row {number}",
                 expected="a number, a text, true, false or null",
                 fix="send one plain value a column",
             )
+        values.append(value)
+    return values
+
+
+def _check_left_out(column: Column, where: str) -> None:
+    """Refuse a request that leaves out a column which always had a value in training."""
+    if not column.missing:
+        raise RequestError(
+            f"{where} has no column {column.name!r}",
+            expected="every column that always had a value in training",
+            fix=f"add {column.name!r}; where its value is not known, send null",
+        )
 
 
 def _check_finite(predicted: Array) -> None:
@@ -365,7 +262,7 @@ def _check_finite(predicted: Array) -> None:
     strange = np.flatnonzero(~np.isfinite(predicted).all(axis=1))
     if len(strange):
         raise RequestError(
-            f"the prediction for row {int(strange[0])} is not finite",
+            f"the prediction for row {int(strange[0]) + 1} is not finite",
             expected="values of the size that the model was trained on",
             fix="check the numbers of that row",
         )

@@ -24,6 +24,7 @@ from regatta.errors import RegattaError, RequestError, ServiceError
 from regatta.serving import codecs
 from regatta.serving.metrics import count_predictions, describe
 from regatta.serving.quoting import show
+from regatta.serving.tensors import Tensor, inputs, outputs
 
 __all__ = ["BundleModel", "example_row"]
 
@@ -98,11 +99,11 @@ class BundleModel(Model):  # type: ignore[misc]
 
     def get_input_types(self) -> list[dict[str, Any]]:
         """Return the tensors that V2 requests are made of."""
-        return codecs.inputs(self.bundle)
+        return inputs(self.bundle)
 
     def get_output_types(self) -> list[dict[str, Any]]:
         """Return the tensors that V2 responses are made of."""
-        return codecs.outputs(self.bundle)
+        return outputs(self.bundle)
 
     def validate(self, payload: Any) -> Any:
         """Accept what `preprocess` has checked."""
@@ -179,7 +180,7 @@ def example_row(signature: tuple[Column, ...]) -> dict[str, Any]:
     return {column.name: column.example for column in signature}
 
 
-def _tensor(found: Any) -> codecs.Tensor:
+def _tensor(found: Any) -> Tensor:
     """Take a tensor out of KServe's class, which does not check all of its parts."""
     shape, data = found.shape, found.data
     if not (
@@ -193,7 +194,7 @@ def _tensor(found: Any) -> codecs.Tensor:
             expected='like {"name": "age", "shape": [1], "datatype": "FP64", "data": [31]}',
             fix="send name, shape, datatype and data of each column",
         )
-    return codecs.Tensor(found.name, found.datatype, shape, data)
+    return Tensor(found.name, found.datatype, shape, data)
 
 
 def _binary(body: dict[str, Any], request: InferRequest) -> InferResponse:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from regatta.bundle import Bundle
@@ -14,13 +14,13 @@ from regatta.dataset.schema import Column
 from regatta.errors import RequestError
 from regatta.features.rows import RowFeatures
 from regatta.serving import codecs
-from regatta.serving.codecs import Tensor
+from regatta.serving.tensors import Tensor, inputs, outputs
 
 SIGNATURE = (
     Column("age", "numeric", "int64", example=31),
-    Column("plan", "categorical", "string", example="basic"),
-    Column("member", "boolean", "bool", example=True),
-    Column("since", "datetime", "timestamp", example="2024-01-31T00:00:00"),
+    Column("plan", "categorical", "string", missing=3, example="basic"),
+    Column("member", "boolean", "bool", missing=3, example=True),
+    Column("since", "datetime", "timestamp", missing=3, example="2024-01-31T00:00:00"),
 )
 
 
@@ -44,13 +44,14 @@ BUNDLE = make()
 def test_v1_rows_become_columns_in_the_order_of_the_signature() -> None:
     rows = [{"plan": "basic", "age": 31}, {"age": None}]
     frame = codecs.decode_v1({"instances": rows}, BUNDLE).frame
-    assert frame.columns.tolist() == ["age", "plan"]
+    assert frame.columns.tolist() == ["age", "plan", "member", "since"]
     assert frame["plan"].tolist() == ["basic", None]
 
 
 def test_v1_columns_of_the_training_table_that_are_not_read_are_allowed() -> None:
     frame = codecs.decode_v1({"instances": [{"age": 1, "id": 7, "churn": "no"}]}, BUNDLE).frame
-    assert frame.columns.tolist() == ["age"]
+    assert "id" not in frame
+    assert frame["age"].tolist() == [1]
 
 
 @pytest.mark.parametrize(
@@ -62,11 +63,13 @@ def test_v1_columns_of_the_training_table_that_are_not_read_are_allowed() -> Non
         ({"inputs": []}, "no 'instances'"),
         ({"instances": []}, "at least one row"),
         ({"instances": {"age": 1}}, "an object of 1 values"),
-        ({"instances": [[1, 2]]}, "row 0 of 'instances' is a list"),
-        ({"instances": [{"age": 1}, 5]}, "row 1 of 'instances' is 5"),
+        ({"instances": [[1, 2]]}, "row 1 of 'instances' is a list"),
+        ({"instances": [{"age": 1}, 5]}, "row 2 of 'instances' is 5"),
         ({"instances": [{"aeg": 1}]}, r"'aeg' \(did you mean 'age'\?\)"),
-        ({"instances": [{"age": 1}, {"age": [1]}]}, "column 'age' holds a list .* in row 1"),
+        ({"instances": [{"age": 1}, {"age": [1]}]}, "column 'age' holds a list .* in row 2"),
         ({"instances": [{"age": {"a": 1}}]}, "column 'age' holds an object"),
+        ({"instances": [{"age": 1}, {"plan": "a"}]}, "row 2 has no column 'age'"),
+        ({"instances": [{}]}, "row 1 has no column 'age'"),
     ],
 )
 def test_v1_refuses(body: Any, message: str) -> None:
@@ -89,7 +92,8 @@ def test_v2_one_tensor_a_column() -> None:
     ]
     table = codecs.decode_v2(tensors, ["proba_yes"], BUNDLE)
     assert table.frame["plan"].tolist() == ["basic", "pro"]
-    assert table.frame.columns.tolist() == ["age", "plan", "member"]
+    assert table.frame.columns.tolist() == ["age", "plan", "member", "since"]
+    assert table.frame["since"].tolist() == [None, None]
     assert table.wanted == ("proba_yes",)
 
 
@@ -102,16 +106,17 @@ def test_v2_one_tensor_a_column() -> None:
         ([Tensor("age", "FP64", [0], [])], "0 values"),
         ([Tensor("age", "FP64", [1, 1, 1], [1.0])], "a list of 3 values"),
         ([Tensor("age", "FP64", [-1], [1.0])], "and 1 values"),
-        ([Tensor("age", "FP64", [1], ["x"])], "holds 'x' in row 0"),
-        ([Tensor("age", "FP64", [1], [True])], "holds True in row 0"),
-        ([Tensor("age", "INT8", [1], [1.5])], "holds 1.5 in row 0"),
+        ([Tensor("age", "FP64", [1], ["x"])], "holds 'x' in row 1"),
+        ([Tensor("age", "FP64", [1], [True])], "holds True in row 1"),
+        ([Tensor("age", "INT8", [1], [1.5])], "holds 1.5 in row 1"),
         ([Tensor("age", "FP64", [1], [10**400])], "a huge number"),
         ([Tensor("age", "FP64", [1], [[[1]]])], "holds a list"),
         ([Tensor("age", "FLOAT", [1], [1.0])], "datatype 'FLOAT'"),
-        ([Tensor("plan", "BYTES", [1], [1])], "holds 1 in row 0"),
+        ([Tensor("plan", "BYTES", [1], [1])], "holds 1 in row 1"),
         ([Tensor("plan", "BYTES", [1], [b"\xff"])], "not UTF-8"),
         ([Tensor("plan", "BYTES", [1], ["\ud800"])], "not UTF-8"),
         ([Tensor("age", "FP64", [1], [1.0])] * 2, "given twice"),
+        ([Tensor("plan", "BYTES", [1], ["a"])], "the request has no column 'age'"),
         (
             [Tensor("age", "FP64", [1], [1.0]), Tensor("member", "BOOL", [2], [True, None])],
             r"shape \[1\]",
@@ -160,18 +165,18 @@ def test_thresholds_decide_the_label() -> None:
 
 
 def test_predictions_that_overflow_are_the_requests_fault() -> None:
-    with pytest.raises(RequestError, match="row 1 is not finite"):
+    with pytest.raises(RequestError, match="row 2 is not finite"):
         codecs.encode_v1(np.array([[1.0], [np.inf]]), make(()))
 
 
 def test_metadata_names_every_tensor() -> None:
-    assert codecs.inputs(BUNDLE) == [
+    assert inputs(BUNDLE) == [
         {"name": "age", "datatype": "FP64", "shape": [-1]},
         {"name": "plan", "datatype": "BYTES", "shape": [-1]},
         {"name": "member", "datatype": "BOOL", "shape": [-1]},
         {"name": "since", "datatype": "BYTES", "shape": [-1]},
     ]
-    assert [o["name"] for o in codecs.outputs(BUNDLE)] == ["prediction", "proba_no", "proba_yes"]
+    assert [o["name"] for o in outputs(BUNDLE)] == ["prediction", "proba_no", "proba_yes"]
 
 
 def attempt(function: Callable[..., Any], *values: Any) -> Any:
@@ -196,6 +201,7 @@ bodies = values | st.fixed_dictionaries(
 )
 
 
+@settings(deadline=None)
 @given(bodies)
 def test_v1_takes_or_refuses_any_json(body: Any) -> None:
     found = attempt(codecs.decode_v1, body, BUNDLE)
@@ -205,6 +211,7 @@ def test_v1_takes_or_refuses_any_json(body: Any) -> None:
         assert len(found.frame) == len(body["instances"])
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=50) | bodies.map(lambda body: orjson.dumps(repr(body))))
 def test_any_bytes_are_parsed_or_refused(body: bytes) -> None:
     found = attempt(codecs.parse_json, body)
@@ -220,6 +227,7 @@ tensors = st.builds(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(tensors, max_size=4), st.lists(st.text(max_size=5), max_size=2))
 def test_v2_takes_or_refuses_any_tensors(found: list[Tensor], wanted: list[str]) -> None:
     table = attempt(codecs.decode_v2, found, wanted, BUNDLE)

@@ -1,0 +1,142 @@
+"""Tensors of the V2 protocol: one a column."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from regatta.bundle import Bundle
+from regatta.dataset.schema import Column
+from regatta.errors import RequestError
+from regatta.serving.quoting import show
+
+__all__ = ["Tensor", "datatype", "elements", "inputs", "outputs"]
+
+# V2 datatype of a column, by how the training table stored it. A whole number may be missing, and
+# a float tensor is the one numeric tensor in which every client can say so.
+DATATYPES = {
+    "int64": "FP64",
+    "float64": "FP64",
+    "bool": "BOOL",
+    "string": "BYTES",
+    "timestamp": "BYTES",
+}
+INTEGERS = frozenset(
+    f"{sign}{bits}" for sign in ("INT", "UINT") for bits in ("8", "16", "32", "64")
+)
+FLOATS = frozenset({"FP16", "FP32", "FP64"})
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """One tensor of a V2 request.
+
+    Attributes
+    ----------
+    name, datatype : str
+        As the protocol names them.
+    shape : sequence of int
+        ``[n_rows]`` or ``[n_rows, 1]``.
+    data : sequence
+        Its elements, row by row; lists in lists are flattened.
+    """
+
+    name: str
+    datatype: str
+    shape: Sequence[int]
+    data: Sequence[Any]
+
+
+def inputs(bundle: Bundle) -> list[dict[str, Any]]:
+    """Return what the V2 metadata says of the inputs: one tensor a column."""
+    return [
+        {"name": column.name, "datatype": datatype(column), "shape": [-1]}
+        for column in bundle.signature
+    ]
+
+
+def outputs(bundle: Bundle) -> list[dict[str, Any]]:
+    """Return what the V2 metadata says of the outputs."""
+    kind = "BYTES" if bundle.classes else "FP64"
+    names = [("prediction", kind)] + [(f"proba_{label}", "FP64") for label in bundle.classes]
+    return [{"name": name, "datatype": kind, "shape": [-1]} for name, kind in names]
+
+
+def datatype(column: Column) -> str:
+    """Return the V2 datatype that a column is best sent as."""
+    return DATATYPES.get(column.dtype, "BYTES")
+
+
+def elements(tensor: Tensor, n_rows: int) -> list[Any]:
+    """Return the elements of a tensor, one a row.
+
+    Parameters
+    ----------
+    tensor : Tensor
+        One column.
+    n_rows : int
+        Rows of the tensors before it; 0 if it is the first.
+
+    Raises
+    ------
+    RequestError
+        The shape is another one, or a value does not fit the datatype.
+    """
+    values = _flat(tensor.data)
+    shape = list(tensor.shape)
+    fits = shape in ([len(values)], [len(values), 1])
+    if not values or not fits or n_rows not in (0, len(values)):
+        raise RequestError(
+            f"input {show(tensor.name)} has shape {show(shape)} and {len(values)} values",
+            expected=f"shape [{n_rows or 'n'}], one value a row, the same n for every input",
+            fix="send as many values as the shape says, and at least one",
+        )
+    kind = tensor.datatype.upper()
+    for row, value in enumerate(values, start=1):
+        if value is not None and not _fits(value, kind):
+            raise RequestError(
+                f"input {show(tensor.name)} holds {show(value)} in row {row}",
+                expected=f"a value of its datatype {show(kind)}, or null",
+                fix="correct the value, or the datatype (see the model's metadata)",
+            )
+    return [_text(tensor.name, row, value) for row, value in enumerate(values, start=1)]
+
+
+def _fits(value: Any, kind: str) -> bool:
+    """Return whether a JSON value may stand in a tensor of a datatype."""
+    if kind == "BYTES":
+        return isinstance(value, (str, bytes))
+    if kind == "BOOL":
+        return isinstance(value, bool)
+    if isinstance(value, bool):
+        return False
+    if kind in INTEGERS:
+        return isinstance(value, int) and abs(value) < 2**64
+    if kind in FLOATS:
+        return isinstance(value, float) or (isinstance(value, int) and abs(value) < 2**1000)
+    return False
+
+
+def _text(name: str, row: int, value: Any) -> Any:
+    """Return a value with bytes as text; refuse what is not UTF-8."""
+    try:
+        if isinstance(value, bytes):
+            return value.decode("utf-8")
+        if isinstance(value, str):
+            # JSON can spell half a surrogate pair, which no text encoding can hold.
+            value.encode("utf-8")
+    except UnicodeError as err:
+        raise RequestError(
+            f"input {show(name)} holds text that is not UTF-8 in row {row}",
+            expected="UTF-8",
+            fix="encode the text as UTF-8",
+        ) from err
+    return value
+
+
+def _flat(values: Sequence[Any]) -> list[Any]:
+    """Flatten the one level of lists that shape ``[n, 1]`` has; a list further down stays."""
+    if not any(isinstance(value, list) for value in values):
+        return list(values)
+    return [
+        element for value in values for element in (value if isinstance(value, list) else [value])
+    ]
