@@ -74,10 +74,10 @@ def _packages() -> Iterator[Check]:
     """Look at the packages of each extra that local runs need."""
     wanted: dict[str, list[str]] = {}
     for text in importlib.metadata.requires("regatta") or ():
-        name = re.match(r"[\w.-]+", text)
-        extra = re.search(r"extra == ['\"]([\w-]+)['\"]", text)
-        if name and name.group() != "regatta":
-            wanted.setdefault(extra.group(1) if extra else "base", []).append(name.group())
+        package = re.match(r"[\w.-]+", text)
+        marker = re.search(r"extra == ['\"]([\w-]+)['\"]", text)
+        if package and package.group() != "regatta":
+            wanted.setdefault(marker.group(1) if marker else "base", []).append(package.group())
     for extra in ("base", "data", "train", "serve", "ops", "pipelines"):
         found, missing = [], []
         for name in wanted.get(extra, []):

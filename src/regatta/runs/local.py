@@ -47,8 +47,9 @@ def execute(
     from kfp import local
 
     if pipeline is None:
-        from pipelines.train.pipeline import train as pipeline
+        from pipelines.train.pipeline import train
 
+        pipeline = train
     _widen(int(arguments["search_lanes"]))
     _stand_in_for_python(scratch)
     # Only now: the tasks need none of the compiler, but this process did.
