@@ -47,6 +47,7 @@ LOOKS = 12
 FEWEST_SECONDS = 0.5
 
 # Imported before the first fork that needs them, so that children start with them.
+COMMON = ("threadpoolctl", "pyarrow.parquet", "sklearn.metrics", "regatta.features.encoders")
 NATIVE: dict[str, tuple[str, ...]] = {
     "lightgbm": ("lightgbm",),
     "xgboost": ("xgboost",),
@@ -236,7 +237,7 @@ class Lane:
 
     def _launch(self, recipe: Recipe) -> None:
         """Start a trial in a child process."""
-        for name in NATIVE.get(recipe.learner, ()):
+        for name in (*COMMON, *NATIVE.get(recipe.learner, ())):
             import_module(name)
         now, race_seconds = time.time(), self.clock.race
         longest = self.plan.settings.search.trial_seconds

@@ -70,7 +70,7 @@ def levels(param: Param, n_levels: int) -> list[Any]:
     >>> levels(Param("float", 0.01, 1.0, log=True), 3)
     [0.1, 0.01, 1.0]
     >>> levels(Param("int", 1, 3), 5)
-    [2, 1, 3]
+    [2, 3, 1]
     """
     if param.kind == "choice":
         return list(param.choices)

@@ -1,0 +1,96 @@
+import time
+
+import pytest
+
+from regatta.artifacts.records import Recipe, TrialRecord
+from regatta.errors import BudgetError
+from regatta.search import machine
+from regatta.search.budget import (
+    LEAST_RACE_SECONDS,
+    Clock,
+    Costs,
+    check_budget,
+    least_budget,
+    speed_factor,
+    tail_seconds,
+)
+
+TABLE = {"n_outputs": 2, "locked_share": 0.2, "deploy": True, "pods": False}
+
+
+def test_tail_grows_with_the_table_and_stays_bounded():
+    small = tail_seconds(1_000, 20, **TABLE)
+    large = tail_seconds(800_000, 20, **TABLE)
+    assert small < large < small + 40
+    assert tail_seconds(1_000, 20, **{**TABLE, "pods": True}) > small + 30
+    assert tail_seconds(1_000, 20, **{**TABLE, "deploy": False}) < small
+
+
+def test_slow_machine_needs_a_longer_tail():
+    assert speed_factor(0.0) < 1 < speed_factor(10.0) <= 4
+    assert speed_factor(1e9) == speed_factor(1e6)
+
+
+def test_least_budget_passes_its_own_check():
+    least = least_budget(10.0)
+    check_budget(least, 10.0)
+    with pytest.raises(BudgetError, match=f"at least {least} s"):
+        check_budget(least - 5, 10.0)
+
+
+def test_clock_ends_the_race_before_the_tail():
+    now = time.time()
+    clock = Clock(began=now, end=now + 60, tail=10)
+    assert clock.deadline == pytest.approx(now + 50)
+    assert clock.race == pytest.approx(50)
+    assert 49 < clock.left <= 50
+
+
+def test_clock_leaves_time_to_predict_the_locked_rows():
+    now = time.time()
+    clock = Clock(began=now, end=now + 60, tail=10, locked_rows=10_000)
+    clock.learn(0.3, 1e-4)
+    assert clock.deadline == pytest.approx(now + 48)
+    clock.learn(0.5, 1e-6)
+    assert clock.deadline == pytest.approx(now + 47.98)
+
+
+def test_first_trial_may_use_a_part_of_the_overrun():
+    now = time.time()
+    clock = Clock(began=now, end=now + 10.5, tail=10)
+    assert clock.deadline == pytest.approx(now + LEAST_RACE_SECONDS)
+    late = Clock(began=now, end=now + 3, tail=10)
+    assert late.left < 0
+
+
+def test_costs_are_learnt_by_learner_and_rows():
+    def record(learner: str, rows: int, seconds: float, status="ok") -> TrialRecord:
+        return TrialRecord("x", 0, 0, Recipe(learner, rows=rows), 0, status, seconds=seconds)
+
+    costs = Costs([record("a", 0, 4.0), record("a", 0, 6.0), record("a", 100, 1.0)])
+    costs.learn(record("a", 0, 100.0, "raised"))
+    assert costs.expect("a", 0) == 5
+    assert costs.expect("a", 100) == 1
+    assert costs.expect("b", 0) == 0
+
+
+def test_machine_has_cores_and_memory(monkeypatch: pytest.MonkeyPatch, tmp_path):
+    assert machine.cores() >= 1
+    assert machine.free_memory() > 100_000_000
+    (tmp_path / "cpu.max").write_text("150000 100000\n")
+    (tmp_path / "memory.max").write_text("1000\n")
+    (tmp_path / "memory.current").write_text("400\n")
+    monkeypatch.setattr(machine, "CGROUP", tmp_path)
+    assert machine.cores() <= 2
+    assert machine.free_memory() == 600
+    (tmp_path / "cpu.max").write_text("max 100000\n")
+    (tmp_path / "memory.max").write_text("max\n")
+    assert machine.cores() >= 1
+    assert machine.free_memory() > 600
+
+
+def test_pod_shares_its_cores_with_nobody(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
+    assert machine.lanes_here(3) == 3
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.0.0.1")
+    assert machine.lanes_here(3) == 1

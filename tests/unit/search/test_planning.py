@@ -1,0 +1,127 @@
+"""The plan: strategies, lanes, refusals."""
+
+from dataclasses import replace
+
+import pytest
+
+from regatta.errors import BudgetError, SettingsError
+from regatta.learners import LEARNERS, get_learner, learners_for
+from regatta.learners.base import Shape
+from regatta.search.plan import deal, make_plan, read_plan, write_plan
+from regatta.search.portfolio import VARIATIONS, portfolio, sample_rows
+from regatta.search.space import nearest_point
+from regatta.settings import RunSettings
+from tests.unit.search.fakes import TOOLBOX, open_features
+
+SMALL = Shape("binary", 5_000, 20, 2)
+LARGE = Shape("binary", 800_000, 20, 2)
+
+
+@pytest.fixture
+def table(tmp_path):
+    return open_features(tmp_path / "features")
+
+
+def settings(**search) -> RunSettings:
+    return RunSettings.from_values({"search": search, "budget": {"seconds": 60}})
+
+
+@pytest.mark.parametrize("strategy", ["portfolio", "grid", "random", "bayes"])
+def test_every_strategy_has_recipes_inside_the_spaces(table, strategy: str):
+    plan = make_plan(table, settings(strategy=strategy))
+    assert {recipe.learner for recipe in plan.lanes[0]} == set(learners_for("binary"))
+    for recipe in plan.lanes[0]:
+        space = get_learner(recipe.learner).space(plan.shape)
+        params = {**get_learner(recipe.learner).defaults(plan.shape), **recipe.params}
+        near = nearest_point(space, params)
+        assert near is not None
+        if recipe.origin != "portfolio":
+            assert near == {name: params[name] for name in near}
+    assert plan.refine == {"grid": "none", "random": "random"}.get(strategy, "bayes")
+
+
+def test_plan_is_deterministic_and_depends_on_the_seed(table):
+    first, second = (make_plan(table, settings(strategy="random")) for _ in range(2))
+    assert first == second
+    other = settings(strategy="random").merged({"seed": 1})
+    assert make_plan(table, other).lanes != first.lanes
+
+
+def test_plan_survives_the_disk(table, tmp_path):
+    plan = make_plan(table, settings(lanes=3, max_trials=7))
+    write_plan(tmp_path / "plan", plan)
+    assert read_plan(tmp_path / "plan") == plan
+    assert plan.max_trials == (3, 2, 2)
+    assert sum(len(lane) for lane in plan.lanes) == 7
+
+
+def test_never_more_lanes_than_trials(table):
+    assert len(make_plan(table, settings(lanes=8, max_trials=2)).lanes) == 2
+    assert make_plan(table, settings(lanes=2)).max_trials == (0, 0)
+
+
+def test_lanes_get_the_recipes_in_turn(table):
+    alone = make_plan(table, settings()).lanes[0]
+    shared = make_plan(table, settings(lanes=2)).lanes
+    assert shared == deal(list(alone), 2)
+    assert shared[0][0] == alone[0]
+    assert shared[1][0] == alone[1]
+
+
+@pytest.mark.parametrize(
+    ("search", "message"),
+    [
+        ({"learners": ["lightgmb"]}, "did you mean 'lightgbm'"),
+        ({"metric": "rmse"}, "does not fit a binary task"),
+        ({"metric": "auc"}, "there is no metric 'auc'"),
+    ],
+)
+def test_unknown_names_are_refused(table, search, message: str):
+    with pytest.raises(SettingsError, match=message):
+        make_plan(table, settings(**search))
+
+
+def test_learner_of_another_task_is_refused(table):
+    with pytest.raises(SettingsError, match="does not learn a binary task"):
+        make_plan(table, settings(learners=["only_regression"]), TOOLBOX)
+
+
+def test_learners_restrict_the_race(table):
+    plan = make_plan(table, settings(learners=["linear", "mlp"]))
+    assert {recipe.learner for recipe in plan.lanes[0]} == {"linear", "mlp"} == set(plan.learners)
+
+
+def test_tiny_budget_names_the_least_one(table):
+    tiny = settings().merged({"budget": {"seconds": 6}})
+    with pytest.raises(BudgetError, match=r"at least \d+ s") as caught:
+        make_plan(table, tiny)
+    least = int(caught.value.expected.split()[2])
+    assert make_plan(table, settings().merged({"budget": {"seconds": least}}))
+
+
+def test_portfolio_begins_fast_and_then_varies():
+    learners = {key: get_learner(key) for key in LEARNERS}
+    recipes = portfolio(learners, SMALL, 60)
+    assert [recipe.learner for recipe in recipes[:4]] == [
+        "lightgbm", "linear", "lightgbm", "xgboost"
+    ]  # fmt: skip
+    assert recipes[0].params["learning_rate"] > recipes[2].params["learning_rate"]
+    assert all(recipe.rows == 0 for recipe in recipes)
+    assert len({str(recipe) for recipe in recipes}) == len(recipes) > 15
+    for key, changes in VARIATIONS.items():
+        defaults = learners[key].defaults(SMALL)
+        assert all(set(change) <= set(defaults) for change in changes), key
+
+
+def test_large_tables_begin_with_a_sample():
+    learners = {key: get_learner(key) for key in LEARNERS}
+    recipes = portfolio(learners, LARGE, 60)
+    assert all(recipe.rows > 0 for recipe in recipes[: len(learners)])
+    assert all(recipe.rows == 0 for recipe in recipes[len(learners) :])
+
+
+@pytest.mark.parametrize("shape", [SMALL, LARGE, replace(LARGE, n_columns=10_000)])
+def test_sample_fits_the_budget(shape: Shape):
+    short, long = sample_rows(shape, 20), sample_rows(shape, 600)
+    assert short <= long or long == 0
+    assert short < shape.n_rows

@@ -1,0 +1,75 @@
+import numpy as np
+import pytest
+
+from regatta.artifacts import writing
+from regatta.errors import ArtifactError
+from regatta.search.cache import EncodedFolds
+from regatta.search.table import ROWS_OF_RARE_CLASS
+from tests.unit.search.fakes import TOOLBOX, open_features
+
+
+def test_folds_share_out_all_rows(tmp_path):
+    table = open_features(tmp_path / "features")
+    for fold in range(table.n_folds):
+        both = np.concatenate([table.train(fold), table.valid(fold)])
+        assert sorted(both) == list(range(table.n_rows))
+    assert table.shape.n_rows == 80
+    assert table.shape.n_columns == 4
+
+
+def test_sample_is_seeded_sorted_and_inside_the_fold(tmp_path):
+    table = open_features(tmp_path / "features", n_rows=300, task="regression")
+    rows = table.sample(1, 50, seed=3)
+    assert len(rows) == 50
+    assert (np.diff(rows) > 0).all()
+    assert not np.isin(rows, table.valid(1)).any()
+    assert (rows == table.sample(1, 50, seed=3)).all()
+    assert not np.array_equal(rows, table.sample(1, 50, seed=4))
+    assert len(table.sample(1, 0, seed=3)) == len(table.sample(1, 10_000, seed=3)) == 200
+
+
+def test_sample_keeps_rare_classes(tmp_path):
+    table = open_features(tmp_path / "features", n_rows=6000)
+    table.y[:] = 0
+    table.y[::61] = 1
+    counts = np.bincount(table.y[table.sample(0, 100, seed=0)].astype(int))
+    assert counts[1] == min(ROWS_OF_RARE_CLASS, int(table.y[table.train(0)].sum()))
+
+
+def test_foreign_artifact_is_refused(tmp_path):
+    with writing(tmp_path / "other", "dataset"):
+        pass
+    with pytest.raises(ArtifactError, match="dataset artifact"):
+        open_features(tmp_path / "x").open(tmp_path / "other")
+
+
+def test_fold_is_encoded_once_and_mapped(tmp_path):
+    table = open_features(tmp_path / "features")
+    cache = EncodedFolds(table, tmp_path / "scratch", tmp_path / "encoders", 0, TOOLBOX)
+    first = cache.fold("tree", 1, 0, np.inf)
+    stamp = (tmp_path / "scratch/tree/fold-1/train.npy").stat().st_mtime_ns
+    cache.forget_frame()
+    again = EncodedFolds(table, tmp_path / "scratch", tmp_path / "encoders", 0, TOOLBOX)
+    second = again.fold("tree", 1, 500, np.inf)
+    assert second.encoder == "tree/fold-1", "more rows than there are mean all rows"
+    assert (tmp_path / "scratch/tree/fold-1/train.npy").stat().st_mtime_ns == stamp
+    np.testing.assert_array_equal(first.data.X, second.data.X)
+    assert isinstance(second.data.X.base, np.memmap | np.ndarray)
+    assert not second.data.X.flags.writeable
+    frame = table.frame()
+    np.testing.assert_array_equal(first.data.X, frame.iloc[table.train(1)].to_numpy())
+    np.testing.assert_array_equal(first.data.y_valid, table.y[table.valid(1)])
+
+
+def test_sparse_folds_survive(tmp_path):
+    from scipy import sparse
+
+    from regatta.search.cache import _load, _save
+
+    for matrix in (sparse.random(20, 30, 0.1, "csr", np.float32), sparse.csr_matrix((4, 0))):
+        folder = tmp_path / str(matrix.shape[1])
+        folder.mkdir()
+        _save(folder, "train", matrix)
+        loaded = _load(folder, "train")
+        assert loaded.shape == matrix.shape
+        assert (loaded != matrix).nnz == 0
