@@ -134,7 +134,9 @@ class LinearLearner(Learner):
         """Fit one fold (see `Learner.fit`)."""
         check_target(data)
         family: Family = _FAMILY[data.task]
-        present = np.unique(data.y).astype(np.int64)
+        present = (
+            np.unique(data.y).astype(np.int64) if data.n_outputs > 1 else np.zeros(1, np.int64)
+        )
         y, y_valid = data.y, data.y_valid
         scale = np.array([0.0, 1.0])
         if family == "squared":

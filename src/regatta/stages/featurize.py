@@ -1,0 +1,97 @@
+"""Compute the row-wise features of the training rows; nothing is fitted here."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from regatta.artifacts.base import open_artifact, read_json, write_json, writing
+from regatta.dataset import Schema, load_frame
+from regatta.features.rows import Feature, RowFeatures
+from regatta.splits import Splits
+from regatta.stages.task import stage
+
+__all__ = ["run"]
+
+CELLS_AT_ONCE = 5_000_000
+"""Values read at once: bounds the memory beside the features themselves."""
+
+
+def run(dataset: str, schema: str, splits: str, features: str) -> dict[str, Any]:
+    """Compute features.
+
+    The locked rows are left behind: what comes after reads the training rows alone.
+
+    Parameters
+    ----------
+    dataset, schema, splits : str
+        Folders of the artifacts to read.
+    features : str
+        Folder of the artifact to write: frame.parquet (the features of the training rows, in the
+        order of the table), target.npy, folds.npy (float64 and int16, of shape (n_rows,)),
+        features.json (`RowFeatures`), schema.json.
+
+    Returns
+    -------
+    dict
+        ``n_rows``, ``n_columns``, ``n_folds``.
+    """
+    with stage("featurize") as numbers:
+        about = Schema.from_dict(read_json(open_artifact(schema, "schema").file("schema.json")))
+        stored = Splits.open(splits)
+        rows = stored.train()
+        plan = RowFeatures.plan(about)
+        target = load_frame(dataset, columns=[about.target], rows=rows)[about.target]
+        numbers.update(n_rows=len(rows), n_columns=len(plan.columns), n_folds=stored.n_folds)
+        with writing(features, "features", **numbers) as folder:
+            _write_frame(folder / "frame.parquet", dataset, rows, plan)
+            np.save(folder / "target.npy", about.encode_target(target))
+            np.save(folder / "folds.npy", stored.assignment[rows].astype(np.int16))
+            write_json(folder / "features.json", plan.to_dict())
+            write_json(folder / "schema.json", about.to_dict())
+    return numbers
+
+
+def _write_frame(
+    path: Path, dataset: str, rows: npt.NDArray[np.integer[Any]], plan: RowFeatures
+) -> None:
+    """Write the features of some rows as Parquet, a few raw columns in memory at a time."""
+    import pyarrow as pa
+    from pyarrow import parquet as pq
+
+    found: dict[str, Any] = {}
+    for groups in _parts(plan, len(rows)):
+        others = [feature.other for group in groups for feature in group if feature.other]
+        names = list(dict.fromkeys([group[0].source for group in groups] + others))
+        frame = load_frame(dataset, columns=names, rows=rows, verify=False)
+        kinds = {feature.name: feature.kind for group in groups for feature in group}
+        for name, values in plan.arrays(frame, groups).items():
+            found[name] = _to_arrow(values, kinds[name])
+    table = pa.table({feature.name: found.pop(feature.name) for feature in plan.columns})
+    labels = [feature.name for feature in plan.columns if feature.kind == "categorical"]
+    pq.write_table(table, path, compression="lz4", use_dictionary=labels, write_statistics=False)
+
+
+def _parts(plan: RowFeatures, n_rows: int) -> Iterator[Sequence[Sequence[Feature]]]:
+    """Yield groups of features whose raw columns are read together."""
+    together = max(1, CELLS_AT_ONCE // max(n_rows, 1))
+    for start in range(0, len(plan.groups), together):
+        yield plan.groups[start : start + together]
+
+
+def _to_arrow(values: npt.NDArray[Any], kind: str) -> Any:
+    """Return one feature as an Arrow array: numbers, texts in a dictionary, or lists of hashes."""
+    import pyarrow as pa
+
+    if kind == "numeric":
+        return pa.array(values)
+    if kind == "categorical":
+        return pa.array(values, type=pa.string(), from_pandas=True).dictionary_encode()
+    missing = np.array([terms is None for terms in values], dtype=bool)
+    lengths = [0 if terms is None else len(terms) for terms in values]
+    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)
+    there = values[~missing].tolist()
+    flat = np.concatenate(there) if there else np.empty(0, dtype=np.int32)
+    return pa.ListArray.from_arrays(offsets, pa.array(flat), mask=pa.array(missing))
