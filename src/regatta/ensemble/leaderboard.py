@@ -11,8 +11,6 @@ from regatta.evaluation.metrics import Metric
 
 __all__ = ["leaderboard", "nothing_succeeded"]
 
-LATE = frozenset({"timeout", "skipped"})
-
 
 def leaderboard(race: Race, selection: Selection, metric: Metric) -> dict[str, Any]:
     """Return what ``leaderboard.json`` holds.
@@ -78,7 +76,7 @@ def nothing_succeeded(race: Race, budget_seconds: float) -> RegattaError:
     """
     records = [trial.record for trial in race.trials]
     lost = [lane["lost"] for lane in race.lanes if lane.get("lost")]
-    if not lost and all(record.status in LATE for record in records):
+    if not lost and all(record.status == "timeout" for record in records):
         least = max((int(lane.get("least_budget", 0)) for lane in race.lanes), default=0)
         # An estimate that the budget has already met was too low.
         least = max(least, round(1.5 * budget_seconds) if records else 0, int(budget_seconds) + 1)

@@ -37,6 +37,10 @@ class BadValuesError(ArithmeticError):
     """The model predicted what is no number, or the score is undefined."""
 
 
+class TooSlowError(TimeoutError):
+    """The folds that are left cannot be fitted in time."""
+
+
 @dataclass(frozen=True)
 class Job:
     """What a lane asks of a child.
@@ -145,6 +149,8 @@ def run_trial(
             record = job.record("skipped", err.found)
         except MemoryError as err:
             record = job.record("out_of_memory", f"an allocation failed: {_sentence(err)}")
+        except TooSlowError as err:
+            record = job.record("timeout", str(err))
         except BadValuesError as err:
             record = job.record("bad_values", str(err))
         except Exception as err:
@@ -243,10 +249,9 @@ def _check_speed(job: Job, progress: Progress, n_folds: int) -> None:
     left = job.deadline - time.time()
     # A fold that stopped by its deadline is as fast as it has to be.
     if not progress.truncated and progress.fit_seconds * (n_folds - 1) * 0.8 > left:
-        raise TrialSkipped(
+        raise TooSlowError(
             f"one fold took {progress.fit_seconds:.1f} s; {left:.1f} s are left for the other "
-            f"{n_folds - 1}",
-            fix="raise the budget",
+            f"{n_folds - 1}"
         )
 
 

@@ -1,0 +1,159 @@
+"""Selection and leaderboard, on trials that were really raced."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from regatta.artifacts import read_json, writing
+from regatta.artifacts.records import Recipe, TrialRecord
+from regatta.ensemble.candidates import Race, Trial, read_lanes
+from regatta.ensemble.leaderboard import leaderboard, nothing_succeeded
+from regatta.ensemble.select import _loss, select
+from regatta.errors import ArtifactError, BudgetError, SearchError
+from regatta.evaluation.metrics import METRICS, get_metric
+from regatta.search.lane import race
+from tests.unit.search.fakes import TOOLBOX, open_features, plan_of
+
+OPTIONS = {"max_members": 4, "iterations": 20, "seed": 0, "seconds": 10.0}
+RECIPES = [
+    Recipe("line", {"noise": 0.2}),
+    Recipe("raises"),
+    Recipe("line", {"noise": 0.25}),
+    Recipe("line", {"noise": 0.3}),
+    Recipe("nan"),
+]
+
+
+@pytest.fixture(scope="module")
+def raced(tmp_path_factory: pytest.TempPathFactory) -> tuple:
+    """Two lanes, of which the second has failures only."""
+    folder = tmp_path_factory.mktemp("race")
+    table = open_features(folder / "features", task="regression")
+    lanes = []
+    for number, recipes in enumerate((RECIPES, [Recipe("raises"), Recipe("raises")])):
+        plan = plan_of(table, recipes, search={"cores": 1}, seed=number)
+        with writing(folder / f"lane-{number}", "trials") as place:
+            race(table, plan, 0, place, toolbox=TOOLBOX)
+        lanes.append(folder / f"lane-{number}")
+    return table, lanes
+
+
+def test_records_of_all_lanes_are_read(raced):
+    _, lanes = raced
+    found = read_lanes(lanes)
+    assert len(found.trials) == 7
+    assert len(found.usable) == 3
+    assert [lane["statuses"].get("ok", 0) for lane in found.lanes] == [3, 0]
+
+
+def test_blend_beats_the_best_single(raced):
+    table, lanes = raced
+    found = read_lanes(lanes)
+    metric = get_metric("rmse", "regression")
+    chosen = select(found.usable, table.y, metric, **OPTIONS)
+    best = min(trial.record.score for trial in found.usable)
+    assert sum(weight for _, weight in chosen.members) == pytest.approx(1)
+    assert chosen.score <= best
+    blend = sum(weight * trial.oof() for trial, weight in chosen.members)
+    assert metric.score(table.y, blend) == pytest.approx(chosen.score, rel=1e-5)
+    assert select(found.usable, table.y, metric, **OPTIONS) == chosen
+    alone = select(found.usable, table.y, metric, **{**OPTIONS, "max_members": 1})
+    assert alone.score == best
+    assert [weight for _, weight in alone.members] == [1.0]
+
+
+def test_member_names_its_models_and_encoders(raced):
+    _, lanes = raced
+    member = read_lanes(lanes).usable[0].member(0.5)
+    assert member.weight == 0.5
+    assert len(member.fits) == 3
+    assert all((fit.model / "weights.npy").is_file() for fit in member.fits)
+    assert all((fit.encoder / "encoder.json").is_file() for fit in member.fits)
+
+
+def test_leaderboard_has_the_best_first_and_failures_last(raced):
+    table, lanes = raced
+    found = read_lanes(lanes)
+    metric = get_metric("rmse", "regression")
+    board = leaderboard(found, select(found.usable, table.y, metric, **OPTIONS), metric)
+    scores = [trial["score"] for trial in board["trials"]]
+    assert scores[:3] == sorted(scores[:3])
+    assert scores[3:] == [None] * 4
+    assert [trial["rank"] for trial in board["trials"]] == [1, 2, 3, None, None, None, None]
+    assert sum(trial["weight"] for trial in board["trials"]) == pytest.approx(1)
+    assert board["counts"] == {"bad_values": 1, "ok": 3, "raised": 3}
+    assert board["metric"] == "rmse"
+    assert board["greater_is_better"] is False
+
+
+def test_changed_predictions_are_refused(raced, tmp_path: Path):
+    table, _ = raced
+    plan = plan_of(table, [Recipe("line")], search={"cores": 1})
+    with writing(tmp_path / "lane", "trials") as place:
+        race(table, plan, 0, place, toolbox=TOOLBOX)
+    (trial,) = read_lanes([tmp_path / "lane"]).trials
+    np.save(trial.path / "oof.npy", np.zeros((table.n_rows, 1), np.float32))
+    with pytest.raises(ArtifactError, match=r"oof\.npy"):
+        trial.oof()
+    with pytest.raises(ArtifactError, match=r"oof\.npy"):
+        trial.member(1.0)
+
+
+def test_changed_record_is_refused(raced, tmp_path: Path):
+    table, _ = raced
+    plan = plan_of(table, [Recipe("line")], search={"cores": 1})
+    with writing(tmp_path / "lane", "trials") as place:
+        race(table, plan, 0, place, toolbox=TOOLBOX)
+    record = next((tmp_path / "lane").glob("*/trial.json"))
+    record.write_text(record.read_text().replace('"ok"', '"no"'))
+    with pytest.raises(ArtifactError, match=r"trial\.json"):
+        read_lanes([tmp_path / "lane"])
+
+
+def test_error_names_the_most_frequent_reason(raced):
+    _, lanes = raced
+    error = nothing_succeeded(read_lanes(lanes[1:]), 60)
+    assert isinstance(error, SearchError)
+    assert "none of 2 trials" in str(error)
+    assert "ValueError: the matrix is not to my taste (2 x)" in str(error)
+
+
+def failed(status: str, reason: str = "") -> Trial:
+    return Trial(TrialRecord("x", 0, 0, Recipe("line"), 0, status, reason), Path())
+
+
+def test_late_trials_ask_for_a_longer_budget():
+    error = nothing_succeeded(Race((), ({"least_budget": 31},)), 20)
+    assert isinstance(error, BudgetError)
+    assert "at least 31 s" in str(error)
+    error = nothing_succeeded(Race((failed("timeout", "late"),), ({"least_budget": 18},)), 20)
+    assert isinstance(error, BudgetError)
+    assert "at least 30 s" in str(error)
+
+
+def test_refusals_are_no_matter_of_time():
+    refused = Race((failed("skipped", "would need about 5 MB"),), ({"least_budget": 1},))
+    assert isinstance(nothing_succeeded(refused, 20), SearchError)
+
+
+def test_lost_lane_is_named():
+    error = nothing_succeeded(Race((), ({"lost": "killed by SIGKILL"},)), 60)
+    assert isinstance(error, SearchError)
+    assert "killed by SIGKILL" in str(error)
+
+
+@pytest.mark.parametrize("key", sorted(METRICS))
+def test_fast_loss_is_the_loss(key: str):
+    metric, rng = METRICS[key], np.random.default_rng(1)
+    if "regression" in metric.tasks:
+        y, p = rng.uniform(1, 3, 300), rng.uniform(1, 3, (300, 1))
+    else:
+        y, p = rng.integers(0, 2, 300).astype(float), rng.dirichlet([1, 1], 300)
+    assert _loss(metric, y, p) == pytest.approx(metric.loss(metric.score(y, p)), rel=1e-9)
+
+
+def test_lane_json_is_readable(raced):
+    _, lanes = raced
+    summary = read_json(lanes[0] / "lane.json")
+    assert {"lane", "slots", "memory_bytes", "race_seconds", "least_budget"} <= set(summary)
