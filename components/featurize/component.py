@@ -11,7 +11,6 @@ def featurize(
     schema: dsl.Input[dsl.Artifact],
     splits: dsl.Input[dsl.Artifact],
     features: dsl.Output[dsl.Dataset],
-    run_settings: str = "{}",
 ) -> None:
     """Derive row-wise features of the training rows; nothing is fitted here.
 
@@ -23,8 +22,6 @@ def featurize(
         What its columns are.
     splits
         Which rows may be learnt from. Locked rows do not get past this component.
-    run_settings : str
-        JSON of the settings.
 
     Returns
     -------
@@ -35,5 +32,5 @@ def featurize(
     from regatta.stages import task
 
     with task("featurize"):
-        numbers = stage.run(dataset.path, schema.path, splits.path, run_settings, features.path)
+        numbers = stage.run(dataset.path, schema.path, splits.path, features.path)
         features.metadata.update(numbers)

@@ -83,5 +83,5 @@ def prepare(
         )
         validate.run(dataset.path, settings, schema.path)
         split.run(dataset.path, schema.path, settings, splits.path)
-        featurize.run(dataset.path, schema.path, splits.path, settings, features.path)
+        featurize.run(dataset.path, schema.path, splits.path, features.path)
         return list(range(planning.run(features.path, settings, plan.path)["lanes"]))
