@@ -88,7 +88,7 @@ def select(
     predictions = np.stack([trial.oof()[sample] for trial in chosen])
     weights = greedy_weights(
         predictions,
-        lambda blend: _loss(metric, y[sample], blend),
+        lambda blend: metric.loss(_score_of(metric, y[sample], blend)),
         iterations=iterations,
         max_members=max_members,
         seconds=deadline - time.perf_counter(),
@@ -98,7 +98,7 @@ def select(
         key=lambda member: -member[1],
     )
     blend = sum(weight * trial.oof()[rows].astype(np.float64) for trial, weight in members)
-    score = metric.score(y[rows], np.asarray(blend))
+    score = _score_of(metric, y[rows], np.asarray(blend))
     if not metric.loss(score) < metric.loss(_score(best)):
         return alone
     return Selection(tuple(members), score)
@@ -141,9 +141,12 @@ def _sample(
     return np.sort(shuffled[:ROWS])
 
 
-def _loss(metric: Metric, y: Array, blend: npt.NDArray[np.floating]) -> float:
-    """Return the loss of predictions, by the fast form of the metric where there is one."""
-    if metric.key in WEIGHTED:
-        ones = np.ones((1, len(y)))
-        return metric.loss(float(WEIGHTED[metric.key](y, np.asarray(blend, np.float64))(ones)[0]))
-    return metric.loss(metric.score(y, np.asarray(blend, np.float64)))
+def _score_of(metric: Metric, y: Array, predicted: npt.NDArray[np.floating]) -> float:
+    """Score predictions by the weighted form of the metric, which needs no scikit-learn.
+
+    Importing that would take longer than the whole selection.
+    """
+    predicted = np.asarray(predicted, dtype=np.float64)
+    if metric.key not in WEIGHTED:
+        return metric.score(y, predicted)
+    return float(WEIGHTED[metric.key](y, predicted)(np.ones((1, len(y))))[0])

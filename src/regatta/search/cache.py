@@ -183,9 +183,12 @@ def _load(folder: Path, name: str) -> Matrix:
 
 
 def _map(file: Path) -> npt.NDArray[Any]:
-    """Map an array, read-only; an empty file cannot be mapped, so an empty array is read."""
+    """Map an array; an empty file cannot be mapped, so an empty array is read.
+
+    What a trial writes into it stays its own (some of scikit-learn refuses read-only arrays).
+    """
     try:
-        return np.asarray(np.load(file, mmap_mode="r", allow_pickle=False))
+        return np.asarray(np.load(file, mmap_mode="c", allow_pickle=False))
     except ValueError:
         return np.asarray(np.load(file, allow_pickle=False))
 

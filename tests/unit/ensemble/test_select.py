@@ -9,7 +9,7 @@ from regatta.artifacts import read_json, writing
 from regatta.artifacts.records import Recipe, TrialRecord
 from regatta.ensemble.candidates import Race, Trial, read_lanes
 from regatta.ensemble.leaderboard import leaderboard, nothing_succeeded
-from regatta.ensemble.select import _loss, select
+from regatta.ensemble.select import _score_of, select
 from regatta.errors import ArtifactError, BudgetError, SearchError
 from regatta.evaluation.metrics import METRICS, get_metric
 from regatta.search.lane import race
@@ -144,13 +144,13 @@ def test_lost_lane_is_named():
 
 
 @pytest.mark.parametrize("key", sorted(METRICS))
-def test_fast_loss_is_the_loss(key: str):
+def test_fast_score_is_the_score(key: str):
     metric, rng = METRICS[key], np.random.default_rng(1)
     if "regression" in metric.tasks:
         y, p = rng.uniform(1, 3, 300), rng.uniform(1, 3, (300, 1))
     else:
         y, p = rng.integers(0, 2, 300).astype(float), rng.dirichlet([1, 1], 300)
-    assert _loss(metric, y, p) == pytest.approx(metric.loss(metric.score(y, p)), rel=1e-9)
+    assert _score_of(metric, y, p) == pytest.approx(metric.score(y, p), rel=1e-9)
 
 
 def test_lane_json_is_readable(raced):

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from regatta.evaluation import importance
 from regatta.evaluation.importance import permutation_importance
 from regatta.evaluation.metrics import METRICS
 
@@ -62,6 +63,12 @@ def test_a_loss_is_positive_for_a_metric_where_less_is_better():
     assert found.columns[0][1] > 0
 
 
+def test_batches_do_not_change_the_result(monkeypatch):
+    whole = measure()
+    monkeypatch.setattr(importance, "BATCH", 1)
+    assert measure() == whole
+
+
 def test_the_frame_is_left_alone_and_types_stay():
     frame, y = table(300)
     before = frame.copy()
@@ -77,7 +84,9 @@ def test_the_frame_is_left_alone_and_types_stay():
     pd.testing.assert_frame_equal(frame, before)
 
 
-def test_time_is_kept():
+def test_time_is_kept(monkeypatch):
+    monkeypatch.setattr(importance, "BATCH", 100)
+
     def slow(frame):
         time.sleep(0.05)
         return predict(frame)
