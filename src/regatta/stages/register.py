@@ -42,7 +42,7 @@ def run(bundle: str, evaluation: str, settings: str, version: str) -> dict[str, 
         measured = read_json(open_artifact(evaluation, "evaluation").file("evaluation.json"))
         described = read_json(open_artifact(bundle, "bundle", verify=False).file("bundle.json"))
         registry = Registry(registry_root(chosen.deploy.registry))
-        verdict: Verdict = measured["verdict"]["decision"]
+        verdict: Verdict = measured["verdict"]
         added = registry.register(
             bundle,
             chosen.name,
@@ -55,7 +55,7 @@ def run(bundle: str, evaluation: str, settings: str, version: str) -> dict[str, 
             # Which rows were locked: the next run may compare with this version only if it locks
             # the same ones.
             locked={"sha256": measured["locked"]["sha256"]},
-            reason=measured["verdict"]["reason"],
+            reason=measured["comparison"]["reason"],
             members=len(described["members"]),
             fingerprint=described["fingerprint"],
         )
