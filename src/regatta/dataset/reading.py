@@ -291,10 +291,11 @@ def _arranged(values: dict[str, pa.ChunkedArray], plans: dict[str, Plan]) -> pa.
 
 
 def _check_rows(source: Source, names: list[str], n_rows: int) -> None:
-    if n_rows:
+    if n_rows and names:
         return
+    what = f"{len(names)} column{'s' * (len(names) != 1)} and no rows"
     raise DataError(
-        f"{str(source.path)!r} has a header with {len(names)} columns and no rows",
+        f"{str(source.path)!r} has {what if names else 'no columns'}",
         expected="at least 20 rows",
         fix="check the export that wrote it",
     )

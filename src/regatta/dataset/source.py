@@ -118,7 +118,7 @@ def inspect(path: str | Path, settings: DataSettings) -> Source:
         if head.startswith(magic):
             raise _foreign(path, what, "export the table as CSV or Parquet and pass that file")
     encoding = _encoding(path, head, settings.encoding)
-    text = _head_text(head, encoding)
+    text = _head_text(path, head, encoding)
     if not text.strip():
         raise _empty(path)
     if _is_json_lines(path, text):
@@ -220,9 +220,16 @@ def _encoding(path: Path, head: bytes, wanted: str) -> str:
     return "utf-8"
 
 
-def _head_text(head: bytes, encoding: str) -> str:
-    """Decode the head; what cannot be decoded is reported when it is read."""
-    return codecs.getincrementaldecoder(encoding)("replace").decode(head).lstrip("\ufeff")
+def _head_text(path: Path, head: bytes, encoding: str) -> str:
+    """Decode the head; single bytes that cannot be decoded are reported when they are read."""
+    try:
+        return codecs.getincrementaldecoder(encoding)("replace").decode(head).lstrip("\ufeff")
+    except UnicodeError as err:
+        raise DataError(
+            f"{str(path)!r} cannot be read as {encoding} ({err})",
+            expected="text in that encoding",
+            fix="set the right one with --set data.encoding=…, or leave it out",
+        ) from err
 
 
 def _is_json_lines(path: Path, text: str) -> bool:

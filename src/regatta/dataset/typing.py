@@ -167,11 +167,20 @@ class TextColumn:
             if self._formats:
                 self._dtype = "timestamp"
                 return
-        if self._wanted in ("", "boolean") and convert(texts, Plan("bool")) is not None:
+        truth = value.lower() in ("true", "false") and self._wanted in ("", "boolean")
+        if truth and convert(texts, Plan("bool")) is not None:
             self._dtype = "bool"
-        elif not self._is_code(texts):
+        elif self._may_be_number(value) and not self._is_code(texts):
             # Whole numbers are tried next; from there it widens.
             self._dtype = "int64"
+
+    def _may_be_number(self, text: str) -> bool:
+        """Return whether a text is a number; casts that fail take longer than this."""
+        try:
+            float(text.replace(",", ".", 1) if self._comma_allowed else text)
+        except ValueError:
+            return False
+        return True
 
 
 def na_array(texts: Sequence[str]) -> pa.Array:

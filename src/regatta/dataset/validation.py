@@ -289,7 +289,7 @@ def _notes(column: Column, measures: Measures, mixed: str) -> Iterable[Finding]:
         )
     share = column.missing / max(measures.n_rows, 1)
     if share > MOSTLY_MISSING:
-        yield Finding("info", name, "missing", f"{name!r} is missing in {share:.0%} of the rows")
+        yield Finding("info", name, "missing", f"{name!r} is missing in {share:.1%} of the rows")
     if column.kind == "categorical" and column.unique > MANY_CATEGORIES:
         yield Finding("info", name, "many_categories", f"{name!r} has {column.unique:,} categories")
 
