@@ -11,12 +11,12 @@ from pyarrow import compute as pc
 from pyarrow import parquet as pq
 
 from regatta.artifacts.base import open_artifact
-from regatta.dataset.names import listed
+from regatta.dataset.names import check_wanted
 from regatta.dataset.reading import chunks
 from regatta.dataset.schema import Column
 from regatta.dataset.source import inspect
 from regatta.dataset.typing import Plan, apply, na_array
-from regatta.errors import DataError, RequestError, nearest
+from regatta.errors import DataError
 from regatta.settings import DataSettings
 
 __all__ = ["TABLE", "load_frame", "read_frame"]
@@ -121,27 +121,18 @@ def read_frame(
     comma = source.format == "csv" and source.delimiter != ","
     names = tuple(column.name for column in columns)
     parts: list[pd.DataFrame] = []
+    seen: dict[str, None] = {}
     for table in chunks(source, settings, columns=names):
-        if source.format != "jsonl" or not parts:
-            _check_names(table.column_names, names)
-        arrays = [_column(table, column, comma) for column in columns]
-        parts.append(_to_pandas(pa.table(arrays, names=list(names))))
-    filled = [part for part in parts if len(part)]
-    if not filled:
+        seen.update(dict.fromkeys(table.column_names))
+        if table.num_rows:
+            arrays = [_column(table, column, comma) for column in columns]
+            parts.append(_to_pandas(pa.table(arrays, names=list(names))))
+    check_wanted(list(seen), names)
+    if not parts:
         raise DataError(
             f"{str(source.path)!r} has no rows", expected="rows to predict", fix="add rows"
         )
-    return pd.concat(filled, ignore_index=True) if len(filled) > 1 else filled[0]
-
-
-def _check_names(found: Sequence[str], wanted: Sequence[str]) -> None:
-    for name in wanted:
-        if name not in found:
-            raise RequestError(
-                f"the table has no column {name!r}{nearest(name, found)}",
-                expected=f"every column that the model was trained on; found {listed(found)}",
-                fix=f"add {name!r}; where its value is not known, leave it empty",
-            )
+    return pd.concat(parts, ignore_index=True) if len(parts) > 1 else parts[0]
 
 
 def _column(table: pa.Table, column: Column, comma: bool) -> pa.ChunkedArray:

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable, Sequence
 
-from regatta.errors import SchemaError, SettingsError, TargetError, nearest
+from regatta.errors import RequestError, SchemaError, SettingsError, TargetError, nearest
 from regatta.settings import DataSettings
 
-__all__ = ["check_settings", "clean_names", "listed"]
+__all__ = ["check_settings", "check_wanted", "clean_names", "listed"]
 
 
 def clean_names(raw: Sequence[str]) -> list[str]:
@@ -82,6 +82,23 @@ def check_settings(names: Sequence[str], settings: DataSettings) -> None:
                     expected=f"one of {listed(names)}",
                     fix="correct the name",
                 )
+
+
+def check_wanted(names: Sequence[str], wanted: Sequence[str]) -> None:
+    """Check that a file to predict has the columns of a model's signature.
+
+    Raises
+    ------
+    RequestError
+        One is missing.
+    """
+    for name in wanted:
+        if name not in names:
+            raise RequestError(
+                f"the table has no column {name!r}{nearest(name, names)}",
+                expected=f"every column that the model was trained on; found {listed(names)}",
+                fix=f"add {name!r}; where its value is not known, leave it empty",
+            )
 
 
 def listed(names: Iterable[object], most: int = 5) -> str:

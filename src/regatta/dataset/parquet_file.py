@@ -7,7 +7,7 @@ from pyarrow import compute as pc
 from pyarrow import parquet as pq
 
 from regatta.dataset.moments import MICROSECONDS
-from regatta.dataset.names import clean_names
+from regatta.dataset.names import check_wanted, clean_names
 from regatta.dataset.source import Source
 from regatta.dataset.typing import without_nan
 from regatta.errors import DataError, SchemaError
@@ -43,11 +43,14 @@ def batches(
         The file is damaged.
     SchemaError
         A column is nested or of a type that cannot be learnt from.
+    RequestError
+        One of `columns` is missing.
     """
     try:
         with pq.ParquetFile(source.path) as file:
             raw = file.schema_arrow.names
             names = clean_names(raw)
+            check_wanted(names, columns)
             chosen = [n for n in names if not columns or n in columns]
             # Nested columns are refused, or left out when ignored, before anything is decoded.
             empty = file.schema_arrow.empty_table()

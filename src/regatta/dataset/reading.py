@@ -18,7 +18,7 @@ from pyarrow import parquet as pq
 from regatta.dataset import csv_file, json_lines, parquet_file
 from regatta.dataset.columns import Columns
 from regatta.dataset.findings import Finding
-from regatta.dataset.names import check_settings, clean_names
+from regatta.dataset.names import check_settings, check_wanted, clean_names
 from regatta.dataset.source import Source, inspect
 from regatta.dataset.typing import NONE, Plan
 from regatta.errors import DataError
@@ -213,6 +213,13 @@ def chunks(
     Table
         Some 100,000 rows; the first one tells the columns even where there are no rows. A later
         chunk of a JSON-lines file may have more columns.
+
+    Raises
+    ------
+    DataError
+        The file is no table.
+    RequestError
+        One of `columns` is missing.
     """
     if source.format == "parquet":
         tables = parquet_file.batches(source, settings, columns=columns)
@@ -220,6 +227,7 @@ def chunks(
         tables = json_lines.batches(source, settings)
     else:
         names = clean_names(csv_file.header(source, settings))
+        check_wanted(names, columns)
         chosen = [name for name in names if not columns or name in columns]
         # 'None' may be a value: that is decided over the whole column.
         sure = [text for text in settings.na_values if text != NONE]

@@ -72,7 +72,7 @@ def test_byte_order_marks_tell_the_encoding(path, encoding):
 
 def test_utf16_without_a_mark_is_named_and_can_be_read(path):
     content = "name,n\nZürich,1\n".encode("utf-16-le")
-    with pytest.raises(DataError, match="data.encoding=utf-16-le"):
+    with pytest.raises(DataError, match=r"data.encoding=utf-16-le"):
         read(path, content)
 
     assert read(path, content, encoding="utf-16-le").to_pydict() == {"name": ["Zürich"], "n": [1]}
@@ -80,16 +80,16 @@ def test_utf16_without_a_mark_is_named_and_can_be_read(path):
 
 def test_latin_1_is_named_with_line_and_byte_and_can_be_read(path):
     content = "name,n\nBern,1\nZürich,2\n".encode("latin-1")
-    with pytest.raises(DataError, match="line 3 .* byte 0xFC.*data.encoding=latin-1"):
+    with pytest.raises(DataError, match=r"line 3 .* byte 0xFC.*data.encoding=latin-1"):
         read(path, content)
 
     assert read(path, content, encoding="latin-1")["name"].to_pylist() == ["Bern", "Zürich"]
 
 
 def test_wrong_bytes_in_the_header_and_far_down_are_found(path):
-    with pytest.raises(DataError, match="line 1 .*0x80.*cp1252"):
+    with pytest.raises(DataError, match=r"line 1 .*0x80.*cp1252"):
         read(path, b"pr\x80is,n\n1,2\n")
-    with pytest.raises(DataError, match="line 300002 .*0xE9"):
+    with pytest.raises(DataError, match=r"line 300002 .*0xE9"):
         read(path, b"a,b\n" + b"1,x\n" * 300_000 + b"1,\xe9\n")
 
 
@@ -259,9 +259,9 @@ def test_kinds_that_are_known_guide_the_types(path):
 def test_settings_are_compared_with_the_columns(path):
     with pytest.raises(TargetError, match="did you mean 'churn'"):
         read(path, "churn,b\n1,2\n", target="chrun")
-    with pytest.raises(SettingsError, match="data.ignore names 'c'"):
+    with pytest.raises(SettingsError, match=r"data.ignore names 'c'"):
         read(path, "a,b\n1,2\n", ignore=("c",))
-    with pytest.raises(SettingsError, match="data.kinds names 'aa'.*did you mean"):
+    with pytest.raises(SettingsError, match=r"data.kinds names 'aa'.*did you mean"):
         read(path, "aab,b\n1,2\n", kinds={"aa": "text"})
     with pytest.raises(SettingsError, match="is to be ignored"):
         read(path, "a,b\n1,2\n", target="a", kinds={"a": "ignore"})
