@@ -24,9 +24,6 @@ def main(arguments: list[str] | None = None) -> int:
     # Before anything that starts native threads is imported.
     os.environ.setdefault("OMP_NUM_THREADS", str(chosen.cores))
     logs.configure(logging.INFO)
-    # KServe reads the command line of the process when it is imported.
-    sys.argv = sys.argv[:1]
-    from regatta.serving.app import serve
     from regatta.serving.sockets import bind
 
     try:
@@ -34,6 +31,10 @@ def main(arguments: list[str] | None = None) -> int:
             listener = socket.socket(fileno=chosen.listen_fd)
         else:
             listener = bind(chosen.host, chosen.http_port)
+        # KServe reads the command line of the process when it is imported.
+        sys.argv = sys.argv[:1]
+        from regatta.serving.app import serve
+
         serve(
             chosen.model_dir,
             chosen.model_name,

@@ -40,7 +40,9 @@ def run(bundle: str, evaluation: str, settings: str, version: str) -> dict[str, 
     chosen = RunSettings.from_json(settings)
     with stage("register") as numbers:
         measured = read_json(open_artifact(evaluation, "evaluation").file("evaluation.json"))
-        described = read_json(open_artifact(bundle, "bundle", verify=False).file("bundle.json"))
+        described = read_json(
+            open_artifact(bundle, "bundle", verify=["bundle.json"]).file("bundle.json")
+        )
         registry = Registry(registry_root(chosen.deploy.registry))
         verdict: Verdict = measured["verdict"]
         added = registry.register(

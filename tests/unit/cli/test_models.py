@@ -1,0 +1,92 @@
+"""``regatta models``."""
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from regatta.artifacts import write_json, writing
+from regatta.cli import app
+from regatta.errors import RegattaError
+from regatta.registry import Registry
+
+
+@pytest.fixture
+def registry(tmp_path: Path, regatta_home: Path) -> Registry:
+    with writing(tmp_path / "bundle", "bundle") as folder:
+        write_json(folder / "bundle.json", {})
+    found = Registry(regatta_home / "registry")
+    for verdict in ("promote", "promote", "keep"):
+        found.register(
+            tmp_path / "bundle",
+            "churn",
+            verdict=verdict,
+            task="binary",
+            metric="roc_auc",
+            score=0.912345,
+        )
+    return found
+
+
+def invoke(*arguments: str) -> str:
+    result = CliRunner().invoke(app, ["models", *arguments], env={"COLUMNS": "200"})
+    if isinstance(result.exception, RegattaError):
+        raise result.exception
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def test_list(registry: Registry) -> None:
+    lines = invoke("list").splitlines()
+    assert lines[0].split()[:4] == ["model", "champion", "challenger", "versions"]
+    assert lines[1].split()[:6] == ["churn", "2", "3", "3", "roc_auc", "0.9123"]
+    (model,) = json.loads(invoke("list", "--json"))
+    assert model == {
+        "name": "churn",
+        "versions": 3,
+        "latest": 3,
+        "champion": 2,
+        "challenger": 3,
+        "previous": 1,
+    }
+
+
+def test_empty_registry(tmp_path: Path) -> None:
+    assert "is empty" in invoke("list", "--registry", str(tmp_path / "none"))
+    assert json.loads(invoke("list", "--json", "--registry", str(tmp_path / "none"))) == []
+
+
+def test_show(registry: Registry) -> None:
+    lines = invoke("show", "churn").splitlines()
+    assert [line.split()[:2] for line in lines[1:]] == [
+        ["3", "challenger"],
+        ["2", "champion"],
+        ["1", "previous"],
+    ]
+    versions = json.loads(invoke("show", "churn", "--json"))
+    assert [version["version"] for version in versions] == [1, 2, 3]
+    assert versions[1]["aliases"] == ["champion"]
+
+
+def test_promote_and_roll_back(registry: Registry) -> None:
+    assert "Version 3 is the champion" in invoke("promote", "churn", "challenger")
+    assert registry.aliases("churn") == {"champion": 3, "previous": 2}
+    assert json.loads(invoke("rollback", "churn", "--json"))["version"] == 2
+    assert registry.aliases("churn") == {"champion": 2, "previous": 3}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (("show", "chrun"), 3, "did you mean 'churn'"),
+        (("promote", "churn", "9"), 3, "no version 9"),
+        (("rollback", "other"), 3, "no registered model"),
+    ],
+)
+def test_what_is_not_there(
+    registry: Registry, arguments: tuple[str, ...], code: int, message: str
+) -> None:
+    with pytest.raises(RegattaError, match=message) as caught:
+        invoke(*arguments)
+    assert caught.value.exit_code == code
