@@ -24,6 +24,7 @@ __all__ = ["TABLE", "load_frame", "read_frame"]
 TABLE = "table.parquet"
 
 _NUMBERS = Plan("float64")
+_COMMA = r"^\s*([+-]?[0-9]+),([0-9]+)\s*$"
 
 
 def load_frame(
@@ -144,7 +145,8 @@ def _column(table: pa.Table, column: Column, comma: bool) -> pa.ChunkedArray:
         return values
     plain = apply(values, _NUMBERS, na_array(column.na_values))
     if plain is None and comma:
-        plain = apply(values, Plan("float64", decimal_comma=True), na_array(column.na_values))
+        values = pc.replace_substring_regex(values, _COMMA, r"\1.\2")
+        plain = apply(values, _NUMBERS, na_array(column.na_values))
     return values if plain is None else plain
 
 

@@ -167,7 +167,7 @@ def test_columns_are_found_by_name():
 
     assert found.columns.tolist() == ["age", "city"]
     assert found.index.tolist() == [9]
-    with pytest.raises(RequestError, match="'age' is missing.*did you mean 'agee'"):
+    with pytest.raises(RequestError, match=r"'age' is missing.*did you mean 'agee'"):
         conform(pd.DataFrame({"agee": [1]}), [AGE])
     twice = pd.DataFrame([[1, 2, 3]], columns=["age", "age", "more"])
     with pytest.raises(RequestError, match="'age' is there 2 times"):
@@ -225,7 +225,7 @@ def test_requests_row_by_row_are_read_as_in_training(trained):
 def test_a_file_to_predict_is_checked(tmp_path):
     path = tmp_path / "rows.csv"
     path.write_text("agee;city\n1;Bern\n")
-    with pytest.raises(RequestError, match="no column 'age'.*did you mean 'agee'"):
+    with pytest.raises(RequestError, match=r"no column 'age'.*did you mean 'agee'"):
         read_frame(path, [AGE])
     path.write_text("age;city\n1,5;Bern\nold;Basel\n")
     with pytest.raises(RequestError, match="'old' in row 2"):
