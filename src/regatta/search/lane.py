@@ -20,7 +20,7 @@ from regatta import events
 from regatta.artifacts import read_json, write_json
 from regatta.artifacts.records import Recipe, TrialRecord
 from regatta.search import machine
-from regatta.search.budget import LEAST_RACE_SECONDS, Clock, Costs
+from regatta.search.budget import LEAST_RACE_SECONDS, Clock, Costs, least_budget
 from regatta.search.cache import EncodedFolds
 from regatta.search.isolation import Child, Ending, Limits, wait
 from regatta.search.plan import Plan
@@ -152,7 +152,7 @@ class Lane:
         self.cache = EncodedFolds(table, scratch, folder / "encoders", plan.settings.seed, toolbox)
         self.proposer = self._proposer()
         self.costs = Costs()
-        self.clock = Clock(0.0, 0.0, 0.0)
+        self.clock, self.speed = Clock(0.0, 0.0, 0.0), 1.0
         self.records: list[TrialRecord] = []
         self.running: list[Running] = []
         self.begun = 0
@@ -161,10 +161,12 @@ class Lane:
         """Fix when the race ends."""
         now, settings = time.time(), self.plan.settings
         locked = settings.split.locked_share
+        self.speed = speed
         self.clock = Clock(
             began=now,
+            head=now - (started_at or now),
             end=(started_at or now) + settings.budget.seconds,
-            tail=self.plan.tail_seconds * speed,
+            tail=self.plan.tail.seconds(speed),
             locked_rows=int(self.plan.n_train_rows * locked / (1 - locked)),
         )
 
@@ -198,8 +200,11 @@ class Lane:
             "slots": self.slots,
             "threads": self.threads,
             "memory_bytes": self.memory_bytes,
+            "head_seconds": round(self.clock.head, 3),
             "race_seconds": round(self.clock.race, 3),
-            "least_budget": self._least_budget(),
+            "tail_seconds": round(self.clock.tail, 3),
+            "speed": round(self.speed, 3),
+            "least_budget": least_budget(self.clock.tail, self.clock.head),
             "trials": [record.id for record in self.records],
             "statuses": {status: statuses.count(status) for status in sorted(set(statuses))},
             "best": {"id": best.id, "score": best.score} if best else None,
@@ -321,9 +326,3 @@ class Lane:
     def _loss(self, record: TrialRecord) -> float:
         """Return a score turned so that less is better."""
         return self.metric.loss(record.score if record.score is not None else np.nan)
-
-    def _least_budget(self) -> int:
-        """Return the smallest budget that would have left time for a trial, in seconds."""
-        clock, seconds = self.clock, self.plan.settings.budget.seconds
-        head = clock.began - (clock.end - seconds)
-        return int(np.ceil(head + clock.tail + LEAST_RACE_SECONDS))

@@ -10,7 +10,7 @@ from regatta.artifacts.records import Recipe
 from regatta.errors import SettingsError, nearest
 from regatta.evaluation.metrics import Metric, get_metric
 from regatta.learners.base import Learner, Shape, Space
-from regatta.search.budget import check_budget, tail_seconds
+from regatta.search.budget import Tail, check_budget, estimate_tail
 from regatta.search.machine import in_pod
 from regatta.search.portfolio import portfolio
 from regatta.search.space import check_space, draw, grid
@@ -52,8 +52,8 @@ class Plan:
         Who proposes recipes when a queue is empty.
     max_trials : tuple of int
         Most trials of each lane; 0: as many as the budget holds.
-    tail_seconds : float
-        What comes after the race, on the reference machine, in seconds.
+    tail : Tail
+        What comes after the race.
     """
 
     settings: RunSettings
@@ -65,7 +65,7 @@ class Plan:
     lanes: tuple[tuple[Recipe, ...], ...]
     refine: Refine
     max_trials: tuple[int, ...]
-    tail_seconds: float
+    tail: Tail
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
@@ -85,7 +85,8 @@ class Plan:
                 "memory_bytes": search.memory_bytes,
                 "trial_seconds": search.trial_seconds,
             },
-            "tail_seconds": self.tail_seconds,
+            "tail": asdict(self.tail),
+            "tail_seconds": round(self.tail.seconds(), 3),
         }
 
     @classmethod
@@ -103,7 +104,7 @@ class Plan:
             ),
             refine=values["refine"],
             max_trials=tuple(values["limits"]["max_trials"]),
-            tail_seconds=values["tail_seconds"],
+            tail=Tail(**values["tail"]),
         )
 
     @property
@@ -135,15 +136,16 @@ def make_plan(table: TrainingTable, settings: RunSettings, toolbox: Toolbox | No
     metric = get_metric(settings.search.metric, table.task)
     shape = table.shape
     learners = _learners(settings.search.learners, shape, tools)
-    tail = tail_seconds(
+    tail = estimate_tail(
         table.n_rows,
         shape.n_columns,
         shape.n_outputs,
         locked_share=settings.split.locked_share,
+        budget_seconds=settings.budget.seconds,
         deploy=settings.deploy.target != "none",
         pods=in_pod(),
     )
-    check_budget(settings.budget.seconds, tail)
+    check_budget(settings.budget.seconds, tail.seconds())
     recipes, refine = _recipes(learners, shape, settings)
     n_lanes = settings.search.lanes
     if settings.search.max_trials:
@@ -161,7 +163,7 @@ def make_plan(table: TrainingTable, settings: RunSettings, toolbox: Toolbox | No
         lanes=deal(recipes, n_lanes),
         refine=refine,
         max_trials=_shares(settings.search.max_trials, n_lanes),
-        tail_seconds=round(tail, 3),
+        tail=tail,
     )
 
 

@@ -78,6 +78,8 @@ def decompose(settings: RunSettings) -> dict[str, str | float]:
     for name, dotted in PARAMETERS.items():
         group, _, key = dotted.rpartition(".")
         arguments[name] = getattr(getattr(settings, group) if group else settings, key)
-        (rest.get(group, {}) if group else rest).pop(key, None)
+        # Not a parameter of the task that plans, which must know how much comes after the race.
+        if name != "release_target":
+            (rest.get(group, {}) if group else rest).pop(key, None)
     left = {key: value for key, value in rest.items() if value != {}}
     return {**arguments, "run_settings": json.dumps(left)}

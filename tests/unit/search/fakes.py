@@ -17,6 +17,7 @@ from regatta.errors import TrialSkipped
 from regatta.features.encoders.base import Encoder
 from regatta.features.rows import RowFeatures
 from regatta.learners.base import FitData, Learner, Model, Param, Shape
+from regatta.search.budget import Tail
 from regatta.search.plan import Plan
 from regatta.search.table import TrainingTable
 from regatta.search.toolbox import Toolbox
@@ -254,5 +255,5 @@ def plan_of(table: TrainingTable, recipes, *, refine="none", lanes=1, **settings
         lanes=(tuple(recipes), *[()] * (lanes - 1)),
         refine=refine,
         max_trials=(run.search.max_trials,) * lanes,
-        tail_seconds=1.0,
+        tail=Tail(1.0, 0.0),
     )

@@ -10,12 +10,22 @@ from regatta.search.budget import (
     Clock,
     Costs,
     check_budget,
+    estimate_tail,
     least_budget,
     speed_factor,
-    tail_seconds,
 )
 
-TABLE = {"n_outputs": 2, "locked_share": 0.2, "deploy": True, "pods": False}
+TABLE = {
+    "n_outputs": 2,
+    "locked_share": 0.2,
+    "budget_seconds": 60,
+    "deploy": True,
+    "pods": False,
+}
+
+
+def tail_seconds(n_rows: int, n_columns: int, **options) -> float:
+    return estimate_tail(n_rows, n_columns, **options).seconds()
 
 
 def test_tail_grows_with_the_table_and_stays_bounded():
