@@ -304,7 +304,7 @@ def _bins(values: Any, bins: int) -> tuple[list[str], npt.NDArray[np.intp], bool
         numbers = np.where(np.isnat(seconds), np.nan, seconds.astype(np.int64))
         return _ranges(numbers, bins, lambda v: str(np.datetime64(int(v), "s").astype("M8[D]")))
     if pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values):
-        return _ranges(values.to_numpy(np.float64, na_value=np.nan), bins, lambda v: f"{v:.4g}")
+        return _ranges(values.to_numpy(np.float64, na_value=np.nan), bins, _short)
     texts = values.astype("string").fillna("(missing)")
     top = texts.value_counts().head(bins)
     if top.sum() < 0.5 * len(texts):  # free text or a key: its values say nothing by themselves
@@ -328,3 +328,8 @@ def _ranges(
     place = np.where(known, np.searchsorted(starts, np.nan_to_num(numbers), side="right") - 1, -1)
     labels = [write(float(start)) if single else f"from {write(float(start))}" for start in starts]
     return labels, place.astype(np.intp), True
+
+
+def _short(value: float) -> str:
+    """Write a number in few letters, without an exponent where it can be."""
+    return f"{value:,.0f}" if 10_000 <= abs(value) < 1e12 else f"{value:.4g}"

@@ -65,9 +65,14 @@ class Metric:
         """Return the score turned so that less is better."""
         return -score if self.greater_is_better else score
 
+    @property
+    def by_label(self) -> bool:
+        """Whether it reads the label only: the column of the highest number in each row."""
+        return self.key in ("accuracy", "balanced_accuracy", "f1", "f1_macro")
+
 
 def _labels(predicted: Array) -> npt.NDArray[np.intp]:
-    return predicted.argmax(axis=1)
+    return np.asarray(predicted.argmax(axis=1))
 
 
 def _sk(name: str) -> Any:

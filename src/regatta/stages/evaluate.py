@@ -1,0 +1,356 @@
+"""``evaluate``: measure the bundle on the locked rows, once, and write the report."""
+
+import hashlib
+import math
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from regatta.artifacts import open_artifact, read_json, write_json, writing
+from regatta.dataset.schema import Schema
+from regatta.errors import ArtifactError
+from regatta.evaluation import champion as champions
+from regatta.evaluation.baseline import Baseline
+from regatta.evaluation.importance import Importance, permutation_importance
+from regatta.evaluation.intervals import Resamples
+from regatta.evaluation.metrics import Metric, get_metric, metrics_for
+from regatta.evaluation.pictures import draw
+from regatta.evaluation.sampling import draw_rows
+from regatta.evaluation.scoring import decided, score_all
+from regatta.settings import RunSettings
+from regatta.stages.task import stage
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from regatta.bundle import Bundle
+
+__all__ = ["run"]
+
+Array = npt.NDArray[np.float64]
+
+SAMPLES = 50
+SCALARS = 9
+"""Metrics that fit on one screen of the dashboard, the number of rows among them."""
+
+
+@dataclass(frozen=True)
+class _Locked:
+    """The locked rows that are scored, with what the bundle says of them.
+
+    `rows` are positions in the table, `all_rows` those of the whole locked part.
+    """
+
+    frame: "pd.DataFrame"
+    y: Array
+    predicted: Array
+    all_rows: npt.NDArray[np.int64]
+    y_train: Array
+
+    @property
+    def sha256(self) -> str:
+        """Digest of which rows are locked."""
+        return hashlib.sha256(self.all_rows.astype("<i8").tobytes()).hexdigest()
+
+
+def run(
+    dataset: str,
+    schema: str,
+    splits: str,
+    bundle: str,
+    leaderboard: str,
+    plan: str,
+    evaluation: str,
+    report: str,
+    metrics: str,
+    curves: str,
+    champion: str = "",
+) -> dict[str, Any]:
+    """Measure a bundle on the locked rows.
+
+    Parameters
+    ----------
+    dataset, schema, splits, bundle, leaderboard, plan : str
+        Folders of the artifacts to read.
+    evaluation : str
+        Folder of the artifact to write: evaluation.json, leaderboard.json, samples.json.
+    report, metrics, curves : str
+        Files to write: the report as HTML, the scores and the curves as JSON.
+    champion : str, default ""
+        Folder of the bundle in service, scored on the same rows if it can be.
+
+    Returns
+    -------
+    dict
+        ``metrics``: scalars by name, one screen of them; ``roc`` (binary): ``fpr``, ``tpr``,
+        ``thresholds`` or None; ``confusion`` (classification): ``labels``, ``matrix`` or None.
+
+    Raises
+    ------
+    ArtifactError
+        An artifact is missing or damaged, or no locked row has a target.
+    """
+    from regatta import bundle as bundles
+    from regatta.evaluation.report import render
+
+    with stage("evaluate") as numbers:
+        began = time.perf_counter()
+        planned = read_json(open_artifact(plan, "plan").file("plan.json"))
+        settings = RunSettings.from_values(planned["settings"])
+        about = Schema.from_dict(read_json(open_artifact(schema, "schema").file("schema.json")))
+        model = bundles.load(bundle)
+        metric = get_metric(planned["metric"], about.task)
+        locked = _open_locked(dataset, about, splits, model, settings)
+        values = _evaluate(model, about, metric, locked, settings)
+        verdict = _verdict(champion, values, model, about, metric, locked, settings)
+        trials = read_json(open_artifact(leaderboard, "leaderboard").file("leaderboard.json"))
+        values |= {
+            "dataset": open_artifact(dataset, "dataset", verify=False).metadata,
+            "settings": settings.model_dump(mode="json"),
+            "findings": read_json(Path(schema) / "findings.json"),
+            "verdict": verdict.decision,
+            "comparison": verdict.to_dict(),
+            "seconds": round(time.perf_counter() - began, 3),
+        }
+        _write(evaluation, values, trials, _samples(model, locked))
+        returned = _returned(values)
+        for path, content in ((metrics, returned["metrics"]), (curves, values["pictures"])):
+            Path(path).parent.mkdir(parents=True, exist_ok=True)
+            write_json(Path(path), content)
+        Path(report).parent.mkdir(parents=True, exist_ok=True)
+        Path(report).write_text(render(values, trials), encoding="utf-8", errors="replace")
+        numbers.update(metric=metric.key, **_shown(values["metric"]), rows=len(locked.y))
+        return returned
+
+
+def _open_locked(
+    dataset: str, schema: Schema, splits: str, model: "Bundle", settings: RunSettings
+) -> _Locked:
+    """Read the locked rows, a random part of them if there are very many, and predict them."""
+    from regatta.dataset import load_frame
+    from regatta.splits import Splits
+
+    cut = Splits.open(splits)
+    rows = np.asarray(cut.locked(), dtype=np.int64)
+    target = [schema.target]
+    y = schema.encode_target(load_frame(dataset, columns=target, rows=rows)[schema.target])
+    if not len(y) or not np.isfinite(y).all():
+        raise ArtifactError(
+            f"{len(y)} locked rows, {int(np.isnan(y).sum())} of them without a target",
+            expected="locked rows that all have one",
+            fix="run split again",
+        )
+    rng = np.random.default_rng(np.random.SeedSequence([settings.seed, 11]))
+    drawn = draw_rows(y, settings.evaluate.max_rows, rng, stratify=bool(schema.classes))
+    columns = [column.name for column in schema.columns if column.name != schema.target]
+    frame = load_frame(dataset, columns=columns, rows=rows[drawn], verify=False)
+    train = load_frame(dataset, columns=target, rows=cut.train(), verify=False)[schema.target]
+    return _Locked(
+        frame=frame.reset_index(drop=True),
+        y=y[drawn],
+        predicted=model.predict_array(frame),
+        all_rows=rows,
+        y_train=schema.encode_target(train),
+    )
+
+
+def _evaluate(
+    model: "Bundle", schema: Schema, metric: Metric, locked: _Locked, settings: RunSettings
+) -> dict[str, Any]:
+    """Compute everything that evaluation.json says about the model itself."""
+    wanted = settings.evaluate.resamples
+    outputs = {"n_outputs": schema.n_outputs, "seed": settings.seed}
+    resamples = Resamples.plan(locked.y, schema.task, wanted=wanted, **outputs)
+    baseline = Baseline.fit(locked.y_train, schema.task, schema.n_outputs, metric.key)
+    # The run's own metric leads wherever metrics are listed.
+    ordered = [metric, *(other for other in metrics_for(schema.task) if other is not metric)]
+    scores = score_all(
+        ordered,
+        locked.y,
+        locked.predicted,
+        baseline.predict(len(locked.y)),
+        resamples=resamples,
+        confidence=settings.evaluate.confidence,
+        thresholds=model.thresholds,
+    )
+    importance = _importance(model, schema, metric, locked, settings)
+    labels = decided(locked.predicted, model.thresholds)
+    return {
+        "name": model.name,
+        "task": schema.task,
+        "target": schema.target,
+        "classes": list(schema.classes),
+        "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "metric": {**scores[0], "validation": model.metadata.get("score")},
+        "metrics": {row["key"]: row["score"] for row in scores},
+        "scores": scores,
+        "intervals": {
+            "confidence": settings.evaluate.confidence,
+            "resamples": resamples.count,
+            "wanted": wanted,
+            "method": resamples.method,
+        },
+        "baseline": {"kind": baseline.kind, "answer": baseline.answer.tolist()},
+        "locked": {
+            "n_rows": len(locked.all_rows),
+            "scored": len(locked.y),
+            "n_table": schema.n_rows,
+            "n_train": len(locked.y_train),
+            "sha256": locked.sha256,
+            "opened": 1,
+        },
+        "importance": importance.to_dict(),
+        "pictures": draw(
+            schema, locked.frame, locked.y, locked.predicted, labels, importance, settings.seed
+        ),
+        "members": model.metadata.get("members", []),
+        "versions": model.metadata.get("versions", {}),
+    }
+
+
+def _importance(
+    model: "Bundle", schema: Schema, metric: Metric, locked: _Locked, settings: RunSettings
+) -> Importance:
+    """Measure the raw columns within a small share of the budget."""
+
+    def predict(frame: "pd.DataFrame") -> Array:
+        predicted = model.predict_array(frame)
+        return decided(predicted, model.thresholds) if metric.by_label else predicted
+
+    return permutation_importance(
+        predict,
+        locked.frame,
+        locked.y,
+        metric,
+        columns=[column.name for column in model.signature],
+        seed=settings.seed,
+        seconds=float(np.clip(0.04 * settings.budget.seconds, 1.0, 20.0)),
+        stratify=bool(schema.classes),
+    )
+
+
+def _verdict(
+    champion: str,
+    values: dict[str, Any],
+    model: "Bundle",
+    schema: Schema,
+    metric: Metric,
+    locked: _Locked,
+    settings: RunSettings,
+) -> champions.Verdict:
+    """Compare with the champion, if there is one and it can be compared."""
+    from regatta import bundle as bundles
+
+    if not champion:
+        return champions.first()
+    old = bundles.load(champion)
+    verdict = champions.incomparable(
+        old,
+        task=schema.task,
+        target=schema.target,
+        classes=schema.classes,
+        columns=[column.name for column in schema.columns],
+        fingerprint=str(model.metadata.get("fingerprint") or ""),
+        locked_sha256=locked.sha256,
+        champion_locked_sha256=_locked_sha256(Path(champion)),
+    )
+    if verdict:
+        return verdict
+    plan = values["intervals"]
+    outputs = {"n_outputs": schema.n_outputs, "seed": settings.seed}
+    return champions.compare(
+        metric,
+        locked.y,
+        locked.predicted,
+        old,
+        locked.frame,
+        classes=schema.classes,
+        resamples=Resamples.plan(locked.y, schema.task, wanted=plan["wanted"], **outputs),
+        confidence=plan["confidence"],
+        thresholds=model.thresholds,
+    )
+
+
+def _locked_sha256(champion: Path) -> str:
+    """Return which rows were locked for a champion: what lies beside its bundle says so."""
+    for file in (
+        champion.parent / "evaluation" / "evaluation.json",
+        champion.parent / "version.json",
+    ):
+        if file.is_file():
+            found = read_json(file)
+            values = found.get("locked") or found.get("metadata", {}).get("locked") or {}
+            return str(values.get("sha256", ""))
+    return ""
+
+
+def _samples(model: "Bundle", locked: _Locked) -> dict[str, Any]:
+    """Choose rows that ``deploy`` asks the service for, with the answers it must give."""
+    columns = [column.name for column in model.signature]
+    numbers = locked.frame[columns].select_dtypes("number")
+    usable = np.flatnonzero(~np.isinf(numbers.to_numpy(np.float64, na_value=np.nan)).any(axis=1))
+    chosen = usable[np.unique(np.linspace(0, len(usable) - 1, SAMPLES).astype(int))]
+    rows = locked.frame[columns].iloc[chosen]
+    records = [
+        {name: _plain(value) for name, value in zip(columns, row, strict=True)}
+        for row in rows.itertuples(index=False, name=None)
+    ]
+    return {"rows": records, "predictions": model.predict_array(rows).tolist()}
+
+
+def _plain(value: Any) -> Any:
+    """Turn a value of a typed column into one that JSON has; a missing one into None."""
+    import pandas as pd
+
+    if value is None or pd.isna(value):
+        return None
+    if isinstance(value, pd.Timestamp):
+        return value.isoformat()
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _write(
+    evaluation: str, values: dict[str, Any], trials: dict[str, Any], samples: dict[str, Any]
+) -> None:
+    """Write the evaluation artifact."""
+    about = {key: values[key] for key in ("name", "task", "target")}
+    with writing(evaluation, "evaluation", **about) as folder:
+        write_json(folder / "evaluation.json", values)
+        write_json(folder / "leaderboard.json", trials)
+        write_json(folder / "samples.json", samples)
+
+
+def _returned(values: dict[str, Any]) -> dict[str, Any]:
+    """Choose what the KFP dashboard shows: finite scalars, one screen of them."""
+    first, *others = values["scores"]
+    key = first["key"]
+    scalars = {
+        key: first["score"],
+        f"{key}_low": first["low"],
+        f"{key}_high": first["high"],
+        f"{key}_baseline": first["baseline"],
+        **{row["key"]: row["score"] for row in others},
+    }
+    finite = [(name, v) for name, v in scalars.items() if v is not None and math.isfinite(v)]
+    shown: dict[str, float] = dict(finite[:SCALARS])
+    pictures = values["pictures"]
+    confusion = pictures.get("confusion")
+    return {
+        "metrics": {**shown, "locked_rows": values["locked"]["n_rows"]},
+        "roc": pictures["roc"][0]["curve"] if values["task"] == "binary" else None,
+        "confusion": confusion and {key: confusion[key] for key in ("labels", "matrix")},
+    }
+
+
+def _shown(metric: dict[str, Any]) -> dict[str, float]:
+    """Return score and interval with five digits, for the log."""
+    return {
+        key: float(f"{metric[key]:.5g}")
+        for key in ("score", "low", "high", "baseline")
+        if metric[key] is not None
+    }

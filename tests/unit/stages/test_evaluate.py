@@ -1,0 +1,260 @@
+import hashlib
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+from pyarrow import parquet as pq
+
+from regatta import bundle as bundles
+from regatta.artifacts import open_artifact, read_json, write_json, writing
+from regatta.artifacts.records import Recipe, TrialRecord
+from regatta.errors import ArtifactError
+from regatta.settings import RunSettings
+from regatta.splits import Splits
+from regatta.stages import evaluate
+from tests.toy_bundle import build, schema_of
+
+N_ROWS = 200
+LOCKED = 60
+METRICS = {"binary": "roc_auc", "multiclass": "log_loss", "regression": "rmse"}
+
+
+@dataclass
+class Inputs:
+    """The artifacts that evaluate reads, and where it writes."""
+
+    folder: Path
+    table: pd.DataFrame
+    task: str
+
+    @property
+    def arguments(self) -> list[str]:
+        names = ["dataset", "schema", "splits", "bundle", "leaderboard", "plan", "evaluation"]
+        files = ["out/report.html", "out/metrics.json", "out/curves.json"]
+        return [str(self.folder / name) for name in names + files]
+
+    def run(self, **more: str) -> dict:
+        return evaluate.run(*self.arguments, **more)
+
+    def read(self, name: str = "evaluation.json"):
+        return read_json(open_artifact(self.folder / "evaluation", "evaluation").file(name))
+
+
+def make(folder: Path, task: str, *, settings: dict | None = None, **bundle: object) -> Inputs:
+    """Write all artifacts by hand; every third row is locked."""
+    table = build(folder / "bundle", task, **bundle)
+    schema = schema_of(table, task)
+    with writing(folder / "dataset", "dataset", source="toy.csv", n_columns=10) as path:
+        pq.write_table(pa.Table.from_pandas(table, preserve_index=False), path / "table.parquet")
+    with writing(folder / "schema", "schema") as path:
+        write_json(path / "schema.json", schema.to_dict())
+        finding = {"level": "info", "column": "key", "code": "id", "message": "it is left out"}
+        write_json(path / "findings.json", [finding])
+    assignment = np.arange(N_ROWS).astype(np.int16) % 2
+    assignment[: 3 * LOCKED : 3] = -1
+    with writing(folder / "splits", "splits") as path:
+        np.save(path / "assignment.npy", assignment)
+        write_json(path / "splits.json", {"n_folds": 2})
+    values = RunSettings.from_values(
+        {"name": "toy", "data": {"target": "outcome"}, "evaluate": {"resamples": 60}}
+    ).merged(settings or {})
+    with writing(folder / "plan", "plan") as path:
+        plan = {"settings": values.model_dump(mode="json"), "metric": METRICS[task], "task": task}
+        write_json(path / "plan.json", plan)
+    with writing(folder / "leaderboard", "leaderboard") as path:
+        write_json(path / "leaderboard.json", {"metric": METRICS[task], "trials": list(trials())})
+    return Inputs(folder, table, task)
+
+
+def trials():
+    good = TrialRecord("00-000-linear", 0, 0, Recipe("linear"), 1, "ok", score=0.9, seconds=1.0)
+    bad = TrialRecord("00-001-mlp", 0, 1, Recipe("mlp"), 1, "timeout", reason="60 s were over")
+    yield {"rank": 1, **good.to_dict(), "weight": 1.0}
+    yield {"rank": None, **bad.to_dict(), "weight": 0.0}
+
+
+@pytest.fixture(scope="module", params=list(METRICS))
+def done(request, tmp_path_factory):
+    inputs = make(tmp_path_factory.mktemp(request.param), request.param)
+    return inputs, inputs.run()
+
+
+def test_scores_are_those_of_the_locked_rows(done):
+    inputs, returned = done
+    values = inputs.read()
+    rows = np.arange(0, 3 * LOCKED, 3)
+    model = bundles.load(inputs.folder / "bundle")
+    predicted = model.predict_array(inputs.table.iloc[rows])
+    truth = inputs.table["outcome"].iloc[rows]
+    if inputs.task == "regression":
+        expected = np.abs(predicted[:, 0] - truth).mean()
+        assert values["metrics"]["mae"] == pytest.approx(expected)
+    else:
+        labels = np.asarray(model.classes)[predicted.argmax(axis=1)]
+        assert values["metrics"]["accuracy"] == pytest.approx((labels == truth).mean())
+    assert values["locked"]["n_rows"] == values["locked"]["scored"] == LOCKED
+    assert values["locked"]["sha256"] == hashlib.sha256(rows.astype("<i8").tobytes()).hexdigest()
+    metric = values["metric"]
+    assert metric["key"] == METRICS[inputs.task]
+    assert metric["low"] <= metric["score"] <= metric["high"]
+    assert returned["metrics"][metric["key"]] == metric["score"]
+
+
+def test_the_model_beats_the_baseline(done):
+    metric = done[0].read()["metric"]
+    better = metric["score"] - metric["baseline"]
+    assert (better > 0) == metric["greater_is_better"]
+
+
+def test_returned_numbers_suit_the_dashboard(done):
+    inputs, returned = done
+    assert len(returned["metrics"]) <= 10
+    assert all(math.isfinite(value) for value in returned["metrics"].values())
+    assert (returned["roc"] is not None) == (inputs.task == "binary")
+    assert (returned["confusion"] is None) == (inputs.task == "regression")
+    if returned["roc"]:
+        lengths = {len(returned["roc"][key]) for key in ("fpr", "tpr", "thresholds")}
+        assert len(lengths) == 1
+    if returned["confusion"]:
+        assert np.sum(returned["confusion"]["matrix"]) == LOCKED
+
+
+def test_files_beside_the_artifact(done):
+    inputs, returned = done
+    out = inputs.folder / "out"
+    assert json.loads((out / "metrics.json").read_text()) == returned["metrics"]
+    assert json.loads((out / "curves.json").read_text())
+    page = (out / "report.html").read_text(encoding="utf-8")
+    assert page.startswith("<!doctype html>")
+    assert "60 s were over" in page
+    assert inputs.read("leaderboard.json")["trials"][0]["id"] == "00-000-linear"
+
+
+def test_samples_replay_exactly(done):
+    inputs, _ = done
+    samples = inputs.read("samples.json")
+    model = bundles.load(inputs.folder / "bundle")
+    assert len(samples["rows"]) == 50
+    assert set(samples["rows"][0]) == {column.name for column in model.signature}
+    again = model.predict_array(pd.DataFrame(samples["rows"]))
+    assert np.abs(again - np.asarray(samples["predictions"])).max() < 1e-9
+
+
+def test_what_matters_is_found(done):
+    names = [column["name"] for column in done[0].read()["importance"]["columns"]]
+    assert "key" not in names
+    assert set(names[:5]) & {"age", "income", "city", "review"}
+
+
+def test_same_inputs_same_numbers(done, tmp_path):
+    inputs, _ = done
+    first = inputs.read()
+    arguments = inputs.arguments[:6] + [str(tmp_path / n) for n in "abcd"]
+    evaluate.run(*arguments)
+    second = read_json(tmp_path / "a" / "evaluation.json")
+    for key in ("metrics", "scores", "importance", "pictures", "locked"):
+        assert first[key] == second[key]
+
+
+def test_without_champion_the_model_is_promoted(done):
+    values = done[0].read()
+    assert values["verdict"] == "promote"
+    assert not values["comparison"]["compared"]
+
+
+def test_large_locked_parts_are_sampled(tmp_path):
+    inputs = make(tmp_path, "binary", settings={"evaluate": {"max_rows": 100}})
+    assignment = np.full(N_ROWS, -1, np.int16)
+    assignment[::4] = 0
+    with writing(tmp_path / "splits", "splits") as path:
+        np.save(path / "assignment.npy", assignment)
+        write_json(path / "splits.json", {"n_folds": 1})
+    inputs.run()
+    locked = inputs.read()["locked"]
+    assert locked["n_rows"] == 150
+    assert 99 <= locked["scored"] <= 101
+    assert "drawn at random" in (tmp_path / "out" / "report.html").read_text()
+
+
+def test_labels_respect_the_thresholds_of_the_bundle(tmp_path):
+    inputs = make(tmp_path, "binary", thresholds=(0.01, 0.99))
+    returned = inputs.run()
+    # Nothing reaches a threshold of 0.99, so every row is labelled "no".
+    assert [row[1] for row in returned["confusion"]["matrix"]] == [0, 0]
+    assert inputs.read()["metrics"]["f1"] == 0.0
+
+
+def test_no_locked_rows(tmp_path):
+    inputs = make(tmp_path, "binary")
+    with writing(tmp_path / "splits", "splits") as path:
+        np.save(path / "assignment.npy", np.zeros(N_ROWS, np.int16))
+        write_json(path / "splits.json", {"n_folds": 1})
+    assert len(Splits.open(tmp_path / "splits").locked()) == 0
+    with pytest.raises(ArtifactError, match="0 locked rows"):
+        inputs.run()
+    assert not (tmp_path / "out").exists()
+
+
+def champion(folder: Path, fingerprint: str, locked_sha256: str = "", **bundle: object) -> str:
+    """Write a bundle in service that was trained on a table."""
+    path = folder / "old" / "bundle"
+    build(path, "binary", **{"learners": ("linear",), "seed": 3, **bundle})
+    values = read_json(path / "bundle.json") | {"fingerprint": fingerprint}
+    again = folder / "champion" / "bundle"
+    with writing(again, "bundle") as target:
+        for name in ("encoders", "models"):
+            (path / name).rename(target / name)
+        write_json(target / "bundle.json", values)
+    if locked_sha256:
+        (again.parent / "evaluation").mkdir()
+        kept = {"locked": {"sha256": locked_sha256}}
+        write_json(again.parent / "evaluation" / "evaluation.json", kept)
+    return str(again)
+
+
+def test_champion_of_another_table_is_scored_on_the_same_rows(tmp_path):
+    inputs = make(tmp_path, "binary")
+    inputs.run(champion=champion(tmp_path, "cd" * 32))
+    values = inputs.read()
+    comparison = values["comparison"]
+    assert comparison["compared"]
+    assert values["verdict"] == comparison["decision"]
+    gain = comparison["gain"]["score"]
+    assert gain == pytest.approx(values["metric"]["score"] - comparison["champion"])
+    assert values["verdict"] == ("promote" if gain > 0 else "keep")
+    assert "Against the model in service" in (tmp_path / "out" / "report.html").read_text()
+
+
+def test_champion_is_kept_against_itself(tmp_path):
+    inputs = make(tmp_path, "binary")
+    own = read_json(tmp_path / "bundle" / "bundle.json")["fingerprint"]
+    inputs.run()
+    inputs.run(champion=str(tmp_path / "bundle"))  # its own evaluation lies beside it
+    assert own == "ab" * 32
+    values = inputs.read()
+    assert values["comparison"]["gain"]["score"] == 0.0
+    assert values["verdict"] == "keep"
+
+
+@pytest.mark.parametrize("locked", ["", "00" * 32])
+def test_champion_that_may_have_seen_the_rows_is_not_compared(tmp_path, locked):
+    inputs = make(tmp_path, "binary")
+    inputs.run(champion=champion(tmp_path, "ab" * 32, locked))
+    values = inputs.read()
+    assert values["verdict"] == "promote"
+    assert not values["comparison"]["compared"]
+    assert "may have seen" in values["comparison"]["reason"]
+
+
+def test_champion_that_predicts_something_else_is_kept(tmp_path):
+    inputs = make(tmp_path, "binary")
+    build(tmp_path / "other" / "bundle", "regression", learners=("linear",))
+    inputs.run(champion=str(tmp_path / "other" / "bundle"))
+    values = inputs.read()
+    assert values["verdict"] == "keep"
+    assert "something else" in values["comparison"]["reason"]
