@@ -1,5 +1,6 @@
 """Bad input, one by one: one message with a fix, exit code 2, nothing half-written."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -52,8 +53,21 @@ def latin1(path: Path) -> None:
 
 
 def infinite(path: Path) -> None:
-    GOOD.assign(income=np.where(GOOD.index == 7, np.inf, 3.5)).to_csv(path, index=False)
+    GOOD.assign(income=GOOD["income"].where(GOOD.index != 7, np.inf)).to_csv(path, index=False)
 
+
+def mixed(path: Path) -> None:
+    """A text in one of many rows of numbers."""
+    GOOD.assign(income=GOOD["income"].astype(str).where(GOOD.index != 7, "much")).to_csv(path)
+
+
+LOOKS_BAD: dict[str, Write] = {
+    "semicolons": csv(GOOD, sep=";"),
+    "tabs": csv(GOOD, sep="\t"),
+    "UTF-16 with a byte-order mark": csv(GOOD, encoding="utf-16"),
+    "quoted newlines": csv(GOOD.assign(city="first line\nsecond, line")),
+    "an all-missing column": csv(GOOD.assign(income=None)),
+}
 
 CASES: dict[str, tuple[Write, list[str], str]] = {
     "empty file": (text(""), [], "empty"),
@@ -76,6 +90,7 @@ CASES: dict[str, tuple[Write, list[str], str]] = {
         "constant",
     ),
     "infinite values": (infinite, [], "income"),
+    "mixed types": (mixed, [], "income"),
     "huge field": (huge_field, [], "quote"),
     "latin-1": (latin1, [], "encoding"),
     "ragged rows": (ragged, [], "line 42"),
@@ -127,6 +142,21 @@ def test_what_is_known_before_the_run(
     check(ended, pattern)
     assert ended.seconds < 5
     assert [path.name for path in tmp_path.iterdir()] == ["good.csv"]
+
+
+@pytest.mark.parametrize("case", LOOKS_BAD)
+def test_what_only_looks_bad(case: str, tmp_path: Path) -> None:
+    from regatta.dataset import load_frame
+    from regatta.stages import ingest, validate
+
+    LOOKS_BAD[case](tmp_path / "table.csv")
+    settings = json.dumps({"data": {"source": str(tmp_path / "table.csv"), "target": "outcome"}})
+    paths = [str(tmp_path / name) for name in ("dataset", "schema")]
+    ingest.run(settings, paths[0])
+    validate.run(paths[0], settings, paths[1])
+    frame = load_frame(paths[0])
+    assert list(frame.columns) == list(GOOD.columns)
+    assert len(frame) == len(GOOD)
 
 
 def test_debug_shows_the_traceback(regatta: Any, tmp_path: Path) -> None:
