@@ -1,0 +1,58 @@
+"""Only ``evaluate`` may read the locked rows."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+SPLITS = ROOT / "src/regatta/splits"
+ALLOWED = {Path("src/regatta/stages/evaluate.py")}
+
+
+def sources() -> Iterator[Path]:
+    """Yield every module outside the folder that owns the splits."""
+    for folder in ("src", "components", "pipelines"):
+        for path in sorted((ROOT / folder).rglob("*.py")):
+            if not path.is_relative_to(SPLITS):
+                yield path
+
+
+def calls_of_locked(path: Path) -> list[int]:
+    """Return the lines that call a method ``locked`` without arguments, as `Splits` has it."""
+    return [
+        node.lineno
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr == "locked"
+        and not node.args
+    ]
+
+
+def names_the_mark(path: Path) -> bool:
+    """Return whether a module imports the number that marks a locked row."""
+    return any(
+        isinstance(node, ast.ImportFrom)
+        and (node.module or "").startswith("regatta.splits")
+        and any(name.name == "LOCKED" for name in node.names)
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+    )
+
+
+def test_only_evaluate_calls_locked() -> None:
+    callers = {path.relative_to(ROOT) for path in sources() if calls_of_locked(path)}
+    assert callers == ALLOWED
+
+
+def test_evaluate_calls_it_once() -> None:
+    (path,) = ALLOWED
+    assert len(calls_of_locked(ROOT / path)) == 1
+
+
+def test_the_mark_of_locked_rows_stays_in_splits() -> None:
+    assert not {path.relative_to(ROOT) for path in sources() if names_the_mark(path)}
+
+
+def test_splits_are_opened_by_featurize_and_evaluate_only() -> None:
+    openers = {p.stem for p in sources() if "Splits.open(" in p.read_text(encoding="utf-8")}
+    assert openers <= {"evaluate", "featurize"}
