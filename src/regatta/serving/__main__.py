@@ -23,6 +23,7 @@ def main(arguments: list[str] | None = None) -> int:
     chosen = _parser().parse_args(arguments)
     # Before anything that starts native threads is imported.
     os.environ.setdefault("OMP_NUM_THREADS", str(chosen.cores))
+    os.environ.setdefault("KSERVE_LOGLEVEL", "WARNING")
     logs.configure(logging.INFO)
     from regatta.serving.sockets import bind
 

@@ -3,6 +3,7 @@
 import logging
 import signal
 import socket
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -125,7 +126,12 @@ class _Server(ModelServer):  # type: ignore[misc]
 
     def __init__(self, listener: socket.socket, max_body_bytes: int) -> None:
         port = listener.getsockname()[1]
-        super().__init__(http_port=port, enable_grpc=False, grace_period=GRACE_SECONDS)
+        super().__init__(
+            http_port=port,
+            enable_grpc=False,
+            enable_latency_logging=False,
+            grace_period=GRACE_SECONDS,
+        )
         self.dataplane = _DataPlane(model_registry=self.registered_models)
         self.listener = listener
         self.max_body_bytes = max_body_bytes
@@ -145,7 +151,10 @@ class _Server(ModelServer):  # type: ignore[misc]
             "version": models[0].version,
             "max_body_bytes": self.max_body_bytes,
         }
-        rest.config.access_log = False
+        # A line a request would fill the log of a service that nobody rotates; /metrics counts.
+        logging.getLogger("uvicorn.access").handlers.clear()
+        logging.getLogger("uvicorn").setLevel(logging.WARNING)
+        warnings.filterwarnings("ignore", "ORJSONResponse is deprecated")
         rest.create_application()
         # uvicorn ends requests and sockets on these, then raises the signal again: being asked to
         # stop is no failure, so the second time does nothing.
