@@ -45,7 +45,8 @@ def run(dataset: str, schema: str, splits: str, features: str) -> dict[str, Any]
         plan = RowFeatures.plan(about)
         target = load_frame(dataset, columns=[about.target], rows=rows)[about.target]
         numbers.update(n_rows=len(rows), n_columns=len(plan.columns), n_folds=stored.n_folds)
-        with writing(features, "features", **numbers) as folder:
+        origin = open_artifact(dataset, "dataset", verify=False).metadata.get("fingerprint", "")
+        with writing(features, "features", fingerprint=origin, **numbers) as folder:
             _write_frame(folder / "frame.parquet", dataset, rows, plan)
             np.save(folder / "target.npy", about.encode_target(target))
             np.save(folder / "folds.npy", stored.assignment[rows].astype(np.int16))

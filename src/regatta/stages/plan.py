@@ -43,6 +43,6 @@ def run(features: str, settings: str, plan: str) -> dict[str, Any]:
             recipes=sum(len(lane) for lane in made.lanes),
             folds=made.n_folds,
             metric=made.metric,
-            tail_seconds=made.tail_seconds,
+            tail_seconds=round(made.tail.seconds(), 3),
         )
         return numbers
