@@ -50,7 +50,21 @@ class DataSettings(_Group):
     """Field separator of a CSV file; empty: found out from the first lines."""
     encoding: str = ""
     """Encoding of a CSV or JSON-lines file; empty: UTF-8, or what a byte-order mark says."""
-    na_values: tuple[str, ...] = ("", "NA", "N/A", "n/a", "NaN", "nan", "null", "NULL", "None", "?")
+    na_values: tuple[str, ...] = (
+        "",
+        "NA",
+        "N/A",
+        "n/a",
+        "#N/A",
+        "<NA>",
+        "NaN",
+        "nan",
+        "NaT",
+        "null",
+        "NULL",
+        "None",
+        "?",
+    )
     """Texts that mean a missing value, compared after blanks around them are cut. ``None`` stays
     a value where it is a common category rather than rare (see `regatta.dataset`)."""
     ignore: tuple[str, ...] = ()

@@ -6,7 +6,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from regatta.dataset.names import clean_names
+from regatta.dataset.names import clean_names, option
 from regatta.dataset.source import Source
 from regatta.dataset.streams import block_bytes, lines
 from regatta.errors import DataError, SchemaError
@@ -125,5 +125,5 @@ def _text(number: int, name: str, value: object, settings: DataSettings) -> str 
     raise SchemaError(
         f"line {number} has {what} in column {name!r}",
         expected="numbers, texts, booleans or null",
-        fix=f"flatten it, or leave it out with --set data.ignore={name}",
+        fix="flatten it, or leave it out with " + option("data.ignore", name),
     )

@@ -10,8 +10,10 @@ from pyarrow import compute as pc
 
 from regatta.dataset.measures import Measures
 from regatta.dataset.moments import FORMATS, ISO_FORMATS, looks_like_date, parse_column, parse_one
+from regatta.dataset.names import na_option, option
 from regatta.dataset.schema import Kind
 from regatta.errors import DataError, SchemaError
+from regatta.settings import DataSettings
 
 __all__ = ["check_mixed", "is_id", "kind_of"]
 
@@ -101,6 +103,7 @@ def check_mixed(
     name: str,
     column: pa.ChunkedArray,
     measures: Measures,
+    settings: DataSettings,
     error: type[DataError] = SchemaError,
 ) -> str:
     """Refuse a column of numbers, or of dates, with a few texts in it.
@@ -113,6 +116,8 @@ def check_mixed(
         Its values.
     measures : Measures
         Its measures.
+    settings : DataSettings
+        Texts that mean a missing value so far.
     error : type, default SchemaError
         What to raise.
 
@@ -145,8 +150,8 @@ def check_mixed(
         raise error(
             f"column {name!r} holds {shown!r} in row {row:,}{others} among {what}",
             expected=f"{what} in every row",
-            fix="correct the value; or, if it means missing, add it to data.na_values; or, if the"
-            f' column holds categories, --set data.kinds=\'{{"{name}": "categorical"}}\'',
+            fix=f"correct the value; or, if it means missing, run with {na_option(settings, value)};"
+            f" or, if these are categories, with {option('data.kinds', {name: 'categorical'})}",
         )
     return ""
 

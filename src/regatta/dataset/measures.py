@@ -104,6 +104,10 @@ def _numbers(column: pa.ChunkedArray) -> Measures:
         return Measures(**base, unique=0, infinite_row=infinite_row)
     unique = 1 + int(np.count_nonzero(ordered[1:] != ordered[:-1]))
     middle = ordered[(len(ordered) - 1) // 2].item()
+    # Numbers near the largest float have no finite deviation: that is left out, not warned of.
+    with np.errstate(over="ignore", invalid="ignore"):
+        mean, std = np.mean(ordered, dtype=np.float64), np.std(ordered, dtype=np.float64)
+        histogram = _histogram(ordered.astype(np.float64))
     return Measures(
         **base,
         unique=unique,
@@ -112,10 +116,10 @@ def _numbers(column: pa.ChunkedArray) -> Measures:
         example=middle,
         infinite_row=infinite_row,
         profile={
-            "mean": _finite(np.mean(ordered, dtype=np.float64)),
-            "std": _finite(np.std(ordered, dtype=np.float64)),
+            "mean": _finite(mean),
+            "std": _finite(std),
             "quantiles": {str(q): float(ordered[_place(q, len(ordered))]) for q in QUANTILES},
-            "histogram": _histogram(ordered.astype(np.float64)),
+            "histogram": histogram,
         },
     )
 

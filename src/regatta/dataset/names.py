@@ -1,11 +1,13 @@
 """Names of columns: cleaned once, unique, and compared with those in the settings."""
 
+import json
+import shlex
 from collections.abc import Iterable, Sequence
 
 from regatta.errors import RequestError, SchemaError, SettingsError, TargetError, nearest
 from regatta.settings import DataSettings
 
-__all__ = ["check_settings", "check_wanted", "clean_names", "listed"]
+__all__ = ["check_settings", "check_wanted", "clean_names", "listed", "na_option", "option"]
 
 
 def clean_names(raw: Sequence[str]) -> list[str]:
@@ -99,6 +101,31 @@ def check_wanted(names: Sequence[str], wanted: Sequence[str]) -> None:
                 expected=f"every column that the model was trained on; found {listed(names)}",
                 fix=f"add {name!r}; where its value is not known, leave it empty",
             )
+
+
+def option(key: str, value: object) -> str:
+    """Return what to type to change a setting.
+
+    Examples
+    --------
+    >>> print(option("data.ignore", "net price"), option("data.kinds", {"a": "text"}))
+    --set 'data.ignore=net price' --set 'data.kinds={"a": "text"}'
+    """
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return "--set " + shlex.quote(f"{key}={text}")
+
+
+def na_option(settings: DataSettings, text: str) -> str:
+    """Return what to type so that one more text means a missing value.
+
+    Examples
+    --------
+    >>> na_option(DataSettings(na_values=("", "NA")), "unknown")
+    '--set data.na_values=NA,unknown'
+    """
+    known = [value for value in (*settings.na_values, text) if value]
+    plain = not any("," in value for value in known)
+    return option("data.na_values", ",".join(known) if plain else known)
 
 
 def listed(names: Iterable[object], most: int = 5) -> str:

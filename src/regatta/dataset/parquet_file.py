@@ -7,7 +7,7 @@ from pyarrow import compute as pc
 from pyarrow import parquet as pq
 
 from regatta.dataset.moments import MICROSECONDS
-from regatta.dataset.names import check_wanted, clean_names
+from regatta.dataset.names import check_wanted, clean_names, option
 from regatta.dataset.source import Source
 from regatta.dataset.typing import without_nan
 from regatta.errors import DataError, SchemaError
@@ -102,7 +102,7 @@ def _check_ignored(name: str, dtype: pa.DataType, settings: DataSettings) -> Non
     raise SchemaError(
         f"column {name!r} is nested ({str(dtype)[:60]})",
         expected="numbers, texts, booleans or dates",
-        fix=f"flatten it, or leave it out with --set data.ignore={name}",
+        fix="flatten it, or leave it out with " + option("data.ignore", name),
     )
 
 

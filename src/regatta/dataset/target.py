@@ -10,7 +10,7 @@ from pyarrow import compute as pc
 from regatta.dataset.findings import Finding
 from regatta.dataset.kinds import check_mixed
 from regatta.dataset.measures import Measures
-from regatta.dataset.names import listed
+from regatta.dataset.names import listed, na_option
 from regatta.dataset.schema import class_text
 from regatta.errors import TargetError
 from regatta.settings import DataSettings, Task
@@ -88,7 +88,7 @@ def analyse(column: pa.ChunkedArray, measures: Measures, settings: DataSettings)
             fix="add rows with other values, or choose another --target",
         )
     if measures.dtype == "string" and task != "multiclass" and name not in settings.kinds:
-        check_mixed(name, column, measures, TargetError)
+        check_mixed(name, column, measures, settings, TargetError)
     as_classes = task in ("binary", "multiclass")
     if task == "auto":
         as_classes = _looks_like_classes(column, measures, settings)
@@ -124,7 +124,7 @@ def _regression(column: pa.ChunkedArray, measures: Measures, settings: DataSetti
         raise TargetError(
             f"target {name!r} holds {value!r} in row {row:,}",
             expected="numbers in every row for a regression",
-            fix="correct the value, add it to data.na_values if it means missing,"
+            fix=f"correct the value; or, if it means missing, run with {na_option(settings, value)};"
             " or leave --task out",
         )
     if measures.dtype == "bool":
@@ -161,7 +161,7 @@ def _classes(column: pa.ChunkedArray, measures: Measures, settings: DataSettings
             f"target {name!r} has {measures.unique:,} different values",
             expected=f"at most {settings.max_classes} classes (data.max_classes)",
             fix="use --task regression if it is a number; else choose another --target, group"
-            " its values, or raise data.max_classes",
+            " its values, or raise --set data.max_classes=…",
         )
     tally = class_text(column.to_pandas()).value_counts()
     labels = _sorted([str(label) for label in tally.index])

@@ -15,7 +15,7 @@ from regatta.dataset.findings import Finding
 from regatta.dataset.kinds import check_mixed, is_id, kind_of
 from regatta.dataset.leaks import gives_away
 from regatta.dataset.measures import MAX_CATEGORIES, Measures, measure
-from regatta.dataset.names import check_settings
+from regatta.dataset.names import check_settings, option
 from regatta.dataset.reading import Reading
 from regatta.dataset.schema import Column, Kind, Schema
 from regatta.dataset.target import Target, analyse
@@ -157,7 +157,7 @@ def _describe(
     ignored = name in settings.ignore or wanted == "ignore"
     kind = kind_of(measures)
     if not ignored and wanted is None and measures.dtype == "string":
-        mixed = check_mixed(name, values, measures)
+        mixed = check_mixed(name, values, measures, settings)
     else:
         mixed = ""
     if wanted and wanted != "ignore":
@@ -232,7 +232,7 @@ def _as_wanted(column: Column, values: pa.ChunkedArray) -> Column:
         ) from err
     changes: dict[str, Any] = {"missing": int(typed.isna().sum()), "unique": int(typed.nunique())}
     present = typed.dropna()
-    if column.kind in ("categorical", "boolean") and not column.categories:
+    if column.kind in ("categorical", "boolean"):
         tally = present.astype(str).str.lower() if column.kind == "boolean" else present
         changes["categories"] = tuple(tally.value_counts().index[:MAX_CATEGORIES])
     if column.kind == "datetime" and len(present):
@@ -247,8 +247,8 @@ def _check_infinite(name: str, measures: Measures) -> None:
         raise SchemaError(
             f"column {name!r} is infinite in row {measures.infinite_row:,}",
             expected="finite numbers",
-            fix="correct the value or leave it empty; or, if it means missing, add 'inf' to"
-            f" data.na_values; or leave the column out with --set data.ignore={name}",
+            fix="correct the value or leave it empty; or leave the column out with "
+            + option("data.ignore", name),
         )
 
 

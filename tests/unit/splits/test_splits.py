@@ -1,0 +1,147 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from regatta.errors import ArtifactError, SplitError
+from regatta.splits import DROPPED, LOCKED, Scheme, Splits, assign, choose_scheme
+
+
+def cut(target, n_folds=5, *, regression=False, share=0.2, seed=0):
+    scheme = Scheme(n_folds, 0.2 if n_folds == 1 else 0.0)
+    return assign(
+        np.asarray(target, float), scheme, regression=regression, locked_share=share, seed=seed
+    )
+
+
+@pytest.mark.parametrize(
+    ("n_train", "seconds", "n_folds"),
+    [
+        (20, 300, 8),
+        (1_999, 300, 8),
+        (1_999, 60, 5),
+        (20_000, 300, 5),
+        (20_001, 300, 3),
+        (100_000, 300, 3),
+        (100_001, 300, 1),
+        (500, 20, 3),
+        (30_000, 20, 1),
+    ],
+)
+def test_folds_by_size_and_budget(n_train, seconds, n_folds):
+    assert choose_scheme(n_train, budget_seconds=seconds).n_folds == n_folds
+
+
+def test_a_holdout_is_bounded():
+    assert choose_scheme(200_000, budget_seconds=300).holdout_share == 0.2
+    assert choose_scheme(2_000_000, budget_seconds=300).holdout_share == 0.05
+
+
+def test_the_user_may_choose():
+    assert choose_scheme(1_000, budget_seconds=5, folds=10).n_folds == 10
+    assert choose_scheme(1_000, budget_seconds=5, folds=1) == Scheme(1, 0.2)
+    with pytest.raises(SplitError, match=r"split\.folds=8"):
+        choose_scheme(16, budget_seconds=300, folds=10)
+    with pytest.raises(SplitError, match="left to train on"):
+        choose_scheme(9, budget_seconds=300)
+
+
+def test_classes_are_spread_evenly():
+    target = np.repeat([0, 1, 2], [700, 250, 50])
+    parts = cut(target)
+
+    for code, n in ((0, 700), (1, 250), (2, 50)):
+        assert (parts[target == code] == LOCKED).sum() == n / 5
+        folds = np.bincount(parts[(target == code) & (parts >= 0)], minlength=5)
+        assert folds.max() - folds.min() <= 1
+    sizes = np.bincount(parts[parts >= 0])
+    assert sizes.max() - sizes.min() <= 1
+
+
+def test_numbers_are_spread_over_their_range():
+    target = np.random.default_rng(0).lognormal(size=2_000)
+    parts = cut(target, regression=True)
+
+    means = [target[parts == part].mean() for part in range(-1, 5)]
+    assert np.std(means) < 0.1 * np.mean(means)
+    assert (parts == LOCKED).sum() == 400
+
+
+def test_rows_without_a_target_are_dropped():
+    target = np.r_[np.tile([0.0, 1.0], 50), [np.nan] * 3]
+    parts = cut(target)
+
+    assert (parts[-3:] == DROPPED).all()
+    assert (parts[:-3] != DROPPED).all()
+
+
+def test_rare_classes_are_trained_on_in_every_fold():
+    target = np.repeat([0, 1, 2, 3], [60, 2, 3, 5])
+    for n_folds in (1, 2, 5, 8):
+        parts = cut(target, n_folds)
+        for code in (1, 2, 3):
+            mine = parts[target == code]
+            for fold in range(n_folds):
+                assert ((mine >= 0) & (mine != fold)).any()
+
+
+def test_the_locked_part_does_not_depend_on_the_folds():
+    target = np.tile([0, 1], 200)
+
+    assert np.array_equal(cut(target, 5) == LOCKED, cut(target, 1) == LOCKED)
+    assert not np.array_equal(cut(target, seed=1) == LOCKED, cut(target, seed=2) == LOCKED)
+    assert np.array_equal(cut(target, seed=1), cut(target, seed=1))
+
+
+def test_too_few_rows():
+    with pytest.raises(SplitError, match="19 rows have a target"):
+        cut([*[0, 1] * 9, 0, np.nan, np.nan])
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    counts=st.lists(st.integers(2, 40), min_size=2, max_size=6).filter(lambda c: sum(c) >= 20),
+    n_folds=st.integers(1, 8),
+    share=st.floats(0.05, 0.6),
+    seed=st.integers(0, 5),
+    regression=st.booleans(),
+)
+def test_every_row_is_in_one_part(counts, n_folds, share, seed, regression):
+    target = np.repeat(np.arange(len(counts)), counts)
+    parts = cut(target, n_folds, share=share, seed=seed, regression=regression)
+    highest = n_folds if n_folds == 1 else n_folds - 1
+
+    assert parts.dtype == np.int16
+    assert set(np.unique(parts)) <= set(range(-1, highest + 1))
+    assert abs((parts == LOCKED).sum() - share * len(target)) <= 2 * len(counts) + 1
+    assert (parts == 0).any()
+    if not regression:
+        for code in range(len(counts)):
+            assert (parts[target == code] >= 0).sum() >= 2
+
+
+def test_the_artifact(tmp_path):
+    parts = cut(np.r_[np.tile([0.0, 1.0], 50), np.nan])
+    numbers = Splits(parts, 5).write(tmp_path / "splits", Scheme(5))
+    back = Splits.open(tmp_path / "splits")
+
+    assert numbers == {
+        "n_folds": 5,
+        "n_train": 80,
+        "n_locked": 20,
+        "n_dropped": 1,
+        "scheme": "5-fold",
+    }
+    assert np.array_equal(back.assignment, parts)
+    assert len(back.train()) == 80
+    assert len(back.locked()) == 20
+    assert not set(back.train()) & set(back.locked())
+
+
+def test_a_foreign_artifact_is_refused(tmp_path):
+    Splits(np.array([7, 0], np.int16), 3).write(tmp_path / "splits", Scheme(3))
+    with pytest.raises(ArtifactError, match="a row is in no part"):
+        Splits.open(tmp_path / "splits")
+    Splits(np.array([0.5, 1.0]), 3).write(tmp_path / "splits", Scheme(3))
+    with pytest.raises(ArtifactError, match="no assignment"):
+        Splits.open(tmp_path / "splits")

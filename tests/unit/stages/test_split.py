@@ -1,0 +1,69 @@
+import json
+
+import numpy as np
+import pytest
+
+from regatta.dataset import load_frame
+from regatta.errors import SplitError
+from regatta.splits import Splits
+from regatta.stages import ingest, split, validate
+from regatta.testing.tables import binary_table, regression_table
+
+
+@pytest.fixture
+def run(tmp_path):
+    def go(frame, **values):
+        path = tmp_path / "table.csv"
+        frame.to_csv(path, index=False)
+        wanted = json.dumps({"data": {"source": str(path), "target": "outcome"}, **values})
+        dataset, schema, splits = (str(tmp_path / name) for name in ("dataset", "schema", "splits"))
+        ingest.run(wanted, dataset)
+        validate.run(dataset, wanted, schema)
+        return split.run(dataset, schema, wanted, splits), Splits.open(splits), dataset
+
+    return go
+
+
+def test_a_classification(run):
+    frame = binary_table(400)
+    frame.loc[:9, "outcome"] = None
+    numbers, splits, dataset = run(frame)
+    outcome = load_frame(dataset, columns=["outcome"])["outcome"]
+
+    assert numbers == {
+        "n_folds": 8,
+        "n_train": 312,
+        "n_locked": 78,
+        "n_dropped": 10,
+        "scheme": "8-fold",
+    }
+    assert (splits.assignment[:10] == -2).all()
+    share = outcome.eq("yes")[10:].mean()
+    assert abs(outcome[splits.locked()].eq("yes").mean() - share) < 0.02
+
+
+def test_a_regression(run):
+    numbers, splits, dataset = run(regression_table(300), split={"locked_share": 0.5, "folds": 3})
+    outcome = load_frame(dataset, columns=["outcome"])["outcome"].to_numpy()
+
+    assert (numbers["n_folds"], numbers["n_train"], numbers["n_locked"]) == (3, 150, 150)
+    assert abs(outcome[splits.locked()].mean() - outcome.mean()) < 2
+
+
+def test_a_short_budget_has_fewer_folds(run):
+    assert run(binary_table(100), budget={"seconds": 20})[0]["n_folds"] == 3
+
+
+def test_the_seed_decides(run):
+    first, second, third = (run(binary_table(100), seed=seed)[1].assignment for seed in (0, 0, 1))
+
+    assert np.array_equal(first, second)
+    assert not np.array_equal(first, third)
+
+
+def test_too_few_rows_have_a_target(run):
+    frame = binary_table(100)
+    frame.loc[:80, "outcome"] = None
+    frame.loc[81:, "outcome"] = ["no", "yes"] * 9 + ["no"]
+    with pytest.raises(SplitError, match="19 rows have a target"):
+        run(frame)
