@@ -150,7 +150,8 @@ def check_mixed(
         raise error(
             f"column {name!r} holds {shown!r} in row {row:,}{others} among {what}",
             expected=f"{what} in every row",
-            fix=f"correct the value; or, if it means missing, run with {na_option(settings, value)};"
+            fix="correct the value; or, if it means missing, run with "
+            f"{na_option(settings, value)};"
             f" or, if these are categories, with {option('data.kinds', {name: 'categorical'})}",
         )
     return ""

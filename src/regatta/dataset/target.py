@@ -124,7 +124,8 @@ def _regression(column: pa.ChunkedArray, measures: Measures, settings: DataSetti
         raise TargetError(
             f"target {name!r} holds {value!r} in row {row:,}",
             expected="numbers in every row for a regression",
-            fix=f"correct the value; or, if it means missing, run with {na_option(settings, value)};"
+            fix="correct the value; or, if it means missing, run with "
+            f"{na_option(settings, value)};"
             " or leave --task out",
         )
     if measures.dtype == "bool":

@@ -28,6 +28,7 @@ MIN_ROWS = 20
 MOSTLY_MISSING = 0.5
 MANY_CATEGORIES = 1_000
 THREADS = 2
+GROUP_VALUES = 2_000_000
 
 
 @dataclass(frozen=True)
@@ -80,9 +81,13 @@ def validate(table: str | Path, reading: Reading, settings: DataSettings) -> Val
 
     Notes
     -----
-    Memory: two columns at a time.
+    Memory: about two million values at a time, or two columns of a longer table.
     """
-    file = pq.ParquetFile(table)
+    with pq.ParquetFile(table) as file:
+        return _validate(file, reading, settings)
+
+
+def _validate(file: pq.ParquetFile, reading: Reading, settings: DataSettings) -> Validated:
     names, n_rows = file.schema_arrow.names, file.metadata.num_rows
     _check_target_named(settings, names)
     check_settings(names, settings)
@@ -92,18 +97,21 @@ def validate(table: str | Path, reading: Reading, settings: DataSettings) -> Val
             expected=f"at least {MIN_ROWS}",
             fix="add rows",
         )
-    target_column = pq.read_table(table, columns=[settings.target])[settings.target]
+    target_column = file.read(columns=[settings.target])[settings.target]
     target_measures = measure(target_column)
     target = analyse(target_column, target_measures, settings)
 
-    def one(name: str) -> _Described:
-        if name == settings.target:
-            return _describe_target(name, target_measures, target, reading)
-        values = pq.read_table(table, columns=[name], use_threads=False)[name]
-        return _describe(name, values, target_column, target, reading, settings)
-
+    described: list[_Described] = []
     with ThreadPoolExecutor(THREADS) as pool:
-        described = list(pool.map(one, names))
+        for group in _groups(names, n_rows):
+            columns_of_group = file.read(columns=group, use_threads=False)
+
+            def one(name: str, table: pa.Table = columns_of_group) -> _Described:
+                if name == settings.target:
+                    return _describe_target(name, target_measures, target, reading)
+                return _describe(name, table[name], target_column, target, reading, settings)
+
+            described += pool.map(one, group)
     columns = tuple(item.column for item in described)
     findings = [*reading.findings, *target.findings, *_dropped(target_measures, settings)]
     findings += [finding for item in described for finding in item.findings]
@@ -113,6 +121,12 @@ def validate(table: str | Path, reading: Reading, settings: DataSettings) -> Val
         {item.column.name: item.profile for item in described},
         tuple(sorted(findings, key=lambda finding: finding.level != "warning")),
     )
+
+
+def _groups(names: list[str], n_rows: int) -> list[list[str]]:
+    """Cut the columns into groups of about two million values, which are read at once."""
+    width = max(THREADS, GROUP_VALUES // n_rows)
+    return [names[start : start + width] for start in range(0, len(names), width)]
 
 
 def _check_target_named(settings: DataSettings, names: list[str]) -> None:
