@@ -137,7 +137,7 @@ class Schema:
                 expected="one of the classes " + ", ".join(self.classes[:5]),
                 fix="train again on a table that has this class",
             )
-        return encoded
+        return encoded.astype(np.float64, copy=False)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from regatta.artifacts.base import open_artifact, read_json, write_json, writing
-from regatta.dataset import Schema, load_frame
+from regatta.dataset import Schema, conform, load_frame
 from regatta.features.rows import Feature, RowFeatures
 from regatta.splits import Splits
 from regatta.stages.task import stage
@@ -47,7 +47,7 @@ def run(dataset: str, schema: str, splits: str, features: str) -> dict[str, Any]
         numbers.update(n_rows=len(rows), n_columns=len(plan.columns), n_folds=stored.n_folds)
         origin = open_artifact(dataset, "dataset", verify=False).metadata.get("fingerprint", "")
         with writing(features, "features", fingerprint=origin, **numbers) as folder:
-            _write_frame(folder / "frame.parquet", dataset, rows, plan)
+            _write_frame(folder / "frame.parquet", dataset, about, rows, plan)
             np.save(folder / "target.npy", about.encode_target(target))
             np.save(folder / "folds.npy", stored.assignment[rows].astype(np.int16))
             write_json(folder / "features.json", plan.to_dict())
@@ -56,7 +56,11 @@ def run(dataset: str, schema: str, splits: str, features: str) -> dict[str, Any]
 
 
 def _write_frame(
-    path: Path, dataset: str, rows: npt.NDArray[np.integer[Any]], plan: RowFeatures
+    path: Path,
+    dataset: str,
+    about: Schema,
+    rows: npt.NDArray[np.integer[Any]],
+    plan: RowFeatures,
 ) -> None:
     """Write the features of some rows as Parquet, a few raw columns in memory at a time."""
     import pyarrow as pa
@@ -67,6 +71,8 @@ def _write_frame(
         others = [feature.other for group in groups for feature in group if feature.other]
         names = list(dict.fromkeys([group[0].source for group in groups] + others))
         frame = load_frame(dataset, columns=names, rows=rows, verify=False)
+        # The same step as before a prediction: what the user says of a column's kind is done here.
+        frame = conform(frame, [about.column(name) for name in names])
         kinds = {feature.name: feature.kind for group in groups for feature in group}
         for name, values in plan.arrays(frame, groups).items():
             found[name] = _to_arrow(values, kinds[name])
