@@ -29,12 +29,14 @@ __all__ = [
 # start is in each.
 IMPORT_SECONDS = 1.9
 HEAD_SECONDS = 4.5
-ENSEMBLE_SECONDS = 2.0
-EVALUATE_SECONDS = 3.4
-RELEASE_SECONDS = 1.8
+ENSEMBLE_SECONDS = 1.8
+EVALUATE_SECONDS = 4.0
+RELEASE_SECONDS = 1.5
 DEPLOY_SECONDS = 4.0
-SECONDS_PER_LOCKED_CELL = 1.5e-7
-SECONDS_PER_TRAINING_OUTPUT = 2e-6
+# Intervals and curves, by scored rows; reading the table and blending, by cells and outputs.
+SECONDS_PER_SCORED_ROW = 5e-5
+SECONDS_PER_CELL = 8e-8
+SECONDS_PER_TRAINING_OUTPUT = 5e-7
 # ``evaluate`` measures the columns for this share of the budget at most (bounds in seconds), which
 # a few columns do not need.
 COLUMNS_SHARE, COLUMNS_BOUNDS = 0.04, (1.0, 20.0)
@@ -76,7 +78,7 @@ def estimate_tail(
     n_columns: int,
     n_outputs: int,
     *,
-    locked_share: float,
+    scored_rows: int,
     budget_seconds: float,
     deploy: bool,
     pods: bool,
@@ -89,8 +91,8 @@ def estimate_tail(
         Training rows.
     n_columns, n_outputs : int
         Features, and width of a prediction.
-    locked_share : float
-        Share of all rows that is locked.
+    scored_rows : int
+        Locked rows that ``evaluate`` scores.
     budget_seconds : float
         Budget of the run.
     deploy : bool
@@ -98,7 +100,6 @@ def estimate_tail(
     pods : bool
         Whether each task has a pod.
     """
-    locked = n_rows * locked_share / (1 - locked_share)
     low, high = COLUMNS_BOUNDS
     columns = min(max(COLUMNS_SHARE * budget_seconds, low), high, SECONDS_PER_COLUMN * n_columns)
     work = (
@@ -106,7 +107,8 @@ def estimate_tail(
         + EVALUATE_SECONDS
         + RELEASE_SECONDS
         + (DEPLOY_SECONDS if deploy else 0.0)
-        + min(locked * n_columns * SECONDS_PER_LOCKED_CELL, 30.0)
+        + scored_rows * SECONDS_PER_SCORED_ROW
+        + min(n_rows * n_columns * SECONDS_PER_CELL, 30.0)
         + min(n_rows * n_outputs * SECONDS_PER_TRAINING_OUTPUT, 10.0)
     )
     return Tail(round(work, 3), round(columns + (POD_TAIL_SECONDS if pods else 0.0), 3))
@@ -175,7 +177,7 @@ class Clock:
         What comes after the race on this machine, predictions not counted.
     head : float
         What came before the race, in seconds.
-    locked_rows : int
+    scored_rows : int
         Rows that the winner will have to predict.
     """
 
@@ -183,7 +185,7 @@ class Clock:
     end: float
     tail: float
     head: float = 0.0
-    locked_rows: int = 0
+    scored_rows: int = 0
     _costs: list[tuple[float, float]] = field(default_factory=list)
 
     @property
@@ -192,7 +194,7 @@ class Clock:
         heavy = sum(cost for _, cost in sorted(self._costs)[:MEMBERS]) / min(
             MEMBERS, max(len(self._costs), 1)
         )
-        predicting = self.locked_rows * heavy * PASSES * min(MEMBERS, len(self._costs) or 1)
+        predicting = self.scored_rows * heavy * PASSES * min(MEMBERS, len(self._costs) or 1)
         deadline = self.end - self.tail - predicting
         least = self.began + LEAST_RACE_SECONDS
         return least if deadline < least <= deadline + OVERRUN_SECONDS else deadline

@@ -23,7 +23,7 @@ from regatta.search import machine
 from regatta.search.budget import LEAST_RACE_SECONDS, Clock, Costs, least_budget
 from regatta.search.cache import EncodedFolds
 from regatta.search.isolation import Child, Ending, Limits, wait
-from regatta.search.plan import Plan
+from regatta.search.plan import Plan, scored_rows
 from regatta.search.sampler import BayesProposer, Proposer, QueueProposer, RandomProposer
 from regatta.search.table import TrainingTable
 from regatta.search.toolbox import Toolbox
@@ -160,14 +160,13 @@ class Lane:
     def start_clock(self, started_at: float, speed: float) -> None:
         """Fix when the race ends."""
         now, settings = time.time(), self.plan.settings
-        locked = settings.split.locked_share
         self.speed = speed
         self.clock = Clock(
             began=now,
             head=now - (started_at or now),
             end=(started_at or now) + settings.budget.seconds,
             tail=self.plan.tail.seconds(speed),
-            locked_rows=int(self.plan.n_train_rows * locked / (1 - locked)),
+            scored_rows=scored_rows(self.plan.n_train_rows, settings),
         )
 
     def run(self) -> None:

@@ -18,7 +18,7 @@ from regatta.search.table import TrainingTable
 from regatta.search.toolbox import Toolbox
 from regatta.settings import RunSettings
 
-__all__ = ["Plan", "deal", "make_plan", "read_plan", "write_plan"]
+__all__ = ["Plan", "deal", "make_plan", "read_plan", "scored_rows", "write_plan"]
 
 Refine = Literal["bayes", "random", "none"]
 
@@ -136,11 +136,12 @@ def make_plan(table: TrainingTable, settings: RunSettings, toolbox: Toolbox | No
     metric = get_metric(settings.search.metric, table.task)
     shape = table.shape
     learners = _learners(settings.search.learners, shape, tools)
+    scored = scored_rows(table.n_rows, settings)
     tail = estimate_tail(
         table.n_rows,
         shape.n_columns,
         shape.n_outputs,
-        locked_share=settings.split.locked_share,
+        scored_rows=scored,
         budget_seconds=settings.budget.seconds,
         deploy=settings.deploy.target != "none",
         pods=in_pod(),
@@ -165,6 +166,12 @@ def make_plan(table: TrainingTable, settings: RunSettings, toolbox: Toolbox | No
         max_trials=_shares(settings.search.max_trials, n_lanes),
         tail=tail,
     )
+
+
+def scored_rows(n_train_rows: int, settings: RunSettings) -> int:
+    """Return how many locked rows ``evaluate`` will score."""
+    share = settings.split.locked_share
+    return int(min(n_train_rows * share / (1 - share), settings.evaluate.max_rows))
 
 
 def deal(recipes: list[Recipe], n_lanes: int) -> tuple[tuple[Recipe, ...], ...]:

@@ -17,7 +17,7 @@ from regatta.search.budget import (
 
 TABLE = {
     "n_outputs": 2,
-    "locked_share": 0.2,
+    "scored_rows": 5_000,
     "budget_seconds": 60,
     "deploy": True,
     "pods": False,
@@ -58,7 +58,7 @@ def test_clock_ends_the_race_before_the_tail():
 
 def test_clock_leaves_time_to_predict_the_locked_rows():
     now = time.time()
-    clock = Clock(began=now, end=now + 60, tail=10, locked_rows=10_000)
+    clock = Clock(began=now, end=now + 60, tail=10, scored_rows=10_000)
     clock.learn(0.3, 1e-4)
     assert clock.deadline == pytest.approx(now + 48)
     clock.learn(0.5, 1e-6)
