@@ -13,6 +13,16 @@ from regatta.errors import ArtifactError
 
 __all__ = ["State"]
 
+_UNREADABLE = (
+    OSError,
+    ValueError,
+    TypeError,
+    EOFError,
+    KeyError,
+    AttributeError,
+    zipfile.BadZipFile,
+)
+
 
 class State:
     """Named JSON values and arrays, checked when they are read.
@@ -45,10 +55,12 @@ class State:
         """
         try:
             plain = json.loads((folder / f"{stem}.json").read_text(encoding="utf-8"))
-            with np.load(folder / f"{stem}.npz", allow_pickle=False) as stored:
+            # np.load leaves a file open that it was given by name and cannot read.
+            with (folder / f"{stem}.npz").open("rb") as file:
+                stored = np.load(file, allow_pickle=False)
                 arrays = {key: stored[key] for key in stored.files}
             return cls({**plain, **arrays})
-        except (OSError, ValueError, TypeError, EOFError, KeyError, zipfile.BadZipFile) as err:
+        except _UNREADABLE as err:
             raise _damaged(f"{folder.name!r} cannot be read ({type(err).__name__})") from err
 
     def array(
