@@ -19,6 +19,7 @@ class Ended:
     output: str
     error: str
     seconds: float
+    load: float
 
 
 Regatta = Callable[..., Ended]
@@ -38,7 +39,8 @@ def regatta() -> Regatta:
             check=False,
             env={**os.environ, "COLUMNS": "120"},
         )
-        return Ended(done.returncode, done.stdout, done.stderr, time.perf_counter() - began)
+        seconds = time.perf_counter() - began
+        return Ended(done.returncode, done.stdout, done.stderr, seconds, os.getloadavg()[0])
 
     return run
 

@@ -17,7 +17,8 @@ pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
 YAML = ROOT / "pipelines" / "train" / "pipeline.yaml"
 LEARNERS = ("linear", "extra_trees")
-OPTIONS = ["--budget", "25s", "--set", "search.max_trials=4", "--workers", "2", "--no-deploy"]
+# The number of trials ends these runs long before the budget does.
+OPTIONS = ["--budget", "3m", "--set", "search.max_trials=4", "--workers", "2", "--no-deploy"]
 OPTIONS += ["--set", f"search.learners={','.join(LEARNERS)}"]
 
 EXECUTE_YAML = """
