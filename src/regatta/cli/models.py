@@ -52,7 +52,8 @@ def list_models(registry: Root = "", as_json: AsJson = False) -> None:
 @app.command()
 def show(name: Name, registry: Root = "", as_json: AsJson = False) -> None:
     """Show the versions of a model."""
-    versions = _open(registry).versions(name)
+    found = _open(registry)
+    versions = found.versions(name)
     if as_json:
         _print_json([version.to_dict() for version in versions])
         return
@@ -63,11 +64,11 @@ def show(name: Name, registry: Root = "", as_json: AsJson = False) -> None:
             str(version.metadata.get("task", "")),
             _score(version),
             _when(version),
-            str(version.path),
         ]
         for version in reversed(versions)
     ]
-    _print_table(["version", "alias", "task", "score", "registered", "folder"], rows)
+    _print_table(["version", "alias", "task", "score", "registered"], rows)
+    typer.echo(f"\nin {versions[0].path.parent}")
 
 
 @app.command()

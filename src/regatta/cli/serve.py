@@ -1,9 +1,11 @@
 """``regatta serve`` and ``regatta stop``."""
 
+import json
 import os
+import shlex
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -36,13 +38,26 @@ def serve(
 
     found = find(model, registry_root(registry))
     artifact = open_artifact(found.bundle, "bundle", verify=False)
-    served = name or found.name or str(read_json(artifact.file("bundle.json"))["name"])
+    described = read_json(artifact.file("bundle.json"))
+    served = name or found.name or str(described["name"])
     command = [sys.executable, "-m", "regatta.serving", "--model_name", served]
     command += ["--model_dir", str(found.bundle), "--model_version", found.version]
     command += ["--host", host, "--http_port", str(port)]
+    if port:
+        typer.echo(
+            _how_to_call(described, served, "127.0.0.1" if host == "0.0.0.0" else host, port)
+        )
     sys.stdout.flush()
     # This process becomes the server: its signals and its end are the server's.
     os.execv(sys.executable, command)
+
+
+def _how_to_call(described: dict[str, Any], name: str, host: str, port: int) -> str:
+    """Return a command that asks for one prediction."""
+    row = {column["name"]: column["example"] for column in described["signature"]}
+    body = shlex.quote(json.dumps({"instances": [row]}, ensure_ascii=False))
+    address = f"http://{host}:{port}/v1/models/{name}:predict"
+    return f"When it is ready, ask it with\n\n  curl {address} -d {body}\n"
 
 
 def stop(

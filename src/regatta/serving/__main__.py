@@ -35,7 +35,9 @@ def main(arguments: list[str] | None = None) -> int:
         # KServe reads the command line of the process when it is imported.
         sys.argv = sys.argv[:1]
         from regatta.serving.app import serve
+        from regatta.serving.natives import preload
 
+        preload()
         serve(
             chosen.model_dir,
             chosen.model_name,

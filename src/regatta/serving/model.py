@@ -31,6 +31,7 @@ __all__ = ["BundleModel", "example_row"]
 T = TypeVar("T")
 
 JSON = "application/json"
+MANY_ROWS = 64
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ class BundleModel(Model):  # type: ignore[misc]
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="predict")
 
     def load(self) -> bool:
-        """Warm up: answer a request made of the signature's examples, in both protocols.
+        """Warm up: answer requests made of the signature's examples.
 
         Raises
         ------
@@ -80,8 +81,10 @@ class BundleModel(Model):  # type: ignore[misc]
         """
         row = example_row(self.bundle.signature)
         try:
-            for _ in range(2):  # the second time everything that is made on first use is there
-                table = codecs.decode_v1({"instances": [row]}, self.bundle)
+            # Learners take other ways for many rows than for one; what either makes on first use
+            # shall be there before the first request.
+            for n_rows in (1, MANY_ROWS, 1):
+                table = codecs.decode_v1({"instances": [row] * n_rows}, self.bundle)
                 predicted = self.bundle.predict_array(table.frame)
                 codecs.encode_v1(predicted, self.bundle)
         except RegattaError as err:

@@ -59,7 +59,7 @@ def test_empty_registry(tmp_path: Path) -> None:
 
 def test_show(registry: Registry) -> None:
     lines = invoke("show", "churn").splitlines()
-    assert [line.split()[:2] for line in lines[1:]] == [
+    assert [line.split()[:2] for line in lines[1:4]] == [
         ["3", "challenger"],
         ["2", "champion"],
         ["1", "previous"],
