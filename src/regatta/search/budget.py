@@ -7,11 +7,10 @@ table's size for a reference machine, and scaled by how fast this machine was se
 
 import math
 import time
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from statistics import median
 
-from regatta.artifacts.records import TrialRecord
+from regatta.artifacts.records import Recipe, TrialRecord
 from regatta.errors import BudgetError
 
 __all__ = [
@@ -51,6 +50,11 @@ OVERRUN_SECONDS = 2.0
 # Passes over the locked rows, each by all members.
 PASSES = 2.0
 MEMBERS = 6
+
+# A trial may be expected to take this many times what is left: its deadline ends it.
+HOPE = 2.0
+SAMPLE_STEP = 4
+SAMPLE_LEAST = 20_000
 
 
 @dataclass(frozen=True)
@@ -215,20 +219,62 @@ class Clock:
 
 
 class Costs:
-    """How long trials take, learnt from those that are over."""
+    """How long trials take, learnt from those that are over.
 
-    def __init__(self, records: Iterable[TrialRecord] = ()) -> None:
-        self._seconds: dict[tuple[str, int], list[float]] = {}
-        for record in records:
-            self.learn(record)
+    Parameters
+    ----------
+    n_rows : int
+        Training rows of a fold, which a recipe that draws no sample uses.
+    """
+
+    def __init__(self, n_rows: int) -> None:
+        self._n_rows = n_rows
+        self._seconds: dict[str, dict[int, list[float]]] = {}
 
     def learn(self, record: TrialRecord) -> None:
         """Take note of a trial; one that was stopped would have taken longer."""
         if record.status in ("ok", "timeout"):
-            key = (record.recipe.learner, record.recipe.rows)
-            self._seconds.setdefault(key, []).append(record.seconds)
+            known = self._seconds.setdefault(record.recipe.learner, {})
+            rows = record.recipe.rows or self._n_rows
+            known.setdefault(rows, []).append(record.seconds)
 
-    def expect(self, learner: str, rows: int) -> float:
-        """Return how long a trial should take, in seconds; 0 when nothing is known."""
-        known = self._seconds.get((learner, rows))
-        return median(known) if known else 0.0
+    def expect(self, recipe: Recipe) -> float:
+        """Return how long a trial should take, in seconds; 0 when nothing is known.
+
+        What is known of fewer or more rows is scaled in proportion: an upper bound for more rows,
+        for a boosted model may stop earlier.
+        """
+        known = self._seconds.get(recipe.learner)
+        if not known:
+            return 0.0
+        rows = recipe.rows or self._n_rows
+        near = min(known, key=lambda other: abs(other - rows))
+        return median(known[near]) * rows / near
+
+    def affordable(self, recipe: Recipe, left: float) -> Recipe | None:
+        """Return a recipe that there is time for: as it is, or with fewer rows.
+
+        Parameters
+        ----------
+        recipe : Recipe
+            What is proposed.
+        left : float
+            Time left, in seconds.
+
+        Returns
+        -------
+        Recipe or None
+            None when even the smallest sample would take too long. A fit that ends by its
+            deadline is worth something, so a recipe may be expected to take a few times what is
+            left. Samples are a power of `SAMPLE_STEP` below all rows: few sizes, because each is
+            encoded for itself.
+        """
+        if self.expect(recipe) <= HOPE * left:
+            return recipe
+        rows = (recipe.rows or self._n_rows) // SAMPLE_STEP
+        while rows >= SAMPLE_LEAST:
+            smaller = replace(recipe, rows=rows)
+            if self.expect(smaller) <= left:
+                return smaller
+            rows //= SAMPLE_STEP
+        return None

@@ -40,8 +40,6 @@ FIRST_SHARE, FIRST_MOST = 0.15, 20.0
 OTHER_SHARE = 0.3
 # Share after which a trial is killed that does not stop by itself.
 KILL_SHARE = 0.6
-# A trial that is expected to take longer than this many times what is left is not begun.
-HOPE = 2.0
 # Recipes looked at, near the end, to find one that is short enough.
 LOOKS = 12
 FEWEST_SECONDS = 0.5
@@ -151,7 +149,7 @@ class Lane:
         self.metric = plan.objective
         self.cache = EncodedFolds(table, scratch, folder / "encoders", plan.settings.seed, toolbox)
         self.proposer = self._proposer()
-        self.costs = Costs()
+        self.costs = Costs(plan.shape.n_rows)
         self.clock, self.speed = Clock(0.0, 0.0, 0.0), 1.0
         self.records: list[TrialRecord] = []
         self.running: list[Running] = []
@@ -235,8 +233,8 @@ class Lane:
             if left < (FEWEST_SECONDS if self.begun else 0.0):
                 return None
             recipe = self.proposer.ask()
-            if recipe is None or self.costs.expect(recipe.learner, recipe.rows) <= HOPE * left:
-                return recipe
+            if recipe is None or (able := self.costs.affordable(recipe, left)):
+                return recipe and able
         return None
 
     def _launch(self, recipe: Recipe) -> None:

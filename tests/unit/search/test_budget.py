@@ -73,15 +73,31 @@ def test_first_trial_may_use_a_part_of_the_overrun():
     assert late.left < 0
 
 
-def test_costs_are_learnt_by_learner_and_rows():
-    def record(learner: str, rows: int, seconds: float, status="ok") -> TrialRecord:
-        return TrialRecord("x", 0, 0, Recipe(learner, rows=rows), 0, status, seconds=seconds)
+def learnt(*trials: tuple[str, int, float], status="ok") -> Costs:
+    costs = Costs(n_rows=100_000)
+    for learner, rows, seconds in trials:
+        recipe = Recipe(learner, rows=rows)
+        costs.learn(TrialRecord("x", 0, 0, recipe, 0, status, seconds=seconds))
+    return costs
 
-    costs = Costs([record("a", 0, 4.0), record("a", 0, 6.0), record("a", 100, 1.0)])
-    costs.learn(record("a", 0, 100.0, "raised"))
-    assert costs.expect("a", 0) == 5
-    assert costs.expect("a", 100) == 1
-    assert costs.expect("b", 0) == 0
+
+def test_costs_are_learnt_by_learner_and_rows():
+    costs = learnt(("a", 0, 4.0), ("a", 0, 6.0), ("a", 1000, 1.0))
+    assert costs.expect(Recipe("a")) == 5
+    assert costs.expect(Recipe("a", rows=1000)) == 1
+    assert costs.expect(Recipe("a", rows=2000)) == 2
+    assert costs.expect(Recipe("b")) == 0
+    assert learnt(("a", 0, 4.0), status="raised").expect(Recipe("a")) == 0
+
+
+def test_recipe_that_takes_too_long_gets_fewer_rows():
+    costs = learnt(("a", 0, 40.0))
+    recipe = Recipe("a", {"x": 1})
+    assert costs.affordable(recipe, 50.0) == recipe
+    assert costs.affordable(recipe, 21.0) == recipe
+    assert costs.affordable(recipe, 11.0) == Recipe("a", {"x": 1}, rows=25_000)
+    assert costs.affordable(recipe, 9.0) is None
+    assert costs.affordable(Recipe("unknown"), 0.5) == Recipe("unknown")
 
 
 def test_machine_has_cores_and_memory(monkeypatch: pytest.MonkeyPatch, tmp_path):
