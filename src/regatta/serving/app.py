@@ -72,6 +72,9 @@ def serve(
     model.load()
     server = _Server(listener, max_body_bytes)
     host, port = listener.getsockname()[:2]
+    # The port shall be free for the next one as soon as this server ends, not a minute later. Set
+    # as late as this, because until a socket listens, others could bind such a port as well.
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     logger.info("serving %s %s on http://%s:%d", name, version, host, port)
     server.start([model])
 
