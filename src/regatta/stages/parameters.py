@@ -77,7 +77,11 @@ def decompose(settings: RunSettings) -> dict[str, str | float]:
     arguments: dict[str, str | float] = {}
     for name, dotted in PARAMETERS.items():
         group, _, key = dotted.rpartition(".")
-        arguments[name] = getattr(getattr(settings, group) if group else settings, key)
+        place = getattr(settings, group) if group else settings
+        # A default of 300 for a float is an int, which KFP takes for another type.
+        is_float = type(place).model_fields[key].annotation is float
+        value = getattr(place, key)
+        arguments[name] = float(value) if is_float else value
         # Not a parameter of the task that plans, which must know how much comes after the race.
         if name != "release_target":
             (rest.get(group, {}) if group else rest).pop(key, None)
