@@ -46,8 +46,8 @@ class Verdict:
 
 
 def first() -> Verdict:
-    """Return the verdict where nothing is in service."""
-    return Verdict("promote", "There was no champion to compare with.")
+    """Return the verdict where no champion was given."""
+    return Verdict("promote", "It was not compared with a model in service.")
 
 
 def incomparable(

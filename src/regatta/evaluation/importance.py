@@ -31,7 +31,7 @@ Array = npt.NDArray[np.float64]
 
 ROWS = 1_000
 REPEATS = 5
-BATCH = 8_000
+BATCH = 4_000
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ def permutation_importance(
 
     Notes
     -----
-    At most 1,000 rows and 5 repeats; about 8,000 rows in a prediction.
+    At most 1,000 rows and 5 repeats; about 4,000 rows in a prediction.
     """
     import pandas as pd
 

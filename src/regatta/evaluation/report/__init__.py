@@ -120,7 +120,7 @@ def _importance(found: Mapping[str, Any]) -> dict[str, Any]:
     useful = [column for column in found["columns"] if column["loss"] > 0]
     top = useful[0]["loss"] if useful else 1.0
     total = sum(column["loss"] for column in useful) or 1.0
-    digits = max(0, 3 - math.floor(math.log10(top))) if top < 1000 else 0
+    digits = max(0, 2 - math.floor(math.log10(top))) if top < 1000 else 0
     digits = min(digits, 5)
     return {
         "rows": [
