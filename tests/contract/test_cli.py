@@ -20,9 +20,10 @@ HEAVY = {
     "optuna",
     "pandas",
     "pyarrow",
+    "pydantic",
     "sklearn",
 }
-MOST_MODULES = 700
+MOST_MODULES = 400
 COMMANDS = ["run", "predict", "serve", "report", "compile", "doctor", "models"]
 OPTIONS = {
     "run": "--target --task --metric --budget --workers --cores --name --seed --out --set "

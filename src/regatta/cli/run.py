@@ -8,8 +8,6 @@ from typing import Annotated, Any
 
 import typer
 
-from regatta.settings import RunSettings, parse_overrides
-
 __all__ = ["register"]
 
 INTERRUPTED = 130
@@ -62,6 +60,7 @@ def run(
 ) -> None:
     """Train on a table: race learners, measure the best, register and serve it."""
     from regatta.runs.request import Request, name_of, parse_seconds
+    from regatta.settings import RunSettings, parse_overrides
 
     options = {
         "name": name,
