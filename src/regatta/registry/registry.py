@@ -118,34 +118,19 @@ class Registry:
         """
         artifact = open_artifact(bundle, "bundle")
         _check_name(name)
-        versions = self._model(name) / "versions"
-        try:
-            versions.mkdir(parents=True, exist_ok=True)
-            folder = Path(tempfile.mkdtemp(prefix=".new-", dir=versions))
-        except OSError as err:
-            raise UsageError(
-                f"registry {str(self.root)!r} cannot be written ({err.strerror})",
-                expected="a folder that belongs to you",
-                fix="choose another with --set deploy.registry=… or REGATTA_HOME",
-            ) from err
-        try:
-            folder.chmod(0o755)
+        with self._new_folder(name) as folder:
             shutil.copytree(artifact.path, folder / "bundle", copy_function=_link_or_copy)
             with self._locked(name):
                 number = max(self._numbers(name), default=0) + 1
                 created_at = datetime.now(UTC).isoformat(timespec="seconds")
                 values = {"created_at": created_at, "verdict": verdict, **metadata}
-                write_json(
-                    folder / "version.json", {"name": name, "version": number, "metadata": values}
-                )
-                os.rename(folder, versions / str(number))
+                content = {"name": name, "version": number, "metadata": values}
+                write_json(folder / "version.json", content)
+                os.rename(folder, folder.parent / str(number))
                 if verdict == "promote":
                     self._promote(name, number)
                 else:
                     self._write_aliases(name, {**self.aliases(name), "challenger": number})
-        except BaseException:
-            shutil.rmtree(folder, ignore_errors=True)
-            raise
         return self.version(name, number)
 
     def names(self) -> list[str]:
@@ -287,6 +272,26 @@ class Registry:
             if names
             else f"train one with `regatta run`: registry {str(self.root)!r} is empty",
         )
+
+    @contextlib.contextmanager
+    def _new_folder(self, name: str) -> Iterator[Path]:
+        """Make a folder beside the versions, to be renamed; removed if that does not happen."""
+        versions = self._model(name) / "versions"
+        try:
+            versions.mkdir(parents=True, exist_ok=True)
+            folder = Path(tempfile.mkdtemp(prefix=".new-", dir=versions))
+        except OSError as err:
+            raise UsageError(
+                f"registry {str(self.root)!r} cannot be written ({err.strerror})",
+                expected="a folder that belongs to you",
+                fix="choose another with --set deploy.registry=… or REGATTA_HOME",
+            ) from err
+        try:
+            folder.chmod(0o755)
+            yield folder
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
 
     def _promote(self, name: str, number: int) -> None:
         """Move the aliases; the lock is held."""

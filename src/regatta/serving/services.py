@@ -117,26 +117,18 @@ def start(
     log = folder / f"{name}-{version}-{port}.log"
     command = [sys.executable, "-m", "regatta.serving", "--model_dir", str(model_dir)]
     command += ["--model_name", name, "--model_version", version, "--listen_fd", str(LISTEN_FD)]
+    fresh = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND
+    files = [
+        # First the socket: opening the log could take its number.
+        (os.POSIX_SPAWN_DUP2, listener.fileno(), LISTEN_FD),
+        (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+        (os.POSIX_SPAWN_OPEN, 1, str(log), fresh, 0o644),
+        (os.POSIX_SPAWN_DUP2, 1, 2),
+    ]
     began = time.time()
     with listener:
         pid = os.posix_spawn(
-            sys.executable,
-            command,
-            _environment(),
-            setsid=True,
-            file_actions=[
-                # First the socket: opening the log could take its number.
-                (os.POSIX_SPAWN_DUP2, listener.fileno(), LISTEN_FD),
-                (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
-                (
-                    os.POSIX_SPAWN_OPEN,
-                    1,
-                    str(log),
-                    os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND,
-                    0o644,
-                ),
-                (os.POSIX_SPAWN_DUP2, 1, 2),
-            ],
+            sys.executable, command, _environment(), file_actions=files, setsid=True
         )
     url = f"http://{host}:{port}"
     return Service(name, version, url, port, pid, _started(pid, began), str(log), str(model_dir))
