@@ -32,6 +32,9 @@ Array = npt.NDArray[np.float64]
 ROWS = 1_000
 REPEATS = 5
 BATCH = 4_000
+LEAST = 150
+SHARE = 0.8
+"""Of the time, for the first round over all columns."""
 
 
 @dataclass(frozen=True)
@@ -101,8 +104,10 @@ def permutation_importance(
     seed : int
         Seed of sample and shuffles.
     seconds : float
-        Time after which no further prediction is begun. A first round over all columns comes
-        before any second one. The result is the same every time unless this limit strikes.
+        Time after which no further prediction is begun. Where it looks too short for a round over
+        all columns, fewer rows are drawn (150 at least), and the columns along which the
+        predictions differ most come first. The result is the same every time unless this limit
+        strikes.
     stratify : bool
         Whether the sample keeps the classes in proportion.
 
@@ -120,14 +125,22 @@ def permutation_importance(
     deadline = time.monotonic() + seconds
     rng = np.random.default_rng(np.random.SeedSequence([seed, 19]))
     rows = draw_rows(y_true, ROWS, rng, stratify=stratify)
+    began = time.monotonic()
+    answers = predict(frame.iloc[rows])
+    round_seconds = (time.monotonic() - began) * len(columns)
+    ordered = _most_telling_first(frame.iloc[rows], answers, columns)
+    affordable = SHARE * (deadline - time.monotonic()) / max(round_seconds, 1e-9) * len(rows)
+    if affordable < len(rows):
+        kept = draw_rows(y_true[rows], max(LEAST, int(affordable)), rng, stratify=stratify)
+        rows, answers = rows[kept], answers[kept]
     sample, y = frame.iloc[rows].reset_index(drop=True), y_true[rows]
-    before = metric.loss(metric.score(y, predict(sample)))
+    before = metric.loss(metric.score(y, answers))
     losses: dict[str, list[float]] = {name: [] for name in columns}
     # Several shuffled copies go through one prediction: what a call costs is paid once.
     size = max(1, BATCH // max(len(sample), 1))
     for _ in range(REPEATS):
-        for start in range(0, len(columns), size):
-            names = columns[start : start + size]
+        for start in range(0, len(ordered), size):
+            names = ordered[start : start + size]
             copies = [_shuffled(sample, name, rng) for name in names]
             if time.monotonic() >= deadline:
                 return _summary(losses, metric, len(sample))
@@ -135,6 +148,43 @@ def permutation_importance(
             for name, part in zip(names, np.split(predicted, len(names)), strict=True):
                 losses[name].append(metric.loss(metric.score(y, part)) - before)
     return _summary(losses, metric, len(sample))
+
+
+def _most_telling_first(
+    frame: "pd.DataFrame", predicted: Array, columns: Sequence[str]
+) -> list[str]:
+    """Sort columns by the share of the predictions' variance between their values.
+
+    It costs no prediction, so it decides who comes first where time may run out.
+    """
+    centred = predicted - predicted.mean(axis=0)
+    total = float((centred**2).sum()) or 1.0
+    told = {}
+    for name in columns:
+        place = _groups(frame[name])
+        count = np.bincount(place)
+        sums = np.stack([np.bincount(place, output) for output in centred.T])
+        told[name] = float(((sums**2) / np.maximum(count, 1)).sum()) / total
+    return sorted(columns, key=lambda name: -told[name])
+
+
+def _groups(values: "pd.Series[Any]") -> npt.NDArray[np.intp]:
+    """Return the group of each row: a tenth of the numbers, or one of 15 values; 0 is missing."""
+    import pandas as pd
+
+    if pd.api.types.is_datetime64_any_dtype(values):
+        values = values.astype("datetime64[us]").astype("int64").where(values.notna())
+    if pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values):
+        numbers = values.to_numpy(np.float64, na_value=np.nan)
+        known = np.isfinite(numbers)
+        if not known.any():
+            return np.zeros(len(numbers), np.intp)
+        edges = np.unique(np.quantile(numbers[known], np.linspace(0, 1, 11)[1:-1]))
+        place = np.searchsorted(edges, np.where(known, numbers, 0), side="right") + 1
+        return np.where(known, place, 0).astype(np.intp)
+    texts = values.astype("string")
+    codes = {label: code for code, label in enumerate(texts.value_counts().head(15).index, 1)}
+    return texts.map(codes).fillna(0).to_numpy(np.intp)
 
 
 def _shuffled(frame: "pd.DataFrame", name: str, rng: np.random.Generator) -> "pd.DataFrame":

@@ -103,6 +103,40 @@ def test_time_is_kept(monkeypatch):
     assert len(found.columns) + len(found.unmeasured) == 4
 
 
+def test_short_time_means_fewer_rows_and_the_telling_columns_first(monkeypatch):
+    monkeypatch.setattr(importance, "BATCH", 1)
+    frame, y = table(1000)
+    names = [f"noise {i}" for i in range(40)]
+    noise = np.random.default_rng(1).normal(size=(1000, 40))
+    wide = pd.concat([pd.DataFrame(noise, columns=names), frame.reset_index(drop=True)], axis=1)
+
+    def slow(part):
+        time.sleep(len(part) * 2e-4)
+        return predict(part)
+
+    found = permutation_importance(
+        slow, wide, y, METRICS["roc_auc"],
+        columns=list(wide.columns), seed=0, seconds=0.8, stratify=True,
+    )  # fmt: skip
+    assert found.n_rows < 1000
+    assert [name for name, *_ in found.columns[:2]] == ["strong", "weak"]
+
+
+def test_groups_of_each_type():
+    values = {
+        "numbers": pd.Series([np.nan, np.inf, 1.0, 2.0]),
+        "empty": pd.Series([np.nan] * 4),
+        "texts": pd.Series(["a", None, "b", "a"], dtype=object),
+        "flags": pd.Series([True, None, False, True], dtype=object),
+        "dates": pd.Series(pd.to_datetime(["2020-01-01", None, "2021-01-01", "2022-01-01"])),
+        "integers": pd.Series([1, None, 3, 4], dtype="Int64"),
+    }
+    for name, series in values.items():
+        groups = importance._groups(series)
+        missing = ~np.isfinite(series) if name == "numbers" else series.isna()
+        assert ((groups == 0) == missing.to_numpy()).all(), name
+
+
 @pytest.mark.parametrize("stratify", [True, False])
 def test_rare_class_stays_in_the_sample(stratify):
     frame, _ = table(3000)
