@@ -55,11 +55,11 @@ class TrialRecord:
         ``out_of_memory``, ``crashed`` (killed by a signal), ``raised``, ``bad_values`` (NaN or
         infinite predictions).
     reason : str
-        One sentence for people; empty when ``ok``.
+        One sentence for people; empty when ``ok``, unless time ran out before the last fold.
     score : float or None
         Score on all out-of-fold rows, in the metric's own units.
     fold_scores : tuple of (float or None)
-        The same for each fold; None where it is undefined there (a fold with one class).
+        The same for each fold that was fitted; None where it is undefined (one class only).
     seconds : float
         Wall-clock of the whole trial.
     predict_seconds_per_row : float

@@ -32,10 +32,10 @@ def leaderboard(race: Race, selection: Selection, metric: Metric) -> dict[str, A
         ``members``; ``counts`` by status; ``lanes``.
     """
 
-    def order(record: TrialRecord) -> tuple[bool, float, int, int]:
+    def order(record: TrialRecord) -> tuple[bool, int, float, int, int]:
         failed = record.status != "ok" or record.score is None
         loss = 0.0 if record.score is None else metric.loss(record.score)
-        return failed, loss, record.lane, record.number
+        return failed, -len(record.fold_scores), loss, record.lane, record.number
 
     weights = {trial.record.id: weight for trial, weight in selection.members}
     ranked = sorted((trial.record for trial in race.trials), key=order)

@@ -76,7 +76,10 @@ def select(
     Selection
         The single best trial alone, where no blend is better on all out-of-fold rows.
     """
-    ranked = sorted(trials, key=lambda trial: _rank(trial, metric))
+    # Trials that ran out of time before the last fold were scored on fewer rows: no comparison.
+    folds = max(len(trial.record.fold_scores) for trial in trials)
+    whole = [trial for trial in trials if len(trial.record.fold_scores) == folds]
+    ranked = sorted(whole, key=lambda trial: _rank(trial, metric))
     best = ranked[0]
     alone = Selection(((best, 1.0),), _score(best))
     if len(ranked) == 1 or max_members == 1:
@@ -146,7 +149,7 @@ def _score_of(metric: Metric, y: Array, predicted: npt.NDArray[np.floating]) -> 
 
     Importing that would take longer than the whole selection.
     """
-    predicted = np.asarray(predicted, dtype=np.float64)
+    exact = predicted.astype(np.float64, copy=False)
     if metric.key not in WEIGHTED:
-        return metric.score(y, predicted)
-    return float(WEIGHTED[metric.key](y, predicted)(np.ones((1, len(y))))[0])
+        return metric.score(y, exact)
+    return float(WEIGHTED[metric.key](y, exact)(np.ones((1, len(y))))[0])

@@ -18,8 +18,10 @@ __all__ = [
     "Clock",
     "Costs",
     "Tail",
+    "bounded_tail",
     "check_budget",
     "estimate_tail",
+    "head_seconds",
     "least_budget",
     "speed_factor",
 ]
@@ -28,6 +30,7 @@ __all__ = [
 # start is in each.
 IMPORT_SECONDS = 1.9
 HEAD_SECONDS = 4.5
+HEAD_SECONDS_PER_CELL = 1.5e-7
 ENSEMBLE_SECONDS = 1.8
 EVALUATE_SECONDS = 4.0
 RELEASE_SECONDS = 1.5
@@ -43,9 +46,12 @@ SECONDS_PER_COLUMN = 0.3
 # A task on a cluster costs about 12 s of pods; three of them come after the race.
 POD_TAIL_SECONDS = 36.0
 
-LEAST_RACE_SECONDS = 1.5
+LEAST_RACE_SECONDS = 2.5
+# Share of what is left at the start of a lane that the race gets, if the tail of the reference
+# machine fits into the rest. How slow a machine seems is a guess; a run without a model is none.
+RACE_SHARE = 0.4
 SPEED_BOUNDS = 0.8, 4.0
-# The budget may be overrun by 5 s or a tenth; the first trial may use a part of that.
+# The budget may be overrun by 5 s or a tenth; a tight one may count on a part of that.
 OVERRUN_SECONDS = 2.0
 # Passes over the locked rows, each by all members.
 PASSES = 2.0
@@ -130,6 +136,26 @@ def speed_factor(import_seconds: float) -> float:
     return min(max(import_seconds / IMPORT_SECONDS, low), high)
 
 
+def bounded_tail(tail: Tail, speed: float, left: float) -> float:
+    """Return how much time to keep for what comes after the race, in seconds.
+
+    Parameters
+    ----------
+    tail : Tail
+        What comes after the race.
+    speed : float
+        How much slower this machine seems than the reference machine.
+    left : float
+        What is left of the budget when the lane starts, in seconds.
+    """
+    return min(tail.seconds(speed), max(tail.seconds(), (1 - RACE_SHARE) * left))
+
+
+def head_seconds(n_rows: int, n_columns: int) -> float:
+    """Estimate what comes before the race on the reference machine, in seconds."""
+    return HEAD_SECONDS + n_rows * n_columns * HEAD_SECONDS_PER_CELL
+
+
 def least_budget(tail: float, head: float = HEAD_SECONDS) -> int:
     """Return the smallest budget that leaves time for a trial, in whole seconds.
 
@@ -200,8 +226,8 @@ class Clock:
         )
         predicting = self.scored_rows * heavy * PASSES * min(MEMBERS, len(self._costs) or 1)
         deadline = self.end - self.tail - predicting
-        least = self.began + LEAST_RACE_SECONDS
-        return least if deadline < least <= deadline + OVERRUN_SECONDS else deadline
+        # The plan has found that a trial fits: only a budget that is over already ends the race.
+        return max(deadline, self.began + LEAST_RACE_SECONDS) if self.began < self.end else self.end
 
     @property
     def race(self) -> float:

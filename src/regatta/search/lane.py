@@ -20,7 +20,7 @@ from regatta import events
 from regatta.artifacts import read_json, write_json
 from regatta.artifacts.records import Recipe, TrialRecord
 from regatta.search import machine
-from regatta.search.budget import LEAST_RACE_SECONDS, Clock, Costs, least_budget
+from regatta.search.budget import LEAST_RACE_SECONDS, Clock, Costs, bounded_tail, least_budget
 from regatta.search.cache import EncodedFolds
 from regatta.search.isolation import Child, Ending, Limits, wait
 from regatta.search.plan import Plan, scored_rows
@@ -40,6 +40,10 @@ FIRST_SHARE, FIRST_MOST = 0.15, 20.0
 OTHER_SHARE = 0.3
 # Share after which a trial is killed that does not stop by itself.
 KILL_SHARE = 0.6
+# Share of the race that encoding all folds may take, once for each encoding.
+ENCODE_SHARE = 0.5
+# As long as there is no model, a trial may finish so much after the race.
+GRACE_SECONDS = 3.0
 # Recipes looked at, near the end, to find one that is short enough.
 LOOKS = 12
 FEWEST_SECONDS = 0.5
@@ -158,12 +162,12 @@ class Lane:
     def start_clock(self, started_at: float, speed: float) -> None:
         """Fix when the race ends."""
         now, settings = time.time(), self.plan.settings
-        self.speed = speed
+        self.speed, head = speed, now - (started_at or now)
         self.clock = Clock(
             began=now,
-            head=now - (started_at or now),
+            head=head,
             end=(started_at or now) + settings.budget.seconds,
-            tail=self.plan.tail.seconds(speed),
+            tail=bounded_tail(self.plan.tail, speed, settings.budget.seconds - head),
             scored_rows=scored_rows(self.plan.n_train_rows, settings),
         )
 
@@ -188,8 +192,7 @@ class Lane:
 
     def summary(self) -> dict[str, Any]:
         """Return what ``lane.json`` holds."""
-        done = [record for record in self.records if record.score is not None]
-        best = min(done, key=self._loss, default=None)
+        best = self.best
         statuses = [record.status for record in self.records]
         return {
             "lane": self.number,
@@ -244,27 +247,38 @@ class Lane:
         now, race_seconds = time.time(), self.clock.race
         longest = self.plan.settings.search.trial_seconds
         most = longest or max(KILL_SHARE * race_seconds, LEAST_RACE_SECONDS)
-        killed_at = min(now + most, self.clock.deadline)
+        ends = min(now + most, self.clock.deadline)
         share = OTHER_SHARE * race_seconds if self.begun else self._first_seconds(race_seconds)
+        hopeful = self.best is None and not longest
+        name = f"{self.number:02d}-{self.begun:03d}-{recipe.learner}"
         job = Job(
-            id=f"{self.number:02d}-{self.begun:03d}-{recipe.learner}",
+            id=name,
             lane=self.number,
             number=self.begun,
             recipe=recipe,
             seed=self._seed(self.begun),
             threads=self.threads,
             fit_seconds=min(share, longest or share),
+            encode_seconds=ENCODE_SHARE * race_seconds / self.table.n_folds,
             # What a child needs to write its files after the last fold.
-            deadline=killed_at - min(0.05 * (killed_at - now) + 0.1, 2.0),
+            deadline=ends - min(0.05 * (ends - now) + 0.1, 2.0),
+            partial=hopeful,
             memory_bytes=self.memory_bytes,
             started_at=now,
-            folder=self.folder / f"{self.number:02d}-{self.begun:03d}-{recipe.learner}",
+            folder=self.folder / name,
         )
-        why = "the time of a trial" if killed_at < self.clock.deadline else "the race"
+        why = "the time of a trial" if ends < self.clock.deadline else "the race"
+        killed_at = ends + (GRACE_SECONDS if hopeful else 0.0)
         limits = Limits(killed_at, self.memory_bytes, why)
         work = (job, self.table, self.cache, self.toolbox, self.metric)
         self.running.append(Running(job, Child(lambda: run_trial(*work), limits)))
         self.begun += 1
+
+    @property
+    def best(self) -> TrialRecord | None:
+        """The best trial so far, of those with most folds."""
+        done = [record for record in self.records if record.score is not None]
+        return min(done, key=lambda r: (-len(r.fold_scores), self._loss(r)), default=None)
 
     @staticmethod
     def _first_seconds(race_seconds: float) -> float:
@@ -292,9 +306,7 @@ class Lane:
 
     def _announce(self, record: TrialRecord) -> None:
         """Say what came of a trial, in the log and to the command line."""
-        done = [other for other in self.records if other.score is not None]
-        best = min(done, key=self._loss, default=None)
-        score = None if best is None else best.score
+        score = self.best.score if self.best else None
         events.emit(
             "trial",
             id=record.id,

@@ -10,7 +10,7 @@ from regatta.artifacts.records import Recipe
 from regatta.errors import SettingsError, nearest
 from regatta.evaluation.metrics import Metric, get_metric
 from regatta.learners.base import Learner, Shape, Space
-from regatta.search.budget import Tail, check_budget, estimate_tail
+from regatta.search.budget import Tail, check_budget, estimate_tail, head_seconds
 from regatta.search.machine import in_pod
 from regatta.search.portfolio import portfolio
 from regatta.search.space import check_space, draw, grid
@@ -146,8 +146,10 @@ def make_plan(table: TrainingTable, settings: RunSettings, toolbox: Toolbox | No
         deploy=settings.deploy.target != "none",
         pods=in_pod(),
     )
-    check_budget(settings.budget.seconds, tail.seconds())
-    recipes, refine = _recipes(learners, shape, settings)
+    head = head_seconds(table.n_rows, shape.n_columns)
+    check_budget(settings.budget.seconds, tail.seconds(), head)
+    n_texts = sum(feature.kind == "text" for feature in table.features.columns)
+    recipes, refine = _recipes(learners, shape, settings, n_texts)
     n_lanes = settings.search.lanes
     if settings.search.max_trials:
         recipes = recipes[: settings.search.max_trials]
@@ -233,7 +235,7 @@ def _learners(wanted: tuple[str, ...], shape: Shape, tools: Toolbox) -> dict[str
 
 
 def _recipes(
-    learners: dict[str, Learner], shape: Shape, settings: RunSettings
+    learners: dict[str, Learner], shape: Shape, settings: RunSettings, n_texts: int
 ) -> tuple[list[Recipe], Refine]:
     """Return the recipes of a strategy, best first, and who goes on after them."""
     strategy, seed = settings.search.strategy, settings.seed
@@ -243,7 +245,7 @@ def _recipes(
         return _drawn(spaces, seed, ahead), "random"
     if strategy == "grid":
         return _grid(spaces, seed, settings.search.max_trials or GRID_MOST), "none"
-    ranked = portfolio(learners, shape, settings.budget.seconds)
+    ranked = portfolio(learners, shape, settings.budget.seconds, n_texts)
     if strategy == "bayes":
         firsts: dict[str, Recipe] = {}
         for recipe in ranked:

@@ -23,6 +23,10 @@ QUICK_ROWS = 2_000, 50_000
 # Above this a fold is sampled before it is fitted whole.
 LARGE_CELLS = 4_000_000
 
+# To encode a text takes about as long as so many numbers.
+CELLS_OF_TEXT = 40
+QUICK_TEXT_CELLS = 300_000
+
 # Changes of the defaults. A name that a learner does not have is left out, so that a family may
 # change its parameters without breaking the race.
 QUICK: dict[str, dict[str, Any]] = {
@@ -54,7 +58,9 @@ VARIATIONS: dict[str, tuple[dict[str, Any], ...]] = {
 }
 
 
-def portfolio(learners: Mapping[str, Learner], shape: Shape, budget_seconds: float) -> list[Recipe]:
+def portfolio(
+    learners: Mapping[str, Learner], shape: Shape, budget_seconds: float, n_texts: int = 0
+) -> list[Recipe]:
     """Return the portfolio for a table, first to be tried first.
 
     Parameters
@@ -65,6 +71,8 @@ def portfolio(learners: Mapping[str, Learner], shape: Shape, budget_seconds: flo
         Size of one fold's training rows.
     budget_seconds : float
         Budget of the run; a short one makes the first samples smaller.
+    n_texts : int, default 0
+        Columns of text among the features; they make the very first trial draw a sample.
 
     Returns
     -------
@@ -76,7 +84,8 @@ def portfolio(learners: Mapping[str, Learner], shape: Shape, budget_seconds: flo
     found: list[Recipe] = []
     if keys:
         first = keys[0]
-        found.append(Recipe(first, _varied(learners[first], shape, QUICK.get(first, {})), rows))
+        quick = _varied(learners[first], shape, QUICK.get(first, {}))
+        found.append(Recipe(first, quick, rows or _text_rows(shape, n_texts)))
     if rows:
         found += [Recipe(key, learners[key].defaults(shape), rows) for key in keys[1:]]
     # The first family's own defaults come third: it has had its quick try, and with two trials at
@@ -115,6 +124,14 @@ def sample_rows(shape: Shape, budget_seconds: float) -> int:
         return 0
     low, high = QUICK_ROWS
     return int(min(max(QUICK_CELLS * pace / columns, low), high))
+
+
+def _text_rows(shape: Shape, n_texts: int) -> int:
+    """Return how many rows a first trial draws of a table with texts; 0 for all."""
+    if not n_texts:
+        return 0
+    rows = max(QUICK_TEXT_CELLS // (shape.n_columns + CELLS_OF_TEXT * n_texts), QUICK_ROWS[0])
+    return rows if rows < shape.n_rows else 0
 
 
 def _place(key: str) -> int:

@@ -59,8 +59,13 @@ class Job:
         Native threads.
     fit_seconds : float
         Time to fit all folds, encoding not counted.
+    encode_seconds : float
+        Time to encode a fold, if no trial has done so before; texts are read less closely to be
+        ready by then.
     deadline : float
         When all must be written, in seconds since the epoch.
+    partial : bool
+        Whether fewer folds are better than none: while the lane has no model yet.
     memory_bytes : int
         Memory that the trial may use.
     started_at : float
@@ -76,7 +81,9 @@ class Job:
     seed: int
     threads: int
     fit_seconds: float
+    encode_seconds: float
     deadline: float
+    partial: bool
     memory_bytes: int
     started_at: float
     folder: Path
@@ -108,11 +115,25 @@ class Progress:
     ----------
     oof : ndarray of shape (n_rows, n_outputs), float32
         Predictions of the rows by models that have not seen them; NaN where there is none.
+    folds : int
+        Folds that are done.
+    params : dict
+        All parameters, the learner's defaults included.
+    encoders : list of str
+        Encoder of each fold.
+    encode_seconds, fit_seconds : float
+        What it took so far, the latter with predicting and saving.
+    predict_seconds_per_row : float
+        By the models of all folds together.
+    truncated : bool
+        Whether a deadline stopped a fit.
     """
 
     oof: npt.NDArray[np.float32]
+    folds: int = 0
     params: dict[str, Any] = field(default_factory=dict)
     encoders: list[str] = field(default_factory=list)
+    encode_seconds: float = 0.0
     fit_seconds: float = 0.0
     predict_seconds_per_row: float = 0.0
     truncated: bool = False
@@ -181,16 +202,33 @@ def _fit_all(
         raise TrialSkipped(f"{learner.key} does not learn a {table.task} task", fix="leave it out")
     progress = Progress(np.full((table.n_rows, table.n_outputs), np.nan, dtype=np.float32))
     for number in range(table.n_folds):
-        now = time.time()
-        share = (job.deadline - now) / (table.n_folds - number)
-        fold = cache.fold(learner.encoding, number, job.recipe.rows, now + share / 2)
-        _fit_fold(
-            job, learner, fold, progress, table.n_folds - number, folder / f"model/fold-{number}"
-        )
-        if number == 0:
-            _check_speed(job, progress, table.n_folds)
+        if number and not _time_for_another(job, progress, table.n_folds):
+            break
+        began = time.time()
+        deadline = min(began + job.encode_seconds, job.deadline)
+        fold = cache.fold(learner.encoding, number, job.recipe.rows, deadline)
+        progress.encode_seconds += time.time() - began
+        left = table.n_folds - number
+        _fit_fold(job, learner, fold, progress, left, folder / f"model/fold-{number}")
+        progress.folds += 1
     cache.forget_frame()
     return progress
+
+
+def _time_for_another(job: Job, progress: Progress, n_folds: int) -> bool:
+    """Return whether to go on with the next fold; raise when the trial is lost."""
+    left, open_ = job.deadline - time.time(), n_folds - progress.folds
+    encode, fit = progress.encode_seconds / progress.folds, progress.fit_seconds / progress.folds
+    # A fit that was stopped by its deadline takes the time that there is.
+    needed = encode + (0.3 if progress.truncated else 0.8) * fit
+    if left > (needed if job.partial else needed * open_):
+        return True
+    if job.partial:
+        return False
+    raise TooSlowError(
+        f"{progress.folds} of {n_folds} folds took {encode + fit:.1f} s each; {left:.1f} s are "
+        f"left for the other {open_}"
+    )
 
 
 def _fit_fold(
@@ -203,8 +241,10 @@ def _fit_fold(
     progress.params = {**learner.defaults(shape), **job.recipe.params}
     _check_memory(job, learner, shape, progress.params)
     began = time.time()
-    budget = min(job.fit_seconds - progress.fit_seconds, job.deadline - began) / left
-    deadline = began + FIT_SHARE * budget
+    # The folds that are left have to be encoded, too.
+    coming = progress.encode_seconds / (progress.folds + 1) * (left - 1)
+    spare = min(job.fit_seconds - progress.fit_seconds, job.deadline - began - coming)
+    deadline = began + FIT_SHARE * max(spare, 0.0) / left
     model = learner.fit(
         data, progress.params, seed=job.seed, threads=job.threads, deadline=deadline
     )
@@ -244,42 +284,33 @@ def _check_memory(job: Job, learner: Learner, shape: Shape, params: dict[str, An
         )
 
 
-def _check_speed(job: Job, progress: Progress, n_folds: int) -> None:
-    """Give up after the first fold when the others cannot be done in time."""
-    left = job.deadline - time.time()
-    # A fold that stopped by its deadline is as fast as it has to be.
-    if not progress.truncated and progress.fit_seconds * (n_folds - 1) * 0.8 > left:
-        raise TooSlowError(
-            f"one fold took {progress.fit_seconds:.1f} s; {left:.1f} s are left for the other "
-            f"{n_folds - 1}"
-        )
-
-
 def _finish(
     job: Job, table: TrainingTable, metric: Metric, progress: Progress, folder: Path
 ) -> TrialRecord:
     """Score the predictions of all folds and write them."""
-    rows = np.flatnonzero(table.folds < table.n_folds)
+    rows = np.flatnonzero(table.folds < progress.folds)
     predicted = progress.oof[rows].astype(np.float64)
     score = metric.score(table.y[rows], predicted)
     if not np.isfinite(score):
         raise BadValuesError(f"{metric.label} is undefined for these predictions")
     scores: list[float | None] = []
-    for number in range(table.n_folds):
+    for number in range(progress.folds):
         valid = table.valid(number)
         value = metric.score(table.y[valid], progress.oof[valid].astype(np.float64))
         scores.append(value if np.isfinite(value) else None)
     np.save(folder / "oof.npy", progress.oof)
     write_json(folder / "fits.json", {"encoders": progress.encoders})
     size = sum(file.stat().st_size for file in (folder / "model").rglob("*") if file.is_file())
+    missing = f"only {progress.folds} of {table.n_folds} folds: time ran out"
     return job.record(
         "ok",
+        missing if progress.folds < table.n_folds else "",
         recipe=replace(job.recipe, params=progress.params),
         score=score,
         fold_scores=tuple(scores),
         predict_seconds_per_row=progress.predict_seconds_per_row,
         model_bytes=size,
-        truncated=progress.truncated,
+        truncated=progress.truncated or progress.folds < table.n_folds,
     )
 
 

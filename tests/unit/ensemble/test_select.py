@@ -1,5 +1,6 @@
 """Selection and leaderboard, on trials that were really raced."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -61,6 +62,20 @@ def test_blend_beats_the_best_single(raced):
     alone = select(found.usable, table.y, metric, **{**OPTIONS, "max_members": 1})
     assert alone.score == best
     assert [weight for _, weight in alone.members] == [1.0]
+
+
+def test_trial_without_all_folds_counts_only_if_there_is_no_other(raced):
+    table, lanes = raced
+    metric = get_metric("rmse", "regression")
+    whole = read_lanes(lanes).usable
+    short = replace(whole[0].record, score=0.0, fold_scores=(0.0,))
+    partial = replace(whole[0], record=short)
+    chosen = select([partial, *whole[1:]], table.y, metric, **OPTIONS)
+    assert partial not in [trial for trial, _ in chosen.members]
+    assert select([partial], table.y, metric, **OPTIONS).members == ((partial, 1.0),)
+    race_ = Race((partial, *whole[1:]), ())
+    board = leaderboard(race_, chosen, metric)
+    assert [trial["score"] for trial in board["trials"]][-1] == 0.0
 
 
 def test_member_names_its_models_and_encoders(raced):

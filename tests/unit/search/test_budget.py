@@ -9,6 +9,8 @@ from regatta.search.budget import (
     LEAST_RACE_SECONDS,
     Clock,
     Costs,
+    Tail,
+    bounded_tail,
     check_budget,
     estimate_tail,
     least_budget,
@@ -65,12 +67,20 @@ def test_clock_leaves_time_to_predict_the_locked_rows():
     assert clock.deadline == pytest.approx(now + 47.98)
 
 
-def test_first_trial_may_use_a_part_of_the_overrun():
+def test_race_is_never_shorter_than_a_trial_unless_the_budget_is_over():
     now = time.time()
-    clock = Clock(began=now, end=now + 10.5, tail=10)
-    assert clock.deadline == pytest.approx(now + LEAST_RACE_SECONDS)
-    late = Clock(began=now, end=now + 3, tail=10)
-    assert late.left < 0
+    tight = Clock(began=now, end=now + 8, tail=10)
+    assert tight.deadline == pytest.approx(now + LEAST_RACE_SECONDS)
+    over = Clock(began=now, end=now - 1, tail=10)
+    assert over.left < 0
+
+
+def test_slow_machine_still_races():
+    tail = Tail(work=10.0, wait=2.0)
+    assert bounded_tail(tail, 1.0, 100.0) == 12
+    assert bounded_tail(tail, 2.0, 100.0) == 22
+    assert bounded_tail(tail, 4.0, 50.0) == pytest.approx(30)
+    assert bounded_tail(tail, 4.0, 15.0) == 12
 
 
 def learnt(*trials: tuple[str, int, float], status="ok") -> Costs:
