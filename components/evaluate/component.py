@@ -17,6 +17,7 @@ def evaluate(
     report: dsl.Output[dsl.HTML],
     metrics: dsl.Output[dsl.Metrics],
     curves: dsl.Output[dsl.ClassificationMetrics],
+    release_registry: str = "",
 ) -> None:
     """Measure the bundle on the locked rows and write the report.
 
@@ -34,6 +35,8 @@ def evaluate(
         All trials.
     plan
         Metric and settings.
+    release_registry : str
+        Folder of the registry whose champion the bundle is compared with; empty for the default.
 
     Returns
     -------
@@ -46,11 +49,10 @@ def evaluate(
     curves
         ROC curve and confusion matrix of a classification.
     """
-    from regatta.stages import evaluate as stage
-    from regatta.stages import task
+    from regatta.stages import evaluate, task
 
     with task("evaluate"):
-        drawn = stage.run(
+        drawn = evaluate.run(
             dataset.path,
             schema.path,
             splits.path,
@@ -61,6 +63,7 @@ def evaluate(
             report.path,
             metrics.path,
             curves.path,
+            registry=release_registry,
         )
         metrics.metadata.update(drawn["metrics"])
         if drawn["roc"]:

@@ -106,7 +106,10 @@ def train(
         bundle=combined.outputs["bundle"],
         leaderboard=combined.outputs["leaderboard"],
         plan=prepared.outputs["plan"],
+        release_registry=release_registry,
     )
+    # Which champion there is may have changed since.
+    measured.set_caching_options(False)
     measured.set_display_name("evaluate")
 
     released = release(

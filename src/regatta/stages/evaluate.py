@@ -23,6 +23,7 @@ from regatta.evaluation.pictures import draw
 from regatta.evaluation.sampling import draw_rows
 from regatta.evaluation.scoring import decided, score_all
 from regatta.settings import RunSettings
+from regatta.stages.register import champion_of
 from regatta.stages.task import stage
 
 if TYPE_CHECKING:
@@ -70,6 +71,7 @@ def run(
     metrics: str,
     curves: str,
     champion: str = "",
+    registry: str | None = None,
 ) -> dict[str, Any]:
     """Measure a bundle on the locked rows.
 
@@ -83,6 +85,9 @@ def run(
         Files to write: the report as HTML, the scores and the curves as JSON.
     champion : str, default ""
         Folder of the bundle in service, scored on the same rows if it can be.
+    registry : str, optional
+        Folder of the registry to find the champion in, if it is not named; empty for the default
+        registry, None to compare with none.
 
     Returns
     -------
@@ -104,6 +109,8 @@ def run(
         settings = RunSettings.from_values(planned["settings"])
         about = Schema.from_dict(read_json(open_artifact(schema, "schema").file("schema.json")))
         model = bundles.load(bundle)
+        if not champion and registry is not None:
+            champion = champion_of(settings.name, registry)
         metric = get_metric(planned["metric"], about.task)
         locked = _open_locked(dataset, about, splits, model, settings)
         values = _evaluate(model, about, metric, locked, settings)
@@ -248,7 +255,11 @@ def _verdict(
 
     if not champion:
         return champions.first()
-    old = bundles.load(champion)
+    try:
+        old = bundles.load(champion)
+    except ArtifactError as err:
+        reason = f"The champion cannot be compared, because it cannot be loaded: {err.found}."
+        return champions.Verdict("promote", reason)
     verdict = champions.incomparable(
         old,
         task=schema.task,

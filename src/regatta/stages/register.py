@@ -7,7 +7,7 @@ from regatta.registry import Registry, Verdict, registry_root
 from regatta.settings import RunSettings
 from regatta.stages.task import stage
 
-__all__ = ["run"]
+__all__ = ["champion_of", "run"]
 
 
 def run(bundle: str, evaluation: str, settings: str, version: str) -> dict[str, Any]:
@@ -75,3 +75,23 @@ def run(bundle: str, evaluation: str, settings: str, version: str) -> dict[str, 
             )
         numbers.update(name=added.name, version=added.number, verdict=verdict)
     return numbers
+
+
+def champion_of(name: str, registry: str) -> str:
+    """Return the folder of the bundle that a new model has to beat.
+
+    Parameters
+    ----------
+    name : str
+        Name of the model.
+    registry : str
+        Folder of the registry; empty for the default.
+
+    Returns
+    -------
+    str
+        Path of the champion's bundle; empty where there is no champion yet.
+    """
+    known = Registry(registry_root(registry))
+    number = known.aliases(name).get("champion") if name in known.names() else None
+    return str(known.version(name, number).bundle) if number else ""

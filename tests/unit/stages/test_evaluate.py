@@ -230,6 +230,15 @@ def test_champion_of_another_table_is_scored_on_the_same_rows(tmp_path):
     assert "Against the model in service" in (tmp_path / "out" / "report.html").read_text()
 
 
+def test_champion_that_cannot_be_loaded_does_not_stop_the_run(tmp_path):
+    inputs = make(tmp_path, "binary")
+    (tmp_path / "broken").mkdir()
+    inputs.run(champion=str(tmp_path / "broken"))
+    comparison = inputs.read()["comparison"]
+    assert comparison["decision"] == "promote"
+    assert "cannot be loaded" in comparison["reason"]
+
+
 def test_champion_is_kept_against_itself(tmp_path):
     inputs = make(tmp_path, "binary")
     own = read_json(tmp_path / "bundle" / "bundle.json")["fingerprint"]

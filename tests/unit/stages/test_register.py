@@ -67,3 +67,14 @@ def test_damaged_inputs_register_nothing(tmp_path: Path, regatta_home: Path) -> 
         register.run(bundle, evaluation, "{}", str(tmp_path / "version"))
     assert not (tmp_path / "version").exists()
     assert Registry(regatta_home / "registry").names() == []
+
+
+def test_the_champion_is_found_by_name(tmp_path: Path) -> None:
+    root = str(tmp_path / "mine")
+    assert register.champion_of("churn", root) == ""
+    bundle, evaluation = write_inputs(tmp_path)
+    chosen = {"name": "churn", "deploy": {"registry": root}}
+    settings = RunSettings.from_values(chosen).to_json()
+    register.run(bundle, evaluation, settings, str(tmp_path / "version"))
+    assert register.champion_of("churn", root) == str(Registry(root).version("churn", 1).bundle)
+    assert register.champion_of("other", root) == ""
