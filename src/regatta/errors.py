@@ -150,7 +150,7 @@ class SearchError(RegattaError):
     code = "search"
 
 
-class TrialSkipped(RegattaError):
+class TrialSkipped(RegattaError):  # noqa: N818 - it is a row of the leaderboard, no error
     """A trial was not tried: too large, too slow or not applicable. Recorded, never fatal."""
 
     code = "skipped"
