@@ -57,8 +57,9 @@ OVERRUN_SECONDS = 2.0
 PASSES = 2.0
 MEMBERS = 6
 
-# A trial may be expected to take this many times what is left: its deadline ends it.
-HOPE = 2.0
+# A trial may be expected to take so many times its share of the time, or, where no smaller one is
+# possible, of what is left: its deadline ends it.
+HOPE, HOPE_AT_MOST = 1.5, 2.0
 SAMPLE_STEP = 4
 SAMPLE_LEAST = 20_000
 
@@ -277,30 +278,34 @@ class Costs:
         near = min(known, key=lambda other: abs(other - rows))
         return median(known[near]) * rows / near
 
-    def affordable(self, recipe: Recipe, left: float) -> Recipe | None:
+    def affordable(self, recipe: Recipe, share: float, left: float) -> Recipe | None:
         """Return a recipe that there is time for: as it is, or with fewer rows.
+
+        A model that has learnt a sample to the end is better than one of all rows that was
+        stopped in the middle; but that one is better than none.
 
         Parameters
         ----------
         recipe : Recipe
             What is proposed.
+        share : float
+            Time that one trial should take, in seconds.
         left : float
             Time left, in seconds.
 
         Returns
         -------
         Recipe or None
-            None when even the smallest sample would take too long. A fit that ends by its
-            deadline is worth something, so a recipe may be expected to take a few times what is
-            left. Samples are a power of `SAMPLE_STEP` below all rows: few sizes, because each is
-            encoded for itself.
+            None when even a part of the fit would take too long. Samples are a power of
+            `SAMPLE_STEP` below all rows: few sizes, because each is encoded for itself.
         """
-        if self.expect(recipe) <= HOPE * left:
+        share = min(share, left)
+        if self.expect(recipe) <= HOPE * share:
             return recipe
         rows = (recipe.rows or self._n_rows) // SAMPLE_STEP
         while rows >= SAMPLE_LEAST:
             smaller = replace(recipe, rows=rows)
-            if self.expect(smaller) <= left:
+            if self.expect(smaller) <= share:
                 return smaller
             rows //= SAMPLE_STEP
-        return None
+        return recipe if self.expect(recipe) <= HOPE_AT_MOST * left else None

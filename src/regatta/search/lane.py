@@ -236,7 +236,8 @@ class Lane:
             if left < (FEWEST_SECONDS if self.begun else 0.0):
                 return None
             recipe = self.proposer.ask()
-            if recipe is None or (able := self.costs.affordable(recipe, left)):
+            share = OTHER_SHARE * self.clock.race
+            if recipe is None or (able := self.costs.affordable(recipe, share, left)):
                 return recipe and able
         return None
 

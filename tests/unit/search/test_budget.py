@@ -102,12 +102,15 @@ def test_costs_are_learnt_by_learner_and_rows():
 
 def test_recipe_that_takes_too_long_gets_fewer_rows():
     costs = learnt(("a", 0, 40.0))
-    recipe = Recipe("a", {"x": 1})
-    assert costs.affordable(recipe, 50.0) == recipe
-    assert costs.affordable(recipe, 21.0) == recipe
-    assert costs.affordable(recipe, 11.0) == Recipe("a", {"x": 1}, rows=25_000)
-    assert costs.affordable(recipe, 9.0) is None
-    assert costs.affordable(Recipe("unknown"), 0.5) == Recipe("unknown")
+    recipe, sampled = Recipe("a", {"x": 1}), Recipe("a", {"x": 1}, rows=25_000)
+    assert costs.affordable(recipe, 50.0, 90.0) == recipe
+    assert costs.affordable(recipe, 30.0, 90.0) == recipe
+    assert costs.affordable(recipe, 20.0, 90.0) == sampled
+    assert costs.affordable(recipe, 50.0, 11.0) == sampled
+    assert costs.affordable(recipe, 5.0, 30.0) == recipe, "stopped in the middle, for want of less"
+    assert costs.affordable(recipe, 5.0, 9.0) is None
+    unknown = Recipe("unknown")
+    assert costs.affordable(unknown, 0.5, 0.5) == unknown
 
 
 def test_machine_has_cores_and_memory(monkeypatch: pytest.MonkeyPatch, tmp_path):
