@@ -209,8 +209,12 @@ class RunSettings(_Group):
         except ValidationError as err:
             first = err.errors(include_url=False)[0]
             key = ".".join(str(part) for part in first["loc"])
+            hint = ""
+            if first["type"] == "literal_error":
+                # The message names the choices between quotes.
+                hint = nearest(str(first["input"]), first["msg"].split("'")[1::2])
             raise SettingsError(
-                f"setting {key!r} is {first['input']!r}",
+                f"setting {key!r} is {first['input']!r}{hint}",
                 expected=_expectation(first["msg"]),
                 fix=f"set another value with --set {key}=…",
             ) from err

@@ -125,3 +125,8 @@ def test_sample_fits_the_budget(shape: Shape):
     short, long = sample_rows(shape, 20), sample_rows(shape, 600)
     assert short <= long or long == 0
     assert short < shape.n_rows
+
+
+def test_unknown_strategy_is_refused_with_the_nearest():
+    with pytest.raises(SettingsError, match="did you mean 'portfolio'"):
+        settings(strategy="portfolo")

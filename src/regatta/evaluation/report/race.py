@@ -66,7 +66,7 @@ def _digits(scores: list[float]) -> int | None:
 
 
 def _row(place: int, trial: Mapping[str, Any], digits: int | None) -> dict[str, Any]:
-    folds = trial.get("fold_scores") or ()
+    folds = [score for score in trial.get("fold_scores") or () if score is not None]
     return {
         "place": place,
         "learner": learner(trial["recipe"]["learner"]),
