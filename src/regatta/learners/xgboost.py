@@ -27,7 +27,7 @@ from regatta.learners.xgboost_trees import check_trees
 
 __all__ = ["XGBoostLearner", "XGBoostModel"]
 
-FILE = "model.ubj"
+FILE = "booster.json"
 MOST_CATEGORIES = 200
 MANY_ROWS = 2000
 _OBJECTIVES = {
@@ -44,7 +44,7 @@ class XGBoostModel(Model):
     Parameters
     ----------
     raw : bytes
-        XGBoost's own format (UBJSON).
+        XGBoost's own format (JSON).
     n_outputs : int
         Columns of a prediction.
     scale : ndarray of shape (2,), float64
@@ -75,7 +75,7 @@ class XGBoostModel(Model):
         return as_probabilities(found, self.n_outputs)
 
     def save(self, folder: Path) -> None:
-        """Write ``model.ubj`` (XGBoost's own), ``model.json`` and ``model.npz``."""
+        """Write ``booster.json`` (XGBoost's own), ``model.json`` and ``model.npz``."""
         (folder / FILE).write_bytes(self.raw)
         State({"n_outputs": self.n_outputs, "scale": self.scale}).save(folder, "model")
 
@@ -182,7 +182,7 @@ class XGBoostLearner(Learner):
             verbose_eval=False,
             callbacks=[Watch()],
         )
-        raw = bytes(booster[: stopping.best_round + 1].save_raw("ubj"))
+        raw = bytes(booster[: stopping.best_round + 1].save_raw("json"))
         model = XGBoostModel(raw, data.n_outputs, scale, threads)
         model.truncated = stopping.truncated
         return model

@@ -1,18 +1,12 @@
-"""Check an XGBoost model before XGBoost reads it: its loader trusts the numbers in the file.
+"""Check an XGBoost model before XGBoost reads it: its loader trusts the numbers in the file."""
 
-UBJSON is JSON with typed values: a marker, a length where there is one, then big-endian bytes.
-"""
-
-import struct
+import json
 from typing import Any
 
 import numpy as np
 
-__all__ = ["check_trees", "read_ubjson"]
+__all__ = ["check_trees"]
 
-_NUMBERS = {"i": ">b", "U": ">B", "I": ">h", "l": ">i", "L": ">q", "d": ">f", "D": ">d"}
-_CONSTANTS = {"Z": None, "T": True, "F": False}
-_MOST_DEPTH = 32
 _BY_NODE = (
     "left_children",
     "right_children",
@@ -33,7 +27,7 @@ def check_trees(raw: bytes, n_outputs: int) -> None:
     Parameters
     ----------
     raw : bytes
-        XGBoost's UBJSON format.
+        XGBoost's JSON format.
     n_outputs : int
         Columns of a prediction.
 
@@ -42,7 +36,7 @@ def check_trees(raw: bytes, n_outputs: int) -> None:
     ValueError, KeyError, TypeError
         Something is missing, or a number is out of range.
     """
-    learner = read_ubjson(raw)["learner"]
+    learner = json.loads(raw)["learner"]
     params = learner["learner_model_param"]
     n_columns = int(params["num_feature"])
     if max(int(params["num_class"]), 1) != (n_outputs if n_outputs > 2 else 1):
@@ -90,117 +84,3 @@ def _check_tree(tree: dict[str, Any], number: int, n_columns: int) -> None:
         or ((values < 0) | (values > 2**24)).any()
     ):
         raise ValueError(f"categories of tree {number}")
-
-
-def read_ubjson(raw: bytes) -> Any:
-    r"""Read a UBJSON value.
-
-    Parameters
-    ----------
-    raw : bytes
-        One value and nothing after it.
-
-    Returns
-    -------
-    value
-        As `json.loads` would return it; typed arrays as ndarrays.
-
-    Raises
-    ------
-    ValueError
-        The bytes are no UBJSON.
-
-    Examples
-    --------
-    >>> read_ubjson(b"{U\x01a[$U#U\x02\x05\x07}")
-    {'a': array([5, 7], dtype=uint8)}
-    """
-    reader = _Reader(raw)
-    try:
-        value = reader.value(reader.marker(), 0)
-    except (struct.error, UnicodeDecodeError, RecursionError) as err:
-        raise ValueError(f"no UBJSON ({err})") from err
-    if reader.place != len(raw):
-        raise ValueError("bytes after the end")
-    return value
-
-
-class _Reader:
-    """A place in the bytes."""
-
-    def __init__(self, raw: bytes) -> None:
-        self.raw, self.place = raw, 0
-
-    def take(self, length: int) -> bytes:
-        """Return the next bytes."""
-        end = self.place + length
-        if length < 0 or end > len(self.raw):
-            raise ValueError("the end is missing")
-        found = self.raw[self.place : end]
-        self.place = end
-        return found
-
-    def marker(self) -> str:
-        """Return the next marker."""
-        return self.take(1).decode("ascii")
-
-    def number(self, marker: str) -> Any:
-        """Return a number of a type."""
-        if marker not in _NUMBERS:
-            raise ValueError(f"marker {marker!r} in place of a number")
-        layout = _NUMBERS[marker]
-        return struct.unpack(layout, self.take(struct.calcsize(layout)))[0]
-
-    def length(self) -> int:
-        """Return a length."""
-        found = self.number(self.marker())
-        if not isinstance(found, int):
-            raise ValueError("a length that is not whole")
-        return found
-
-    def text(self) -> str:
-        """Return a text."""
-        return self.take(self.length()).decode("utf-8")
-
-    def value(self, marker: str, depth: int) -> Any:
-        """Return the value that a marker announces."""
-        if depth > _MOST_DEPTH:
-            raise ValueError("nested too deeply")
-        if marker in _CONSTANTS:
-            return _CONSTANTS[marker]
-        if marker == "S":
-            return self.text()
-        if marker == "[":
-            return self.array(depth)
-        if marker == "{":
-            return self.mapping(depth)
-        return self.number(marker)
-
-    def array(self, depth: int) -> Any:
-        """Return an array, typed or not, counted or not."""
-        marker = self.marker()
-        if marker == "$":
-            kind = self.marker()
-            if self.marker() != "#" or kind not in _NUMBERS:
-                raise ValueError("a typed array without length")
-            layout = np.dtype(_NUMBERS[kind])
-            return np.frombuffer(self.take(self.length() * layout.itemsize), dtype=layout)
-        if marker == "#":
-            count = self.length()
-            if not 0 <= count <= len(self.raw):
-                raise ValueError("an array longer than the file")
-            return [self.value(self.marker(), depth + 1) for _ in range(count)]
-        found = []
-        while marker != "]":
-            found.append(self.value(marker, depth + 1))
-            marker = self.marker()
-        return found
-
-    def mapping(self, depth: int) -> dict[str, Any]:
-        """Return an object."""
-        found = {}
-        while self.raw[self.place : self.place + 1] != b"}":
-            key = self.text()
-            found[key] = self.value(self.marker(), depth + 1)
-        self.place += 1
-        return found
