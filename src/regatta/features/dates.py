@@ -9,11 +9,22 @@ import pandas as pd
 
 __all__ = ["PERIODS", "date_parts", "datetimes", "parts_that_vary", "seconds"]
 
-PERIODS = {"month": 12, "day": 31, "weekday": 7, "hour": 24, "minute": 60}
+PERIODS = {"month": 12, "day": 31, "weekday": 7, "hour": 24, "weekhour": 168, "minute": 60}
 """Parts that come round again, and after how many steps."""
 
 DAY = 86_400.0
-_ORDER = ("year", "month", "day", "yearday", "weekday", "weekend", "hour", "minute", "days")
+_ORDER = (
+    "year",
+    "month",
+    "day",
+    "yearday",
+    "weekday",
+    "weekend",
+    "hour",
+    "weekhour",
+    "minute",
+    "days",
+)
 
 Array = npt.NDArray[np.float32]
 Datetimes = npt.NDArray[np.datetime64]
@@ -57,7 +68,7 @@ def parts_that_vary(minimum: float | None, maximum: float | None) -> tuple[str, 
     Examples
     --------
     >>> parts_that_vary(0.0, 3600.0)
-    ('hour', 'minute', 'days')
+    ('hour', 'weekhour', 'minute', 'days')
     >>> parts_that_vary(None, None)[:3]
     ('year', 'month', 'day')
     """
@@ -90,8 +101,8 @@ def date_parts(moments: Datetimes, parts: Iterable[str], origin: float) -> dict[
     Returns
     -------
     dict of str to ndarray of shape (n_rows,), float32
-        ``weekday`` is 0 on a Monday, ``month``, ``day`` and ``yearday`` begin at 1; NaN where
-        missing.
+        ``weekday`` is 0 on a Monday, ``weekhour`` counts the hours from its midnight; ``month``,
+        ``day`` and ``yearday`` begin at 1; NaN where missing.
 
     Examples
     --------
@@ -124,6 +135,8 @@ def date_parts(moments: Datetimes, parts: Iterable[str], origin: float) -> dict[
                 value = (day_number + 3) % 7 >= 5
             case "hour":
                 value = in_day // 3600
+            case "weekhour":
+                value = (day_number + 3) % 7 * 24 + in_day // 3600
             case "minute":
                 value = in_day // 60 % 60
             case "days":

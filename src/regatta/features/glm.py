@@ -69,7 +69,7 @@ def fit_linear(
     l1_ratio: float = 0.0,
     start: Linear | None = None,
     max_iter: int = 100,
-    tol: float = 1e-4,
+    tol: float = 1e-5,
     deadline: float = float("inf"),
 ) -> Linear:
     """Fit a linear model.
@@ -92,8 +92,8 @@ def fit_linear(
         Coefficients to start from; None: zero, and the intercept of the mean.
     max_iter : int, default 100
         Most steps.
-    tol : float, default 1e-4
-        Largest gradient at which it stops.
+    tol : float, default 1e-5
+        Relative fall of the loss in one step at which it stops.
     deadline : float, default inf
         Time since the epoch, in seconds, at which it stops with what there is.
 
@@ -122,7 +122,7 @@ def fit_linear(
         method="L-BFGS-B",
         bounds=problem.bounds(),
         callback=stop,
-        options={"maxiter": max_iter, "gtol": tol, "ftol": 1e-8, "maxcor": 6},
+        options={"maxiter": max_iter, "gtol": 1e-5, "ftol": tol, "maxcor": 6},
     )
     return problem.unpack(result.x)
 

@@ -32,6 +32,7 @@ LARGEST = 1e30
 EXACT = 2.0**24
 """Above this, float32 does not hold every whole number."""
 MAX_DATE_PAIRS = 6
+MANY_ROWS = 100
 
 
 @dataclass(frozen=True)
@@ -266,6 +267,11 @@ def _categories(
     if isinstance(values.dtype, pd.CategoricalDtype):
         labels = np.array([*map(_category, values.cat.categories), None], dtype=object)
         found[:] = labels[values.cat.codes.to_numpy()]
+    elif len(values) > MANY_ROWS:
+        # Few different values: each is turned into text once.
+        codes, several = pd.factorize(values, use_na_sentinel=True)
+        texts = [*map(_category, several.tolist()), None]
+        found[:] = np.array(texts, dtype=object)[codes]
     else:
         found[:] = [_category(value) for value in values.tolist()]
     return {group[0].name: found}

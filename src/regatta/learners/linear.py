@@ -26,7 +26,7 @@ from regatta.learners.threads import limit_blas
 
 __all__ = ["LinearLearner", "LinearModel"]
 
-STEPS_DOWN = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
+STEPS_DOWN = (1e-4, 1e-3, 1e-2, 3e-2, 0.1, 0.3, 1.0)
 WORTH = 1e-4
 DENSE_SHARE = 0.25
 DENSE_BYTES = 500_000_000
@@ -112,7 +112,7 @@ class LinearLearner(Learner):
 
     def defaults(self, shape: Shape) -> dict[str, Any]:
         """Return the parameters of a good first try."""
-        return {"C": 10.0, "l1_ratio": 0.0, "max_iter": 100}
+        return {"C": 10.0, "l1_ratio": 0.0, "max_iter": 40}
 
     def space(self, shape: Shape) -> Space:
         """Return what may be searched."""

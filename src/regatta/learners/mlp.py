@@ -118,12 +118,12 @@ class MlpLearner(Learner):
     def defaults(self, shape: Shape) -> dict[str, Any]:
         """Return the parameters of a good first try."""
         return {
-            "width": 256 if shape.n_rows > 5000 else 128,
+            "width": 128,
             "depth": 2,
             "learning_rate": 2e-3,
             "weight_decay": 0.02,
             "dropout": 0.1,
-            "batch": int(np.clip(2 ** round(np.log2(max(shape.n_rows, 1) / 60)), 32, 512)),
+            "batch": int(np.clip(2 ** round(np.log2(max(shape.n_rows, 1) / 100)), 32, 256)),
             "epochs": 200,
             "patience": 6,
         }

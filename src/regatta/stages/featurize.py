@@ -67,12 +67,13 @@ def _write_frame(
     from pyarrow import parquet as pq
 
     found: dict[str, Any] = {}
+    columns = {column.name: column for column in about.columns}
     for groups in _parts(plan, len(rows)):
         others = [feature.other for group in groups for feature in group if feature.other]
         names = list(dict.fromkeys([group[0].source for group in groups] + others))
         frame = load_frame(dataset, columns=names, rows=rows, verify=False)
         # The same step as before a prediction: what the user says of a column's kind is done here.
-        frame = conform(frame, [about.column(name) for name in names])
+        frame = conform(frame, [columns[name] for name in names])
         kinds = {feature.name: feature.kind for group in groups for feature in group}
         for name, values in plan.arrays(frame, groups).items():
             found[name] = _to_arrow(values, kinds[name])

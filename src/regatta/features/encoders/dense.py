@@ -1,5 +1,6 @@
 """The matrix for neural networks: dense, scaled, few columns."""
 
+from collections.abc import Iterator
 from typing import Any, ClassVar
 
 import numpy as np
@@ -9,6 +10,7 @@ from regatta.artifacts.state import State
 from regatta.features.encoders.base import Encoder, Frame, Matrix, count_rows, varying
 from regatta.features.encoders.categories import Categories
 from regatta.features.encoders.numbers import Scaling, numeric_matrix
+from regatta.features.encoders.pieces import Pieces
 from regatta.features.encoders.targets import TargetMeans, target_columns
 from regatta.features.encoders.text import TextScores
 from regatta.features.rows import Feature
@@ -22,15 +24,17 @@ MOST_LABELS = 24
 MOST_INDICATORS = 2000
 LEAST_ROWS = 5
 HARMONICS = 2
+MOST_PIECES = 16
+PIECES_IN_ALL = 1024
 LIMIT = 10.0
 
 
 class DenseEncoder(Encoder):
     """Encode for neural networks: float32 without NaN, of mean about 0 and spread about 1.
 
-    Numbers are scaled, with a flag where one was missing. Parts of dates that come round again
-    become two harmonics. Categories of up to 24 values become indicators, others out-of-fold
-    target means; text becomes out-of-fold scores of a linear model.
+    Numbers are scaled, with a flag where one was missing, and cut into up to 16 pieces. Parts of
+    dates that come round again become two harmonics. Categories of up to 24 values become
+    indicators, others out-of-fold target means; text becomes out-of-fold scores of a linear model.
     """
 
     key: ClassVar[str] = "dense"
@@ -39,6 +43,7 @@ class DenseEncoder(Encoder):
         super().__init__(columns)
         empty = np.empty(0, dtype=bool)
         self._scaling = Scaling([], np.empty((4, 0), np.float32), empty, empty)
+        self._pieces = Pieces([], [])
         self._cyclic: list[str] = []
         self._periods = np.empty(0, dtype=np.int64)
         self._categories = Categories([], [], [])
@@ -63,6 +68,7 @@ class DenseEncoder(Encoder):
         self._periods = np.array([periods[name] for name in self._cyclic], dtype=np.int64)
         plain = [name for name in numeric if name not in periods]
         self._scaling = Scaling.fit(frame, plain, keep_zeros=False, seed=seed)
+        self._pieces = Pieces.fit(frame, plain, most=MOST_PIECES, in_all=PIECES_IN_ALL, seed=seed)
         least = LEAST_ROWS if len(y) >= 200 else 2
         every = Categories.fit(
             frame, self._named("categorical"), most=MOST_LABELS + 1, least_rows=least
@@ -97,12 +103,9 @@ class DenseEncoder(Encoder):
         out = np.zeros((n_rows, len(self.names)), dtype=np.float32)
         end = self._scaling.n_columns
         out[:, :end] = self._scaling.transform(frame)
-        angles = numeric_matrix(frame, self._cyclic) * (2 * np.pi / self._periods)
-        for harmonic in range(1, HARMONICS + 1):
-            for wave in (np.sin, np.cos):
-                width = len(self._cyclic)
-                out[:, end : end + width] = np.nan_to_num(wave(harmonic * angles))
-                end += width
+        for block in (self._pieces.ramps(frame), *self._waves(frame)):
+            out[:, end : end + block.shape[1]] = block
+            end += block.shape[1]
         rows = np.arange(n_rows)
         for place in range(len(self._categories.names)):
             codes = self._categories.codes(frame, place)
@@ -113,11 +116,23 @@ class DenseEncoder(Encoder):
         out[:, end:] = np.clip((learnt - mean) * inverse_deviation, -LIMIT, LIMIT)
         return out
 
+    def _waves(self, frame: Frame) -> Iterator[Floats]:
+        """Yield sine and cosine of each harmonic of the columns that come round again."""
+        angles = numeric_matrix(frame, self._cyclic) * (2 * np.pi / self._periods)
+        for harmonic in range(1, HARMONICS + 1):
+            for wave in (np.sin, np.cos):
+                yield np.nan_to_num(wave(harmonic * angles))
+
     def _name(self) -> None:
         """Name the columns."""
         waves = [f"{wave}{n}" for n in range(1, HARMONICS + 1) for wave in ("sin", "cos")]
         self.names = [
             *self._scaling.column_names(),
+            *(
+                f"{name}>{edge:g}"
+                for name, edges in zip(self._pieces.names, self._pieces.edges, strict=True)
+                for edge in edges[:-1]
+            ),
             *(f"{name}:{wave}" for wave in waves for name in self._cyclic),
             *(
                 f"{name}={code}"
@@ -132,6 +147,7 @@ class DenseEncoder(Encoder):
         """Return what was fitted."""
         return {
             **self._scaling.state("scaling"),
+            **self._pieces.state("pieces"),
             "cyclic": self._cyclic,
             "periods": self._periods,
             **self._categories.state("categories"),
@@ -146,6 +162,7 @@ class DenseEncoder(Encoder):
         """Rebuild an encoder from what `state` returned."""
         encoder = cls(())
         encoder._scaling = Scaling.from_state(state, "scaling")
+        encoder._pieces = Pieces.from_state(state, "pieces")
         encoder._cyclic = state.names("cyclic")
         encoder._periods = state.array("periods", np.int64, (len(encoder._cyclic),))
         state.check("periods", bool((encoder._periods > 0).all()))

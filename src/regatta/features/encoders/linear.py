@@ -4,12 +4,14 @@ from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 from scipy import sparse
 
 from regatta.artifacts.state import State
-from regatta.features.encoders.base import Encoder, Frame, Matrix, column, varying
+from regatta.features.encoders.base import Encoder, Frame, Matrix, column, count_rows, varying
 from regatta.features.encoders.categories import MISSING, Categories
 from regatta.features.encoders.numbers import Scaling
+from regatta.features.encoders.pieces import Pieces
 from regatta.features.encoders.text import TermWeights
 from regatta.features.rows import Feature
 from regatta.settings import Task
@@ -18,16 +20,19 @@ __all__ = ["LinearEncoder"]
 
 MOST_CODES = 1000
 MOST_INDICATORS = 50_000
-MOST_TERMS = 30_000
+MOST_TERMS = 20_000
 LEAST_ROWS = 5
+MOST_PIECES = 32
+PIECES_IN_ALL = 4096
+CHUNK_ROWS = 100_000
 
 
 class LinearEncoder(Encoder):
     """Encode for linear models: CSR, float32.
 
-    Numbers are scaled, with a flag where one was missing. Parts of dates that come round again
-    (hour, weekday) and categories become indicators, with one for rare values. Text becomes
-    TF-IDF. Nothing depends on the target.
+    Numbers are scaled, with a flag where one was missing, and cut into up to 32 pieces. Parts of
+    dates that come round again (hour, weekday) and categories become indicators, with one for rare
+    values. Text becomes TF-IDF. Nothing depends on the target.
     """
 
     key: ClassVar[str] = "linear"
@@ -36,7 +41,7 @@ class LinearEncoder(Encoder):
         super().__init__(columns)
         empty = np.empty(0, dtype=bool)
         scaling = Scaling([], np.empty((4, 0), np.float32), empty, empty)
-        self._set(scaling, [], [], Categories([], [], []), TermWeights([], [], []))
+        self._set(scaling, Pieces([], []), [], [], Categories([], [], []), TermWeights([], [], []))
 
     def fit_transform(
         self,
@@ -57,6 +62,7 @@ class LinearEncoder(Encoder):
         least = LEAST_ROWS if len(y) >= 200 else 2
         self._set(
             Scaling.fit(frame, plain, keep_zeros=True, seed=seed),
+            Pieces.fit(frame, plain, most=MOST_PIECES, in_all=PIECES_IN_ALL, seed=seed),
             cyclic,
             [periods[name] for name in cyclic],
             Categories.fit(frame, labelled, most=most, least_rows=least),
@@ -66,24 +72,42 @@ class LinearEncoder(Encoder):
 
     def transform(self, frame: Frame) -> Matrix:
         """Encode any rows (see `Encoder.transform`)."""
+        n_rows = count_rows(frame)
+        if n_rows <= CHUNK_ROWS:
+            return self._encode(frame)
+        # In parts, because what a row might have is several times what it has.
+        parts = [
+            self._encode(_slice(frame, slice(start, start + CHUNK_ROWS)))
+            for start in range(0, n_rows, CHUNK_ROWS)
+        ]
+        return sparse.vstack(parts, format="csr")
+
+    def _encode(self, frame: Frame) -> sparse.csr_matrix:
+        """Encode some rows."""
         scaled = self._scaling.transform(frame)
         n_rows, n_scaled = scaled.shape
-        n_indicators = len(self._cyclic) + len(self._categories.names)
-        places = np.empty((n_rows, n_scaled + n_indicators), dtype=np.int32)
+        entries = n_scaled + 2 * len(self._pieces.names) + len(self._cyclic)
+        entries += len(self._categories.names)
+        places = np.empty((n_rows, entries), dtype=np.int32)
+        values = np.zeros((n_rows, entries), dtype=np.float32)
         places[:, :n_scaled] = np.arange(n_scaled, dtype=np.int32)
-        there = np.empty(places.shape, dtype=bool)
-        np.not_equal(scaled, 0, out=there[:, :n_scaled])
-        end = n_scaled
-        for codes, width in self._indicators(frame):
-            places[:, end] = self._starts[end - n_scaled] + codes
-            there[:, end] = (codes >= 0) & (codes < width)
-            end += 1
-        values = np.ones(places.shape, dtype=np.float32)
         values[:, :n_scaled] = scaled
-        starts = np.zeros(n_rows + 1, dtype=np.int64)
+        end, start = n_scaled, n_scaled
+        for below, share, width in self._pieces.hats(frame):
+            known = below >= 0
+            places[:, end] = start + below
+            values[:, end] = known * (1 - share)
+            places[:, end + 1] = start + below + 1
+            values[:, end + 1] = known * share
+            end, start = end + 2, start + width
+        for codes, width in self._indicators(frame):
+            places[:, end] = start + codes
+            values[:, end] = (codes >= 0) & (codes < width)
+            end, start = end + 1, start + width
+        there = values != 0
+        starts = np.zeros(n_rows + 1, dtype=np.int32)
         np.cumsum(there.sum(axis=1), out=starts[1:])
-        shape = (n_rows, n_scaled + int(self._widths.sum()))
-        matrix = sparse.csr_matrix((values[there], places[there], starts), shape=shape)
+        matrix = sparse.csr_matrix((values[there], places[there], starts), shape=(n_rows, start))
         if not self._words.names:
             return matrix
         return sparse.hstack([matrix, self._words.transform(frame)], format="csr")
@@ -99,19 +123,20 @@ class LinearEncoder(Encoder):
     def _set(
         self,
         scaling: Scaling,
+        pieces: Pieces,
         cyclic: list[str],
         periods: list[int],
         categories: Categories,
         words: TermWeights,
     ) -> None:
         """Take over what was fitted, and name the columns."""
-        self._scaling, self._cyclic, self._periods = scaling, cyclic, periods
-        self._categories, self._words = categories, words
+        self._scaling, self._pieces, self._cyclic = scaling, pieces, cyclic
+        self._periods, self._categories, self._words = periods, categories, words
         widths = [period + 1 for period in periods]
         widths += [categories.width(place) for place in range(len(categories.names))]
-        self._widths = np.array(widths, dtype=np.int64)
-        self._starts = scaling.n_columns + np.cumsum(self._widths) - self._widths
         names = scaling.column_names()
+        for name, edges in zip(pieces.names, pieces.edges, strict=True):
+            names += [f"{name}~{edge:g}" for edge in edges]
         for name, width in zip([*cyclic, *categories.names], widths, strict=True):
             names += [f"{name}={code}" for code in range(width)]
         for name, terms in zip(words.names, words.terms, strict=True):
@@ -122,6 +147,7 @@ class LinearEncoder(Encoder):
         """Return what was fitted."""
         return {
             **self._scaling.state("scaling"),
+            **self._pieces.state("pieces"),
             "cyclic": self._cyclic,
             "periods": np.array(self._periods, dtype=np.int64),
             **self._categories.state("categories"),
@@ -137,9 +163,17 @@ class LinearEncoder(Encoder):
         state.check("periods", bool(((periods > 0) & (periods < 1000)).all()))
         encoder._set(
             Scaling.from_state(state, "scaling"),
+            Pieces.from_state(state, "pieces"),
             cyclic,
             periods.tolist(),
             Categories.from_state(state, "categories"),
             TermWeights.from_state(state, "words"),
         )
         return encoder
+
+
+def _slice(frame: Frame, rows: slice) -> Frame:
+    """Return some rows."""
+    if isinstance(frame, pd.DataFrame):
+        return frame.iloc[rows]
+    return {name: values[rows] for name, values in frame.items()}

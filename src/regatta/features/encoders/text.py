@@ -26,14 +26,14 @@ Array = npt.NDArray[np.float64]
 Floats = npt.NDArray[np.float32]
 
 LEAST_ROWS = 3
-MOST_TERMS = 50_000
+MOST_TERMS = 20_000
 MOST_COEFFICIENTS = 500_000
 MOST_ROWS = 100_000
 INNER_FOLDS = 3
-STEPS = 12
+STEPS = 8
 SECONDS_PER_VALUE = 1e-8
 SECONDS_PER_COEFFICIENT = 6e-8
-STRENGTH = {"logistic": 3.0, "softmax": 3.0, "squared": 1.0}
+STRENGTH = {"logistic": 1.5, "softmax": 1.5, "squared": 1.0}
 
 
 class TermWeights:
@@ -72,7 +72,7 @@ class TermWeights:
             Training rows.
         names : sequence of str
             Text features.
-        most : int, default 50,000
+        most : int, default 20,000
             Most terms of a column, by number of rows.
         """
         kept_names, terms, weights = [], [], []
@@ -199,7 +199,6 @@ class TextScores:
                 n_scores,
                 C=STRENGTH[family],
                 max_iter=STEPS,
-                tol=1e-5,
                 deadline=deadline,
             )
             if fold < 0:
