@@ -1,0 +1,182 @@
+"""What can be said of the images without building them."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from components.images import IMAGES
+
+ROOT = Path(__file__).parent.parent.parent
+FOLDER = ROOT / "images"
+NAMES = ["base", "data", "ops", "serve", "train"]
+PIN = re.compile(r"^([a-z0-9][a-z0-9-]*)==([^\s;\\]+)", re.MULTILINE)
+
+
+def instructions(name: str) -> list[tuple[str, str]]:
+    """Return the instructions of a Dockerfile."""
+    text = (FOLDER / name / "Dockerfile").read_text(encoding="utf-8")
+    text = re.sub(r"^#.*\n", "", text, flags=re.MULTILINE).replace("\\\n", " ")
+    lines = [line.strip().partition(" ") for line in text.splitlines() if line.strip()]
+    return [(word.upper(), rest.strip()) for word, _, rest in lines]
+
+
+def last_stage(name: str) -> list[tuple[str, str]]:
+    """Return the instructions of the stage that becomes the image."""
+    found = instructions(name)
+    start = max(index for index, (word, _) in enumerate(found) if word == "FROM")
+    return found[start:]
+
+
+def pins(path: Path) -> dict[str, str]:
+    return dict(PIN.findall(path.read_text(encoding="utf-8")))
+
+
+def environment() -> dict[str, str]:
+    text = (FOLDER / "images.env").read_text(encoding="utf-8")
+    pairs = (line.partition("=") for line in text.splitlines() if line and line[0] != "#")
+    return {key: value for key, _, value in pairs}
+
+
+def test_every_component_has_an_image() -> None:
+    assert sorted(path.parent.name for path in FOLDER.glob("*/Dockerfile")) == NAMES
+    assert set(IMAGES.values()) <= set(NAMES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+class TestDockerfile:
+    def test_bases_come_from_arguments_with_a_version(self, name: str) -> None:
+        arguments = [rest for word, rest in instructions(name) if word == "ARG"]
+        assert f"BASE={environment()['REGATTA_BASE']}" in arguments
+        if name != "base":
+            assert f"CORE=localhost/regatta-python-base:{environment()['REGATTA_TAG']}" in arguments
+        sources = {rest.split()[0] for word, rest in instructions(name) if word == "FROM"}
+        assert sources <= {"${BASE}", "${CORE}", "scratch"}
+        for argument in arguments:
+            image = argument.partition("=")[2]
+            if "/" in image:
+                assert re.search(r":[0-9][^:/]*$", image), f"{image} has no version"
+                assert not image.endswith(":latest")
+
+    def test_nothing_runs_in_the_last_stage(self, name: str) -> None:
+        """Without RUN and ADD, it holds what other stages made and no trace of how."""
+        words = [word for word, _ in last_stage(name)]
+        assert set(words) <= {
+            "FROM", "COPY", "ENV", "WORKDIR", "ARG", "LABEL", "USER", "EXPOSE", "ENTRYPOINT", "CMD"
+        }  # fmt: skip
+        copies = [rest for word, rest in last_stage(name) if word == "COPY"]
+        assert copies
+        assert all(rest.startswith("--from=") for rest in copies)
+
+    def test_the_user_is_a_number(self, name: str) -> None:
+        assert [rest for word, rest in last_stage(name) if word == "USER"] == ["10001:10001"]
+
+    def test_no_probe(self, name: str) -> None:
+        assert "HEALTHCHECK" not in dict(instructions(name))
+
+    def test_labels(self, name: str) -> None:
+        labels = dict(
+            re.findall(
+                r'org\.opencontainers\.image\.([a-z.]+)="([^"]+)"', dict(last_stage(name))["LABEL"]
+            )
+        )
+        assert labels.pop("title") == f"regatta-python-{name}"
+        assert labels.pop("description")
+        assert labels == {
+            "licenses": "Apache-2.0",
+            "base.name": "${BASE}",
+            "version": "${VERSION}",
+            "revision": "${REVISION}",
+            "created": "${CREATED}",
+        }
+
+    def test_starts_without_a_shell(self, name: str) -> None:
+        starts = [rest for word, rest in last_stage(name) if word in ("ENTRYPOINT", "CMD")]
+        assert starts
+        assert all(rest.startswith("[") for rest in starts)
+
+    def test_no_address_and_no_secret(self, name: str) -> None:
+        text = (FOLDER / name / "Dockerfile").read_text(encoding="utf-8")
+        for word in ("http://", "https://", "index-url", "pip.conf", "/etc/ssl", "password"):
+            assert word not in text.lower()
+
+
+@pytest.mark.parametrize("name", NAMES)
+class TestLock:
+    def test_every_requirement_has_a_version_and_hashes(self, name: str) -> None:
+        text = (FOLDER / name / "requirements.txt").read_text(encoding="utf-8")
+        text = re.sub(r"^#.*\n", "", text, flags=re.MULTILINE).replace("\\\n", " ")
+        for line in text.splitlines():
+            assert re.fullmatch(r"[a-z0-9-]+==\S+( +--hash=sha256:[0-9a-f]{64})+ *", line), line
+
+    def test_no_address_of_an_index(self, name: str) -> None:
+        text = (FOLDER / name / "requirements.txt").read_text(encoding="utf-8")
+        assert "://" not in text
+        assert "--index" not in text
+        assert "--find-links" not in text
+
+    def test_versions_are_the_same_in_all_images(self, name: str) -> None:
+        every = pins(FOLDER / "constraints.txt")
+        mine = pins(FOLDER / name / "requirements.txt")
+        assert mine.items() <= every.items()
+
+    def test_what_the_base_has_is_not_installed_again(self, name: str) -> None:
+        if name != "base":
+            base = pins(FOLDER / "base" / "requirements.txt")
+            assert not base.keys() & pins(FOLDER / name / "requirements.txt").keys()
+
+
+def test_the_server_holds_no_search_and_no_pipelines() -> None:
+    serve = pins(FOLDER / "serve" / "requirements.txt")
+    assert not serve.keys() & {"alembic", "jinja2", "kfp", "optuna", "sqlalchemy"}
+
+
+def test_what_runs_components_is_where_components_run() -> None:
+    """A component's pod installs nothing, so its image has the executor of the pipelines."""
+    for name in set(IMAGES.values()):
+        assert "kfp" in pins(FOLDER / name / "requirements.txt")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "found"),
+    [
+        (["nonsense"], "'nonsense'"),
+        (["--base"], "--base has no value"),
+        (["--tool", "nonsense"], "nonsense does not work here"),
+    ],
+)
+def test_build_says_what_to_do(arguments: list[str], found: str) -> None:
+    done = subprocess.run(
+        ["sh", FOLDER / "build.sh", *arguments], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert found in done.stderr
+    assert "to fix:" in done.stderr
+
+
+@pytest.mark.parametrize("script", sorted(path.name for path in FOLDER.glob("*.sh")))
+def test_scripts_are_valid(script: str) -> None:
+    subprocess.run(["sh", "-n", FOLDER / script], check=True)
+
+
+def test_bill_of_materials_of_this_environment() -> None:
+    """The script reads what is installed where it runs: here, this environment."""
+    done = subprocess.run(
+        [sys.executable, "-", "localhost/regatta-python-data:1"],
+        input=(FOLDER / "sbom.py").read_text(encoding="utf-8"),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    bill = json.loads(done.stdout)
+    assert bill["bomFormat"] == "CycloneDX"
+    assert bill["metadata"]["component"]["name"] == "localhost/regatta-python-data"
+    assert bill["metadata"]["component"]["version"] == "1"
+    names = {component["name"]: component for component in bill["components"]}
+    assert names["numpy"]["purl"].startswith("pkg:pypi/numpy@")
+    references = [component["bom-ref"] for component in bill["components"]]
+    assert len(references) == len(set(references))
+    assert references == sorted(references)
