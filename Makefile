@@ -12,7 +12,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
-CODE := src components pipelines tools benchmarks tests
+CODE := src components pipelines images tools benchmarks tests
 
 # A table of your own: make run DATA=table.csv TARGET=column
 DATA ?=
@@ -69,6 +69,16 @@ compile: $(VENV)/.run  ## Write every component.yaml and pipeline.yaml
 .PHONY: compile-check
 compile-check: $(VENV)/.run  ## Stop where a compiled file is outdated
 	$(BIN)/regatta compile --check
+
+##@ Images
+
+.PHONY: images
+images: $(VENV)/.run  ## Build all images with docker, podman or buildah (BASE=, FLAGS= for the builder)
+	@PYTHON=$(BIN)/python images/build.sh $(if $(BASE),--base '$(BASE)') $(if $(FLAGS),-- $(FLAGS))
+
+.PHONY: sbom
+sbom:  ## A bill of materials of each image (CycloneDX), in build/sbom
+	@images/build.sh --sbom
 
 ##@ Measure
 

@@ -132,7 +132,7 @@ build() { # image, then flags of the caller
         --build-arg "REVISION=$revision" --build-arg "CREATED=$created" "$@" "$context"
     case $tool in
     docker) docker build "$@" ;;
-    *) "$tool" build --format docker --timestamp "$SOURCE_DATE_EPOCH" "$@" ;;
+    *) "$tool" build --layers --format docker --timestamp "$SOURCE_DATE_EPOCH" "$@" ;;
     esac
 }
 
