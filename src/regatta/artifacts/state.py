@@ -2,7 +2,7 @@
 
 import json
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +89,13 @@ class State:
         value = self.values.get(name)
         if not isinstance(value, int) or isinstance(value, bool) or value < 0:
             raise _damaged(f"{name!r} is {value!r}, not a number")
+        return value
+
+    def word(self, name: str, known: Collection[str]) -> str:
+        """Return a text that is one of those known."""
+        value = self.values.get(name)
+        if not isinstance(value, str) or value not in known:
+            raise _damaged(f"{name!r} is {value!r}, not one of {', '.join(known)}")
         return value
 
     def names(self, name: str) -> list[str]:

@@ -72,7 +72,7 @@ class LinearModel(Model):
         """Write ``model.json`` and ``model.npz``."""
         State(
             {
-                "family": [self.family],
+                "family": self.family,
                 "n_outputs": self.n_outputs,
                 "weights": self.linear.weights,
                 "intercept": self.linear.intercept,
@@ -85,15 +85,14 @@ class LinearModel(Model):
     def load(cls, folder: Path) -> "LinearModel":
         """Read what `save` wrote (see `Model.load`)."""
         state = State.load(folder, "model")
-        (family,) = state.names("family") or ("",)
+        family = state.word("family", ("logistic", "softmax", "squared"))
         n_outputs = state.number("n_outputs")
         intercept = state.array("intercept", np.float32, (None,))
         weights = state.array("weights", np.float32, (None, len(intercept)))
         present = state.array("present", np.int64, (None,))
         scale = state.array("scale", np.float64, (2,))
         state.check("present", bool(((present >= 0) & (present < n_outputs)).all()))
-        wanted = {"logistic": 1, "softmax": len(present), "squared": 1}.get(family)
-        state.check("family", wanted == len(intercept))
+        state.check("intercept", len(intercept) == (len(present) if family == "softmax" else 1))
         state.check("n_outputs", n_outputs == {"logistic": 2, "squared": 1}.get(family, n_outputs))
         return cls(Linear(weights, intercept), family, n_outputs, present, scale)  # type: ignore[arg-type]
 

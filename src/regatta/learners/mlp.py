@@ -78,15 +78,14 @@ class MlpModel(Model):
             for name, array in zip(("weights", "bias"), layer, strict=True)
         }
         State(
-            {"task": [self.task], "n_layers": len(self.layers), "scale": self.scale, **arrays}
+            {"task": self.task, "n_layers": len(self.layers), "scale": self.scale, **arrays}
         ).save(folder, "model")
 
     @classmethod
     def load(cls, folder: Path) -> "MlpModel":
         """Read what `save` wrote (see `Model.load`)."""
         state = State.load(folder, "model")
-        (task,) = state.names("task") or ("",)
-        state.check("task", task in ("binary", "multiclass", "regression"))
+        task = state.word("task", ("binary", "multiclass", "regression"))
         scale = state.array("scale", np.float64, (2,))
         layers: Layers = []
         width: int | None = None

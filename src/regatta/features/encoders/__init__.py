@@ -66,4 +66,6 @@ def load(folder: str | Path) -> Encoder:
             expected="one of " + ", ".join(ENCODERS),
             fix="make the artifact again, or update Regatta",
         )
-    return ENCODERS[key].from_state(state)
+    encoder = ENCODERS[key].from_state(state)
+    state.check("n_columns", len(encoder.names) == state.number("n_columns"))
+    return encoder

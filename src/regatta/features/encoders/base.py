@@ -117,7 +117,9 @@ class Encoder(ABC):
 
     def save(self, folder: Path) -> None:
         """Write the encoder into an existing folder, as JSON and arrays."""
-        State({"key": self.key, **self.state()}).save(Path(folder), "encoder")
+        State({"key": self.key, "n_columns": len(self.names), **self.state()}).save(
+            Path(folder), "encoder"
+        )
 
     def _named(self, kind: str) -> list[str]:
         """Return the features of a kind."""

@@ -215,7 +215,7 @@ class TextScores:
         """Return what was fitted."""
         return {
             **self.words.state(f"{prefix}.words"),
-            f"{prefix}.family": [self.family],
+            f"{prefix}.family": self.family,
             f"{prefix}.coefficients": self.model.weights,
             f"{prefix}.intercept": self.model.intercept,
         }
@@ -224,8 +224,7 @@ class TextScores:
     def from_state(cls, state: State, prefix: str) -> "TextScores":
         """Rebuild from what `state` returned."""
         words = TermWeights.from_state(state, f"{prefix}.words")
-        (family,) = state.names(f"{prefix}.family") or ("",)
-        state.check(f"{prefix}.family", family in STRENGTH)
+        family = state.word(f"{prefix}.family", STRENGTH)
         intercept = state.array(f"{prefix}.intercept", np.float32, (None,))
         shape = (words.n_columns, len(intercept))
         weights = state.array(f"{prefix}.coefficients", np.float32, shape)
