@@ -64,7 +64,7 @@ def test_columns_of_a_prediction(built: Path) -> None:
         labels = np.array(loaded.classes)[probabilities.argmax(axis=1)]
         assert predicted["prediction"].tolist() == labels.tolist()
         truth = table["outcome"]
-        assert (predicted["prediction"] == truth).mean() > 0.8
+        assert (predicted["prediction"] == truth).mean() > 0.7
 
 
 def test_rows_do_not_depend_on_each_other(built: Path) -> None:
