@@ -32,6 +32,7 @@ Ints = npt.NDArray[np.int32]
 FEW_ROWS = 16
 CHUNK_ROWS = 50_000
 PRIOR_ROWS = 0.5
+_ARRAYS = ("starts", "left", "right", "feature", "threshold", "missing_left", "values", "scale")
 
 
 class ForestModel(Model):
@@ -56,6 +57,8 @@ class ForestModel(Model):
         Columns of X.
     n_outputs : int
         Columns of a prediction.
+    scale : ndarray of shape (2,), float64
+        Mean and standard deviation of the target; 0 and 1 for classes.
     threads : int, default 1
         Threads for many rows.
     """
@@ -71,12 +74,13 @@ class ForestModel(Model):
         values: npt.NDArray[np.float32],
         n_columns: int,
         n_outputs: int,
+        scale: Array,
         threads: int = 1,
     ) -> None:
         self.starts, self.left, self.right = starts, left, right
         self.feature, self.threshold, self.missing_left = feature, threshold, missing_left
         self.values, self.n_columns, self.n_outputs = values, n_columns, n_outputs
-        self.threads = threads
+        self.scale, self.threads = scale, threads
         self._trees: list[Any] = []
 
     def predict(self, X: Matrix) -> Array:
@@ -88,7 +92,10 @@ class ForestModel(Model):
             mean = self.values[self._walk(X)].mean(axis=1, dtype=np.float64)
         else:
             mean = self._apply(X)
-        return mean if self.n_outputs == 1 else as_probabilities(mean, self.n_outputs)
+        if self.n_outputs == 1:
+            value: Array = mean * self.scale[1] + self.scale[0]
+            return value
+        return as_probabilities(mean, self.n_outputs)
 
     def _walk(self, X: npt.NDArray[np.float32]) -> Ints:
         """Return the leaf of each row in each tree; all trees take a step at once."""
@@ -150,8 +157,7 @@ class ForestModel(Model):
 
     def save(self, folder: Path) -> None:
         """Write ``model.json`` and ``model.npz``."""
-        names = ("starts", "left", "right", "feature", "threshold", "missing_left", "values")
-        arrays = {name: getattr(self, name) for name in names}
+        arrays = {name: getattr(self, name) for name in _ARRAYS}
         State({"n_columns": self.n_columns, "n_outputs": self.n_outputs, **arrays}).save(
             folder, "model"
         )
@@ -189,7 +195,8 @@ class ForestModel(Model):
         state.check("right", bool(((right[leaf] >= 0) & (right[leaf] < len(values))).all()))
         state.check("feature", bool(((feature >= 0) & (feature < max(n_columns, 1))).all()))
         parts = (starts, left, right, feature, threshold, missing_left, values)
-        return cls(*parts, n_columns, n_outputs, available_cores())
+        scale = state.array("scale", np.float64, (2,))
+        return cls(*parts, n_columns, n_outputs, scale, available_cores())
 
 
 def grow(
@@ -216,7 +223,13 @@ def grow(
         At least one batch of trees.
     """
     check_target(data)
-    y = data.y if data.task == "regression" else data.y.astype(np.int64)
+    # Compiled code of scikit-learn wants an array that it may write to, though it does not.
+    X = data.X if data.X.flags.writeable else data.X.copy()
+    y, scale = data.y.astype(np.int64), np.array([0.0, 1.0])
+    if data.task == "regression":
+        # Sums of squares and float32 leaves lose what is small beside the mean.
+        scale = np.array([data.y.mean(), data.y.std()], dtype=np.float64)
+        y = (data.y - scale[0]) / scale[1]
     wanted, done, truncated = int(params["n_trees"]), 0, False
     began = time.time()
     while done < wanted:
@@ -231,13 +244,13 @@ def grow(
                 break
         done = min(done + max(step, threads), wanted)
         forest.n_estimators = done
-        forest.fit(data.X, y)
-    model = _flatten(forest, data, threads)
+        forest.fit(X, y)
+    model = _flatten(forest, data, scale, threads)
     model.truncated = truncated
     return model
 
 
-def _flatten(forest: Any, data: FitData, threads: int) -> ForestModel:
+def _flatten(forest: Any, data: FitData, scale: Array, threads: int) -> ForestModel:
     """Copy fitted trees into flat arrays."""
     parts: list[tuple[Any, ...]] = []
     n_leaves = 0
@@ -269,7 +282,7 @@ def _flatten(forest: Any, data: FitData, threads: int) -> ForestModel:
         )
     starts = np.cumsum([0, *(len(part[0]) for part in parts)]).astype(np.int64)
     arrays: list[Any] = [np.concatenate(pieces) for pieces in zip(*parts, strict=True)]
-    return ForestModel(starts, *arrays, data.X.shape[1], data.n_outputs, threads)  # type: ignore[call-arg]
+    return ForestModel(starts, *arrays, data.X.shape[1], data.n_outputs, scale, threads)  # type: ignore[call-arg]
 
 
 def _smooth(values: Array, rows: Array, present: Any, prior: Array) -> Array:

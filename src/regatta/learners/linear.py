@@ -74,6 +74,7 @@ class LinearModel(Model):
             {
                 "family": self.family,
                 "n_outputs": self.n_outputs,
+                "n_columns": len(self.linear.weights),
                 "weights": self.linear.weights,
                 "intercept": self.linear.intercept,
                 "present": self.present,
@@ -88,7 +89,7 @@ class LinearModel(Model):
         family = state.word("family", ("logistic", "softmax", "squared"))
         n_outputs = state.number("n_outputs")
         intercept = state.array("intercept", np.float32, (None,))
-        weights = state.array("weights", np.float32, (None, len(intercept)))
+        weights = state.array("weights", np.float32, (state.number("n_columns"), len(intercept)))
         present = state.array("present", np.int64, (None,))
         scale = state.array("scale", np.float64, (2,))
         state.check("present", bool(((present >= 0) & (present < n_outputs)).all()))

@@ -5,6 +5,9 @@ import time
 
 __all__ = ["Stopping"]
 
+WORTH = 1e-4
+PERFECT = 1e-6
+
 
 class Stopping:
     """Watch the validation loss, round by round.
@@ -12,7 +15,8 @@ class Stopping:
     Parameters
     ----------
     patience : int
-        Rounds without a better loss after which it ends.
+        Rounds after which it ends if the loss has not fallen by a 10,000th. It ends, too, where
+        the loss is next to nothing.
     deadline : float
         Time since the epoch, in seconds, at which it ends.
 
@@ -27,6 +31,7 @@ class Stopping:
     def __init__(self, patience: int, deadline: float) -> None:
         self.patience, self.deadline = patience, deadline
         self.best_round, self.best_loss, self.truncated = 0, math.inf, False
+        self._mark_round, self._mark_loss = 0, math.inf
 
     def ends(self, number: int, loss: float) -> bool:
         """Take note of a round's loss; return whether it was the last.
@@ -41,7 +46,9 @@ class Stopping:
         """
         if loss < self.best_loss:
             self.best_round, self.best_loss = number, loss
-        if number - self.best_round >= self.patience:
+        if loss < self._mark_loss * (1 - WORTH):
+            self._mark_round, self._mark_loss = number, loss
+        if number - self._mark_round >= self.patience or loss < PERFECT:
             return True
         self.truncated = time.time() >= self.deadline
         return self.truncated
