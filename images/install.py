@@ -64,7 +64,12 @@ def install(what: str) -> None:
     """Run pip, which lives outside of what becomes the image."""
     if not TOOL.is_dir():
         subprocess.run([sys.executable, "-m", "venv", TOOL], check=True)
-    command = [TOOL / "bin" / "pip", "--quiet", "--disable-pip-version-check", "--no-cache-dir"]
+    command: list[str | Path] = [
+        TOOL / "bin" / "pip",
+        "--quiet",
+        "--disable-pip-version-check",
+        "--no-cache-dir",
+    ]
     command += ["--python", PYTHON, "install", "--no-deps", "--no-compile"]
     if what.endswith(".whl"):
         command += ["--no-index", what]
@@ -122,9 +127,8 @@ def compile_ahead(what: str, new: Iterable[Path]) -> None:
             " if str(getattr(m, '__file__', None)).endswith('.py')), sep='\\n')\n"
         )
         names = IMPORTS.read_text(encoding="utf-8")
-        command = [PYTHON, "-B", "-c", script]
         said = subprocess.run(
-            command,
+            [PYTHON, "-B", "-c", script],
             input=names,
             capture_output=True,
             text=True,
@@ -135,7 +139,16 @@ def compile_ahead(what: str, new: Iterable[Path]) -> None:
             raise SystemExit(f"install.py: a module of {IMPORTS} is missing:\n{said.stderr}")
         chosen = [path for line in said.stdout.split("\n") if VENV in (path := Path(line)).parents]
     # Without columns in tracebacks it is a fifth smaller. Some files are templates, not Python.
-    command = [PYTHON, "-X", "no_debug_ranges", "-m", "compileall", "-q", "-i", "-"]
+    command: list[str | Path] = [
+        PYTHON,
+        "-X",
+        "no_debug_ranges",
+        "-m",
+        "compileall",
+        "-q",
+        "-i",
+        "-",
+    ]
     command += ["--invalidation-mode", "unchecked-hash"]
     listed = "".join(f"{path}\n" for path in chosen if not _compiled(path))
     subprocess.run(command, input=listed, text=True, check=False)

@@ -99,8 +99,8 @@ def remove_packages() -> None:
 
 def remove_files() -> None:
     """Remove what belongs to no package, or to one that stays."""
-    for folder in FOLDERS:
-        shutil.rmtree(folder, ignore_errors=True)
+    for name in FOLDERS:
+        shutil.rmtree(name, ignore_errors=True)
     site = Path(sysconfig.get_path("purelib"))
     for path in site.iterdir() if site.is_dir() else ():
         shutil.rmtree(path) if path.is_dir() else path.unlink()
