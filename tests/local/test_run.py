@@ -35,6 +35,9 @@ class Run:
 
 
 def train(regatta: Any, folder: Path, table: pd.DataFrame, *options: str) -> Run:
+    # The local runner of KFP replaces python3 in paths, and starts commands by a shell.
+    folder = folder / "it's lib python3.11"
+    folder.mkdir()
     table.to_csv(folder / "toy.csv", index=False)
     ended = regatta(
         *("run", folder / "toy.csv", "--target", TARGET, "--budget", f"{BUDGET}s"),
