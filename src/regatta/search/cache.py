@@ -120,19 +120,23 @@ class EncodedFolds:
 
     def _encode(self, encoding: str, fold: int, rows: int, deadline: float, name: str) -> None:
         """Fit an encoder on a fold and save matrices and state."""
+        from regatta.features.encoders.text import keeping
+
         table, began = self.table, time.perf_counter()
         if self._frame is None:
             self._frame = table.frame()
         train, valid = table.sample(fold, rows, self.seed), table.valid(fold)
         encoder = self.toolbox.encoder(encoding, table.features)
-        X = encoder.fit_transform(
-            self._frame.iloc[train],
-            table.y[train],
-            table.task,
-            table.n_outputs,
-            self.seed,
-            deadline,
-        )
+        # Two encodings of a fold read its text; the first fits it for both.
+        with keeping(self.scratch / "text"):
+            X = encoder.fit_transform(
+                self._frame.iloc[train],
+                table.y[train],
+                table.task,
+                table.n_outputs,
+                self.seed,
+                deadline,
+            )
         X_valid = encoder.transform(self._frame.iloc[valid])
         with _appearing(self.encoders / name) as folder:
             encoder.save(folder)

@@ -13,7 +13,7 @@ from regatta.features import RowFeatures, encoders
 from regatta.features.encoders.categories import Categories, count_labels, look_up
 from regatta.features.encoders.pieces import Pieces
 from regatta.features.encoders.targets import TargetMeans, target_columns
-from regatta.features.encoders.text import TermWeights, TextScores
+from regatta.features.encoders.text import TermWeights, TextScores, keeping
 from regatta.features.words import text_terms
 from regatta.testing.contracts import toy_features
 
@@ -186,6 +186,22 @@ def test_text_says_what_it_says():
     encoder, X, _ = encode("tree", table, y, {"t": "text"})
     score = X[:, encoder.names.index("text:0")]
     assert np.mean((score > 0) == y) > 0.8
+
+
+def test_text_is_fitted_once_for_all_encoders(tmp_path):
+    table, y = texts_and_classes()
+    encoder, alone, _ = encode("dense", table, y, {"t": "text"})
+    with keeping(tmp_path / "text"):
+        encode("tree", table, y, {"t": "text"})
+        (kept,) = (tmp_path / "text").iterdir()
+        stamp = kept.stat().st_mtime_ns
+        other, shared, _ = encode("dense", table, y, {"t": "text"})
+        encode("tree", table, 1 - y, {"t": "text"})
+        encode("tree", table, y, {"t": "text"}, deadline=-1.0)
+    assert kept.stat().st_mtime_ns == stamp
+    assert len(list((tmp_path / "text").iterdir())) == 2
+    assert other.names == encoder.names
+    np.testing.assert_array_equal(alone, shared)
 
 
 def test_text_without_signal_leaves_no_trace():

@@ -6,8 +6,15 @@ References
    rows have to be out of fold.
 """
 
+import contextlib
+import hashlib
+import shutil
+import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextvars import ContextVar
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,7 +27,7 @@ from regatta.features.encoders.targets import inner_folds
 from regatta.features.glm import Family, Linear, fit_linear
 from regatta.settings import Task
 
-__all__ = ["TermWeights", "TextScores"]
+__all__ = ["TermWeights", "TextScores", "keeping"]
 
 Array = npt.NDArray[np.float64]
 Floats = npt.NDArray[np.float32]
@@ -33,6 +40,12 @@ INNER_FOLDS = 3
 STEPS = 8
 SECONDS_PER_VALUE = 1e-8
 SECONDS_PER_COEFFICIENT = 6e-8
+_FOLDER: ContextVar[Path | None] = ContextVar("folder of kept text scores", default=None)
+_FAMILY: dict[str, Family] = {
+    "binary": "logistic",
+    "multiclass": "softmax",
+    "regression": "squared",
+}
 STRENGTH = {"logistic": 1.5, "softmax": 1.5, "squared": 1.0}
 
 
@@ -179,33 +192,20 @@ class TextScores:
         words = TermWeights.fit(frame, names, most)
         if not words.names:
             return None
+        kept = _Kept.of(frame, words.names, y, f"{task} {n_outputs} {seed}")
+        if kept and (known := kept.load(len(y))):
+            return known
         X = words.transform(frame)
         rows = _affordable(X, n_scores, deadline)
         if rows < min(len(y), 1000):
             return None
-        family: Family = {"binary": "logistic", "multiclass": "softmax"}.get(task, "squared")  # type: ignore[assignment]
+        family: Family = _FAMILY[task]
         target = (y - y.mean()) / (y.std() or 1.0) if family == "squared" else y
-        folds = inner_folds(len(y), INNER_FOLDS, seed)
-        encoded = np.empty((len(y), n_scores), dtype=np.float32)
-        model = None
-        for fold in range(-1, INNER_FOLDS):
-            fitted = np.flatnonzero(folds != fold)
-            if len(fitted) > rows:
-                fitted = np.random.default_rng(seed).choice(fitted, rows, replace=False)
-            found = fit_linear(
-                X[fitted],
-                target[fitted],
-                family,
-                n_scores,
-                C=STRENGTH[family],
-                max_iter=STEPS,
-                deadline=deadline,
-            )
-            if fold < 0:
-                model = cls(words, found, family)
-            else:
-                encoded[folds == fold] = _scores(found, family, X[folds == fold])
-        return (model, encoded) if model else None
+        model, encoded = _fit_folds(X, target, family, n_scores, rows, seed, deadline)
+        scores = cls(words, model, family)
+        if kept and rows == min(len(y), MOST_ROWS) and time.time() < deadline:
+            kept.save(scores, encoded)
+        return scores, encoded
 
     def transform(self, frame: Frame) -> Floats:
         """Score any rows; of shape (n_rows, n_columns), float32."""
@@ -229,6 +229,90 @@ class TextScores:
         shape = (words.n_columns, len(intercept))
         weights = state.array(f"{prefix}.coefficients", np.float32, shape)
         return cls(words, Linear(weights, intercept), family)  # type: ignore[arg-type]
+
+
+@contextlib.contextmanager
+def keeping(folder: str | Path) -> Iterator[None]:
+    """Keep text scores in a folder while encoders are fitted.
+
+    Two encoders of the same rows then fit their text once. Scores that time made worse are not
+    kept.
+
+    Parameters
+    ----------
+    folder : str or Path
+        Where; it is made when needed. Anyone who can write there can change the scores.
+    """
+    token = _FOLDER.set(Path(folder))
+    try:
+        yield
+    finally:
+        _FOLDER.reset(token)
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """Text scores of some rows on disk."""
+
+    path: Path
+
+    @classmethod
+    def of(cls, frame: Frame, names: Sequence[str], y: Array, key: str) -> "_Kept | None":
+        """Return the place of the scores of these rows, or None where none are kept."""
+        folder = _FOLDER.get()
+        if folder is None:
+            return None
+        digest = hashlib.sha256(key.encode())
+        digest.update(np.ascontiguousarray(y).tobytes())
+        for name in names:
+            flat, lengths = _flatten(column(frame, name))
+            digest.update(name.encode() + flat.tobytes() + lengths.tobytes())
+        return cls(folder / digest.hexdigest()[:32])
+
+    def load(self, n_rows: int) -> "tuple[TextScores, Floats] | None":
+        """Return what was kept, or None."""
+        if not self.path.is_dir():
+            return None
+        state = State.load(self.path, "text")
+        scores = TextScores.from_state(state, "text")
+        return scores, state.array("rows", np.float32, (n_rows, scores.n_columns))
+
+    def save(self, scores: TextScores, rows: Floats) -> None:
+        """Keep scores; who comes first wins."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(prefix=".", dir=self.path.parent))
+        State({**scores.state("text"), "rows": rows}).save(folder, "text")
+        try:
+            folder.rename(self.path)
+        except OSError:
+            shutil.rmtree(folder)
+
+
+def _fit_folds(
+    X: sparse.csr_matrix,
+    target: Array,
+    family: Family,
+    n_scores: int,
+    rows: int,
+    seed: int,
+    deadline: float,
+) -> tuple[Linear, Floats]:
+    """Return the model of all rows, and what those of the inner folds say of the other rows."""
+    folds = inner_folds(len(target), INNER_FOLDS, seed)
+    rng = np.random.default_rng(seed)
+
+    def fit(fitted: npt.NDArray[np.intp]) -> Linear:
+        if len(fitted) > rows:
+            fitted = rng.choice(fitted, rows, replace=False)
+        options: dict[str, Any] = {"C": STRENGTH[family], "max_iter": STEPS, "deadline": deadline}
+        return fit_linear(X[fitted], target[fitted], family, n_scores, **options)
+
+    encoded = np.empty((len(target), n_scores), dtype=np.float32)
+    for fold in range(INNER_FOLDS):
+        encoded[folds == fold] = _scores(
+            fit(np.flatnonzero(folds != fold)), family, X[folds == fold]
+        )
+    return fit(np.arange(len(target))), encoded
 
 
 def _scores(model: Linear, family: Family, X: sparse.csr_matrix) -> Floats:
