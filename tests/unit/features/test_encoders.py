@@ -159,6 +159,17 @@ def test_few_rows_or_many_columns_have_no_pieces():
     assert Pieces.fit(frame, list(frame), most=8, in_all=100, seed=0).names == []
 
 
+@pytest.mark.parametrize("key", ["linear", "dense"])
+def test_rows_in_parts_are_the_rows_at_once(key, monkeypatch):
+    rows, frame, y, _ = toy_features("multiclass")
+    encoder = encoders.create(key, rows)
+    encoder.fit_transform(frame, y, "multiclass", 3, 0, time.time() + 60)
+    whole = encoder.transform(frame)
+    monkeypatch.setattr(f"regatta.features.encoders.{key}.CHUNK_ROWS", 7)
+    parts = encoder.transform({name: frame[name].to_numpy() for name in frame})
+    assert abs(whole - parts).max() < 1e-6
+
+
 def test_hours_become_indicators_for_linear_models():
     moments = pd.Series(pd.date_range("2024-01-01", periods=500, freq="h"))
     encoder, X, _ = encode(

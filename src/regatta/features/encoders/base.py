@@ -14,7 +14,7 @@ from regatta.artifacts.state import State
 from regatta.features.rows import Feature
 from regatta.settings import Task
 
-__all__ = ["Encoder", "Frame", "Matrix", "column", "count_rows", "varying"]
+__all__ = ["Encoder", "Frame", "Matrix", "column", "count_rows", "some_rows", "varying"]
 
 Frame = pd.DataFrame | Mapping[str, npt.NDArray[Any]]
 """Features: what `RowFeatures.transform` or, faster for few rows, `RowFeatures.arrays` returns."""
@@ -131,6 +131,13 @@ def count_rows(frame: Frame) -> int:
     if isinstance(frame, pd.DataFrame):
         return len(frame)
     return len(next(iter(frame.values()), ()))
+
+
+def some_rows(frame: Frame, rows: slice) -> Frame:
+    """Return consecutive rows, without a copy."""
+    if isinstance(frame, pd.DataFrame):
+        return frame.iloc[rows]
+    return {name: values[rows] for name, values in frame.items()}
 
 
 def column(frame: Frame, name: str) -> Any:

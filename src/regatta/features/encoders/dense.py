@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from regatta.artifacts.state import State
-from regatta.features.encoders.base import Encoder, Frame, Matrix, count_rows, varying
+from regatta.features.encoders.base import Encoder, Frame, Matrix, count_rows, some_rows, varying
 from regatta.features.encoders.categories import Categories
 from regatta.features.encoders.numbers import Scaling, numeric_matrix
 from regatta.features.encoders.pieces import Pieces
@@ -26,6 +26,8 @@ LEAST_ROWS = 5
 HARMONICS = 2
 MOST_PIECES = 16
 PIECES_IN_ALL = 1024
+PIECE_CELLS = 80_000_000
+CHUNK_ROWS = 50_000
 LIMIT = 10.0
 
 
@@ -68,7 +70,13 @@ class DenseEncoder(Encoder):
         self._periods = np.array([periods[name] for name in self._cyclic], dtype=np.int64)
         plain = [name for name in numeric if name not in periods]
         self._scaling = Scaling.fit(frame, plain, keep_zeros=False, seed=seed)
-        self._pieces = Pieces.fit(frame, plain, most=MOST_PIECES, in_all=PIECES_IN_ALL, seed=seed)
+        self._pieces = Pieces.fit(
+            frame,
+            plain,
+            most=MOST_PIECES,
+            in_all=min(PIECES_IN_ALL, PIECE_CELLS // max(len(y), 1)),
+            seed=seed,
+        )
         least = LEAST_ROWS if len(y) >= 200 else 2
         every = Categories.fit(
             frame, self._named("categorical"), most=MOST_LABELS + 1, least_rows=least
@@ -98,15 +106,25 @@ class DenseEncoder(Encoder):
         return self._fill(frame, np.hstack(learnt))
 
     def _fill(self, frame: Frame, learnt: Floats) -> Floats:
-        """Put all columns into one matrix."""
+        """Put all columns into one matrix, some rows at a time."""
         n_rows = count_rows(frame)
         out = np.zeros((n_rows, len(self.names)), dtype=np.float32)
+        if n_rows <= CHUNK_ROWS:
+            self._fill_rows(frame, learnt, out)
+            return out
+        for start in range(0, n_rows, CHUNK_ROWS):
+            rows = slice(start, start + CHUNK_ROWS)
+            self._fill_rows(some_rows(frame, rows), learnt[rows], out[rows])
+        return out
+
+    def _fill_rows(self, frame: Frame, learnt: Floats, out: Floats) -> None:
+        """Put some rows into their place."""
         end = self._scaling.n_columns
         out[:, :end] = self._scaling.transform(frame)
         for block in (self._pieces.ramps(frame), *self._waves(frame)):
             out[:, end : end + block.shape[1]] = block
             end += block.shape[1]
-        rows = np.arange(n_rows)
+        rows = np.arange(len(out))
         for place in range(len(self._categories.names)):
             codes = self._categories.codes(frame, place)
             known = codes >= 0
@@ -114,7 +132,6 @@ class DenseEncoder(Encoder):
             end += self._categories.width(place)
         mean, inverse_deviation = self._moments
         out[:, end:] = np.clip((learnt - mean) * inverse_deviation, -LIMIT, LIMIT)
-        return out
 
     def _waves(self, frame: Frame) -> Iterator[Floats]:
         """Yield sine and cosine of each harmonic of the columns that come round again."""

@@ -4,11 +4,18 @@ from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 from scipy import sparse
 
 from regatta.artifacts.state import State
-from regatta.features.encoders.base import Encoder, Frame, Matrix, column, count_rows, varying
+from regatta.features.encoders.base import (
+    Encoder,
+    Frame,
+    Matrix,
+    column,
+    count_rows,
+    some_rows,
+    varying,
+)
 from regatta.features.encoders.categories import MISSING, Categories
 from regatta.features.encoders.numbers import Scaling
 from regatta.features.encoders.pieces import Pieces
@@ -81,7 +88,7 @@ class LinearEncoder(Encoder):
             return self._encode(frame)
         # In parts, because what a row might have is several times what it has.
         parts = [
-            self._encode(_slice(frame, slice(start, start + CHUNK_ROWS)))
+            self._encode(some_rows(frame, slice(start, start + CHUNK_ROWS)))
             for start in range(0, n_rows, CHUNK_ROWS)
         ]
         return sparse.vstack(parts, format="csr")
@@ -175,10 +182,3 @@ class LinearEncoder(Encoder):
             TermWeights.from_state(state, "words"),
         )
         return encoder
-
-
-def _slice(frame: Frame, rows: slice) -> Frame:
-    """Return some rows."""
-    if isinstance(frame, pd.DataFrame):
-        return frame.iloc[rows]
-    return {name: values[rows] for name, values in frame.items()}
