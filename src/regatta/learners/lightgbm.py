@@ -29,6 +29,7 @@ __all__ = ["LightGBMLearner", "LightGBMModel"]
 
 FILE = "model.txt"
 FEW_ROWS = 500
+WIDE = 60
 _OBJECTIVES = {"binary": "binary", "multiclass": "multiclass", "regression": "regression"}
 _METRICS = {"binary": "binary_logloss", "multiclass": "multi_logloss", "regression": "l2"}
 
@@ -197,7 +198,8 @@ def _options(data: FitData, params: Params, seed: int, threads: int) -> dict[str
         "num_threads": threads,
         "seed": seed,
         "deterministic": True,
-        "force_row_wise": True,
+        # One of the two, always the same: else LightGBM tries which is faster, and results differ.
+        "force_col_wise" if data.X.shape[1] > WIDE else "force_row_wise": True,
         "verbosity": -1,
     }
     if data.task == "multiclass":
