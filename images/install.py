@@ -23,12 +23,14 @@ IMPORTS = Path("/build/imports.txt")
 # What only tests and compilers read.
 FOLDERS = ("tests", "include")
 SUFFIXES = (".a", ".c", ".cc", ".cpp", ".h", ".hpp", ".pxd", ".pxi", ".pyi", ".pyx", ".tp")
-# Arrow's clients of other servers and the second and third name of its library;
-# sample data.
+# Arrow's clients of other servers and the second and third name of its library; sample data; and
+# modules that only tests, compilers or nobody imports.
 PARTS = (
-    "pyarrow/*flight*", "pyarrow/*s3*", "pyarrow/_azurefs*", "pyarrow/_gcsfs*", "pyarrow/_hdfs*",
-    "pyarrow/_pyarrow_cpp_tests*", "pyarrow/libarrow_python*.so", "pyarrow/src",
-    "pyarrow/libarrow_python*.so.*.*",
+    "joblib/test", "numpy/_core/_simd.*.so", "numpy/distutils", "pyarrow/*flight*", "pyarrow/*s3*",
+    "pyarrow/_azurefs*", "pyarrow/_gcsfs*", "pyarrow/_hdfs*", "pyarrow/_pyarrow_cpp_tests*",
+    "pyarrow/_parquet_encryption*", "pyarrow/libarrow_python*.so", "pyarrow/src",
+    "pyarrow/libarrow_python*.so.*.*", "pyarrow/libarrow_python_parquet_encryption*",
+    "scipy/io/_fast_matrix_market", "scipy/odr",
     "sklearn/datasets/data", "sklearn/datasets/images", "sklearn/datasets/descr",
 )  # fmt: skip
 
@@ -90,7 +92,10 @@ def prune() -> None:
         for name in (name for name in found if name.endswith(SUFFIXES)):
             Path(folder, name).unlink()
     for path in (path for pattern in PARTS for path in site.glob(pattern)):
-        shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)  # two patterns may name it
 
 
 def strip(path: Path) -> None:

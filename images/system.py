@@ -13,6 +13,7 @@ import subprocess
 import sys
 import sysconfig
 from collections.abc import Iterator
+from fnmatch import fnmatch
 from pathlib import Path
 
 INFO = Path("/var/lib/dpkg/info")
@@ -20,22 +21,27 @@ STATUS = Path("/var/lib/dpkg/status")
 STDLIB = Path(sysconfig.get_path("stdlib"))
 
 # Package managers, accounts, disks, archives, and what only they need.
-GONE = re.compile(
-    r"apt|diffutils|findutils|gzip|hostname|mawk|openssl|tar|dpkg|debconf.*|gpgv|debian-archive-keyring|adduser|passwd|login.*|logsave|mount"
-    r"|util-linux.*|bsdutils|fdisk|e2fsprogs|init-system-helpers|sysvinit-utils|ncurses-bin"
-    r"|perl.*|python3?.*-(pip|venv|pip-whl|setuptools|setuptools-whl|distutils|lib2to3)|sqv"
-)
+GONE = (
+    "adduser", "apt", "bsdutils", "debconf*", "debian-archive-keyring", "diffutils", "dpkg",
+    "e2fsprogs", "fdisk", "findutils", "gpgv", "gzip", "hostname", "init-system-helpers", "login*",
+    "logsave", "mawk", "mount", "ncurses-bin", "openssl", "passwd", "perl*", "python3*-distutils",
+    "python3*-lib2to3", "python3*-pip*", "python3*-setuptools*", "python3*-venv", "sqv",
+    "sysvinit-utils", "tar", "util-linux*",
+)  # fmt: skip
 # Libraries that go unless something that stays links to them.
-UNUSED = re.compile(
-    r"libapt-pkg.*|libaudit.*|libblkid1|libcap-ng0|libdb5.*|libgdbm.*|libdebconfclient0|libext2fs2.*|libfdisk1"
-    r"|libgcrypt20|libgnutls30.*|libgpg-error0|libhogweed6.*|libidn2-0|libmount1|libnettle8.*"
-    r"|libp11-kit0|libpam.*|libperl.*|libseccomp2|libsemanage.*|libsepol2|libsmartcols1|libss2"
-    r"|libsystemd0|libtasn1-6|libudev1|libunistring.*|libxxhash0|libcom-err2"
-)
-# Parts of the interpreter that install, draw, test, or read databases of the last century.
+UNUSED = (
+    "libapt-pkg*", "libaudit*", "libblkid1", "libcap-ng0", "libcom-err2", "libdb5*",
+    "libdebconfclient0", "libext2fs2*", "libfdisk1", "libgcrypt20", "libgdbm*", "libgnutls30*",
+    "libgpg-error0", "libgssapi-krb5-2", "libhogweed6*", "libidn2-0", "libk5crypto3",
+    "libkeyutils1", "libkrb5*", "libmount1", "libnettle8*", "libnsl2", "libp11-kit0", "libpam*",
+    "libperl*", "libseccomp2", "libsemanage*", "libsepol2", "libsmartcols1", "libss2",
+    "libsystemd0", "libtasn1-6", "libtirpc*", "libudev1", "libunistring*", "libxxhash0",
+)  # fmt: skip
+# Parts of the interpreter that install, draw, test, or speak to services of the last century.
 STDLIB_PARTS = (
-    "ensurepip", "idlelib", "lib2to3", "msilib", "test", "tkinter", "turtledemo", "pydoc_data",
-    "config-*", "lib-dynload/_dbm.*", "lib-dynload/_gdbm.*", "lib-dynload/_tkinter.*",
+    "config-*", "distutils", "ensurepip", "idlelib", "lib-dynload/_dbm.*", "lib-dynload/_gdbm.*",
+    "lib-dynload/_tkinter.*", "lib-dynload/nis.*", "lib2to3", "msilib", "pydoc_data", "test",
+    "tkinter", "turtledemo",
 )  # fmt: skip
 FOLDERS = (
     "/etc/apt", "/etc/cron.d", "/etc/cron.daily", "/etc/dpkg", "/etc/logrotate.d", "/etc/pam.d",
@@ -83,8 +89,8 @@ def remove_packages() -> None:
         return
     stanzas = STATUS.read_text(encoding="utf-8").strip().split("\n\n")
     names = [re.match(r"Package: (.+)", stanza).group(1) for stanza in stanzas]  # type: ignore[union-attr]
-    gone = {name for name in names if GONE.fullmatch(name)}
-    unused = {name for name in names if UNUSED.fullmatch(name)}
+    gone = {name for name in names if matches(name, GONE)}
+    unused = {name for name in names if matches(name, UNUSED)}
     for name in gone:
         remove(name)
     mine = {name: owned(name) for name in unused}
@@ -132,6 +138,11 @@ def check() -> int:
                 sys.stderr.write(f"system.py: {path} lacks a library that was removed:\n{said}\n")
                 return 1
     return 0
+
+
+def matches(name: str, patterns: tuple[str, ...]) -> bool:
+    """Return whether one of the patterns fits a name."""
+    return any(fnmatch(name, pattern) for pattern in patterns)
 
 
 def remove(package: str) -> None:
