@@ -55,7 +55,9 @@ def test_what_is_no_file(tmp_path):
     assert "is no path" in refused("x" * 5000)
 
 
-@pytest.mark.parametrize("content", [b"", b"\n\n  \n", b"\xef\xbb\xbf", gzip.compress(b"", mtime=0)])
+@pytest.mark.parametrize(
+    "content", [b"", b"\n\n  \n", b"\xef\xbb\xbf", gzip.compress(b"", mtime=0)]
+)
 def test_an_empty_file(path, content):
     assert "is empty" in refused(path, content)
 
