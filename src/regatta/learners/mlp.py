@@ -1,13 +1,11 @@
 """A neural network in NumPy: a few layers, Adam, the best epoch by the validation rows."""
 
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
-import numpy.typing as npt
 
 from regatta.artifacts.state import State
 from regatta.errors import TrialSkipped
@@ -26,12 +24,10 @@ from regatta.learners.base import (
     as_probabilities,
     check_target,
 )
+from regatta.learners.network import Floats, Layers, Network, forward
 from regatta.learners.threads import limit_blas
 
 __all__ = ["MlpLearner", "MlpModel"]
-
-Floats = npt.NDArray[np.float32]
-Layers = list[tuple[Floats, Floats]]
 
 MOST_COLUMNS = 3000
 MOST_CELLS = 1_500_000_000
@@ -157,7 +153,7 @@ class MlpLearner(Learner):
             )
         rng = np.random.default_rng(seed)
         y, y_valid, scale = _targets(data)
-        network = _Network(_initial(n_columns, y, params, data.task, rng), params, rng)
+        network = Network(_initial(n_columns, y, params, data.task, rng), params, rng)
         best, best_loss, best_epoch, drops, truncated = network.copy(), np.inf, 0, 0, False
         with limit_blas(threads):
             for epoch in range(int(params["epochs"])):
@@ -173,91 +169,6 @@ class MlpLearner(Learner):
         model = MlpModel(best, data.task, scale)
         model.truncated = truncated
         return model
-
-
-class _Network:
-    """Weights with the optimiser's moments."""
-
-    def __init__(self, layers: Layers, params: Params, rng: np.random.Generator) -> None:
-        self.layers, self.params, self.rng = layers, params, rng
-        self.rate = float(params["learning_rate"])
-        flat = [array for layer in layers for array in layer]
-        self.first = [np.zeros_like(array) for array in flat]
-        self.second = [np.zeros_like(array) for array in flat]
-        self.steps = 0
-
-    def copy(self) -> Layers:
-        """Return a copy of the weights."""
-        return [(weights.copy(), bias.copy()) for weights, bias in self.layers]
-
-    def restart(self, layers: Layers) -> None:
-        """Go on from earlier weights with a quarter of the learning rate."""
-        self.layers = [(weights.copy(), bias.copy()) for weights, bias in layers]
-        self.rate /= 4
-
-    def epoch(self, X: Matrix, y: Floats, task: str, deadline: float) -> bool:
-        """Pass once over the rows; return whether there was time for all."""
-        order = self.rng.permutation(len(y))
-        batch = int(self.params["batch"])
-        for number, start in enumerate(range(0, len(y), batch)):
-            if number % 16 == 0 and time.time() >= deadline:
-                return False
-            rows = order[start : start + batch]
-            self._step(X[rows], y[rows], task)
-        return True
-
-    def _step(self, X: Floats, y: Floats, task: str) -> None:
-        """Take one step of Adam."""
-        keep = 1 - float(self.params["dropout"])
-        masks: list[Floats] = []
-        for weights, _ in self.layers[:-1]:
-            kept = self.rng.random((len(X), weights.shape[1]), dtype=np.float32) < keep
-            masks.append((kept * np.float32(1 / keep)).astype(np.float32))
-        values = forward(self.layers, X, masks if keep < 1 else ())
-        gradients = _backward(self.layers, values, _slope(values[-1], y, task), masks, keep)
-        self.steps += 1
-        correction = np.sqrt(1 - 0.999**self.steps) / (1 - 0.9**self.steps)
-        rate = np.float32(self.rate * correction)
-        shrink = np.float32(1 - self.rate * float(self.params["weight_decay"]))
-        flat = [array for layer in self.layers for array in layer]
-        for array, gradient, first, second in zip(
-            flat, gradients, self.first, self.second, strict=True
-        ):
-            first *= np.float32(0.9)
-            first += np.float32(0.1) * gradient
-            second *= np.float32(0.999)
-            second += np.float32(0.001) * gradient * gradient
-            if array.ndim == 2:
-                array *= shrink
-            array -= rate * first / (np.sqrt(second) + np.float32(1e-8))
-
-
-def forward(layers: Any, X: Any, masks: Sequence[Floats] = ()) -> list[Any]:
-    """Return the values of all layers, X first, scores last."""
-    values = [X]
-    for place, (weights, bias) in enumerate(layers):
-        found = values[-1] @ weights + bias
-        if place < len(layers) - 1:
-            np.maximum(found, 0, out=found)
-            if masks:
-                found *= masks[place]
-        values.append(found)
-    return values
-
-
-def _backward(
-    layers: Layers, values: list[Floats], slope: Floats, masks: Sequence[Floats], keep: float
-) -> list[Floats]:
-    """Return the gradient of each weight and bias, in the order of the layers."""
-    gradients: list[Floats] = []
-    for place in range(len(layers) - 1, -1, -1):
-        gradients[:0] = [values[place].T @ slope, slope.sum(axis=0)]
-        if place:
-            slope = slope @ layers[place][0].T
-            slope *= values[place] > 0
-            if keep < 1:
-                slope *= masks[place - 1]
-    return gradients
 
 
 def _targets(data: FitData) -> tuple[Floats, Floats, Array]:
@@ -290,17 +201,6 @@ def _initial(
         share = (y.sum(axis=0) + 0.5) / (len(y) + 1)
         bias[:] = np.log(share / (1 - share)) if task == "binary" else np.log(share)
     return layers
-
-
-def _slope(scores: Floats, y: Floats, task: str) -> Floats:
-    """Return the derivative of the mean loss by the scores."""
-    rows = np.float32(len(y))
-    if task == "regression":
-        return (scores - y) / rows
-    if task == "binary":
-        chance: Floats = (1 / (1 + np.exp(-np.clip(scores, -60, 60)))).astype(np.float32)
-        return (chance - y) / rows
-    return (softmax(scores).astype(np.float32) - y) / rows
 
 
 def _batches(X: Matrix) -> Iterator[slice]:
