@@ -204,6 +204,7 @@ class RunSettings(_Group):
             )
         for key in _flat_keys(values):
             _check_key(key)
+        _check_text(values)
         try:
             return cls.model_validate(dict(values))
         except ValidationError as err:
@@ -320,6 +321,18 @@ def _check_key(key: str) -> None:
         expected="one of " + ", ".join(sorted(known)),
         fix="correct the key; docs/settings.md describes each",
     )
+
+
+def _check_text(values: Mapping[str, Any]) -> None:
+    """Raise `SettingsError` for a text that no file can hold: bytes that were not UTF-8."""
+    try:
+        json.dumps(values, ensure_ascii=False, default=str).encode()
+    except UnicodeEncodeError as err:
+        raise SettingsError(
+            f"a setting holds {err.object[err.start : err.end]!r}, bytes that are no UTF-8",
+            expected="UTF-8 text",
+            fix="set the locale to UTF-8, such as LC_ALL=C.UTF-8, or rename the file or column",
+        ) from err
 
 
 def _flat_keys(values: Mapping[str, Any], prefix: str = "") -> Iterator[str]:

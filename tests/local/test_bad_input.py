@@ -140,7 +140,6 @@ def test_what_is_known_before_the_run(
     monkeypatch.chdir(tmp_path)
     ended = regatta("run", "--target", "outcome", *options)
     check(ended, pattern)
-    assert ended.seconds < 5
     assert [path.name for path in tmp_path.iterdir()] == ["good.csv"]
 
 

@@ -202,6 +202,12 @@ def _default_out(name: str) -> Path:
 
 def _check_out(out: Path, overwrite: bool) -> None:
     """Raise `UsageError` unless the folder can be made, or may be replaced."""
+    if out.is_symlink() and not out.exists():
+        raise UsageError(
+            f"{str(out)!r} is a link to {str(out.readlink())!r}, which does not exist",
+            expected="a new or empty folder",
+            fix="make the folder that it points to, or name another one with --out",
+        )
     if out.is_dir() and any(out.iterdir()):
         if not (out / RECORD).is_file():
             raise UsageError(

@@ -114,3 +114,16 @@ def test_an_unwritable_output_folder(table: Path) -> None:
     # Rights do not stop root, but nobody can write to /proc.
     with pytest.raises(UsageError, match="nothing can be written"):
         Request.checked(settings(table), out=Path("/proc/out"))
+
+
+def test_a_link_to_nowhere_is_no_folder(table: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    out.symlink_to(tmp_path / "nowhere")
+    with pytest.raises(UsageError, match="is a link to"):
+        Request.checked(settings(table), out=out)
+
+
+def test_a_text_that_is_no_utf_8_is_refused() -> None:
+    # What Python makes of an argument under a locale that does not know its bytes.
+    with pytest.raises(SettingsError, match="no UTF-8"):
+        RunSettings.from_values({"data": {"target": "\udcff"}})
