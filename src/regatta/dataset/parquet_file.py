@@ -77,11 +77,13 @@ def batches(
 def _table(table: pa.Table, names: list[str], settings: DataSettings) -> pa.Table:
     """Bring every column to a known type; what was left out becomes a column of nulls."""
     arrays = []
+    # `table.column_names` and `table[name]` walk through all columns at each call.
+    there = dict(zip(table.column_names, table.columns, strict=True))
     for name in names:
-        if name not in table.column_names:
+        if name not in there:
             arrays.append(pa.chunked_array([pa.nulls(table.num_rows, pa.string())]))
             continue
-        column = table[name]
+        column = there[name]
         if _is_nested(column.type):
             _check_ignored(name, column.type, settings)
             column = pa.chunked_array([pa.nulls(len(column), pa.string())])
