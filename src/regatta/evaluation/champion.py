@@ -10,8 +10,9 @@ import numpy.typing as npt
 from regatta.evaluation.intervals import Interval, Resamples
 from regatta.evaluation.metrics import Metric
 from regatta.evaluation.scoring import decided, difference
+from regatta.splits import Lock
 
-__all__ = ["Verdict", "compare", "first", "incomparable"]
+__all__ = ["Verdict", "compare", "first", "incomparable", "unfair"]
 
 Array = npt.NDArray[np.float64]
 
@@ -28,6 +29,8 @@ class Verdict:
         One sentence for people.
     compared : bool
         Whether both were scored on the same locked rows.
+    rows : int
+        Number of those rows: locked now, and not trained on by the champion either.
     champion : float or None
         Score of the champion on them.
     gain : Interval or None
@@ -37,6 +40,7 @@ class Verdict:
     decision: Literal["promote", "keep"]
     reason: str
     compared: bool = False
+    rows: int = 0
     champion: float | None = None
     gain: Interval | None = None
 
@@ -50,6 +54,17 @@ def first() -> Verdict:
     return Verdict("promote", "It was not compared with a model in service.")
 
 
+def unfair(reason: str) -> Verdict:
+    """Return the verdict on a champion that cannot be measured on the same rows.
+
+    Parameters
+    ----------
+    reason : str
+        Why, as the end of a sentence.
+    """
+    return Verdict("promote", f"The champion cannot be compared: {reason}.")
+
+
 def incomparable(
     champion: Any,
     *,
@@ -57,9 +72,8 @@ def incomparable(
     target: str,
     classes: Sequence[str],
     columns: Sequence[str],
-    fingerprint: str,
-    locked_sha256: str,
-    champion_locked_sha256: str,
+    lock: Lock,
+    champion_lock: Lock | None,
 ) -> Verdict | None:
     """Find out whether a champion can be measured fairly on the locked rows.
 
@@ -73,17 +87,15 @@ def incomparable(
         Its class labels.
     columns : sequence of str
         Names of the columns of the table.
-    fingerprint : str
-        SHA-256 of the table.
-    locked_sha256, champion_locked_sha256 : str
-        Which rows were locked, now and when the champion was trained; empty if not known.
+    lock, champion_lock : Lock
+        Which rows were locked, now and when the champion was trained; None if not known.
 
     Returns
     -------
     Verdict or None
         None if it can be measured. A champion that predicts something else is kept: whoever
-        calls its service expects that. One that needs columns that are no more, or that was
-        trained on these locked rows, cannot defend its place.
+        calls its service expects that. One that needs columns that are no more, or of which nobody
+        can say which of the locked rows it was trained on, cannot defend its place.
     """
     if (champion.task, champion.target, set(champion.classes)) != (task, target, set(classes)):
         return Verdict(
@@ -93,17 +105,18 @@ def incomparable(
         )
     gone = [column.name for column in champion.signature if column.name not in columns]
     if gone:
-        return Verdict(
-            "promote",
-            f"The champion cannot be compared: it needs {_some(gone)}, which the table no longer "
-            "has.",
+        return unfair(f"it needs {_some(gone)}, which the table no longer has")
+    if champion_lock is None:
+        return unfair("it is not known which rows it was trained on")
+    if champion_lock.columns != lock.columns:
+        return unfair(
+            "the table's columns changed since, so nobody can tell which of these rows it was "
+            "trained on"
         )
-    trained_on = champion.metadata.get("fingerprint") or ""
-    if fingerprint and trained_on == fingerprint and champion_locked_sha256 != locked_sha256:
-        return Verdict(
-            "promote",
-            "The champion cannot be compared: it was trained on the same table with other rows "
-            "locked, so it may have seen these.",
+    if champion_lock.seed != lock.seed:
+        return unfair(
+            f"other rows were locked for it (seed {champion_lock.seed}, now {lock.seed}), so it "
+            "may have been trained on these"
         )
     return None
 
@@ -133,7 +146,7 @@ def compare(
     champion : Bundle
         The bundle in service; `incomparable` returned None for it.
     frame : DataFrame of shape (n_rows, n_columns)
-        The locked rows.
+        Those of the locked rows that the champion was not trained on.
     classes : sequence of str
         Class labels of the new model; the champion's outputs are put in their order.
     resamples, confidence
@@ -167,6 +180,7 @@ def compare(
         "promote" if better else "keep",
         reason,
         compared=True,
+        rows=len(y_true),
         champion=float(score) if np.isfinite(score) else None,
         gain=gain,
     )

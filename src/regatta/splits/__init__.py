@@ -1,7 +1,8 @@
 """Which rows are locked away, which are trained on, and which fold validates each."""
 
 from regatta.splits.assign import DROPPED, LOCKED, MIN_ROWS, assign
+from regatta.splits.lock import Lock
 from regatta.splits.scheme import Scheme, choose_scheme
 from regatta.splits.stored import Splits
 
-__all__ = ["DROPPED", "LOCKED", "MIN_ROWS", "Scheme", "Splits", "assign", "choose_scheme"]
+__all__ = ["DROPPED", "LOCKED", "MIN_ROWS", "Lock", "Scheme", "Splits", "assign", "choose_scheme"]

@@ -4,17 +4,18 @@ import numpy as np
 import numpy.typing as npt
 
 from regatta.errors import SplitError
+from regatta.splits.lock import draw
 from regatta.splits.scheme import Scheme
 
-__all__ = ["DROPPED", "LOCKED", "MIN_ROWS", "assign", "lock"]
+__all__ = ["DROPPED", "LOCKED", "MIN_ROWS", "assign"]
 
 Codes = npt.NDArray[np.int64]
+Keys = npt.NDArray[np.uint64]
 Floats = npt.NDArray[np.float64]
 
 DROPPED = -2
 LOCKED = -1
 MIN_ROWS = 20
-TRAIN_ROWS_OF_A_CLASS = 2
 MAX_BINS = 20
 
 
@@ -34,34 +35,6 @@ def strata(target: Floats, *, regression: bool) -> Codes:
     ranks = np.empty(len(target), dtype=np.int64)
     ranks[np.argsort(target, kind="stable")] = np.arange(len(target))
     return ranks * n_bins // max(len(target), 1)
-
-
-def lock(groups: Codes, share: float, rng: np.random.Generator) -> npt.NDArray[np.bool_]:
-    """Draw rows evenly from all strata.
-
-    Parameters
-    ----------
-    groups : ndarray of shape (n_rows,), int64
-        Stratum of each row.
-    share : float
-        Share of the rows to draw.
-    rng : Generator
-        Source of the draw.
-
-    Returns
-    -------
-    ndarray of shape (n_rows,), bool
-        True for the drawn rows. Two rows of each stratum are left, where it has that many.
-    """
-    _, codes, counts = np.unique(groups, return_inverse=True, return_counts=True)
-    exact = counts * share
-    quota = np.floor(exact).astype(np.int64)
-    # What rounding left over goes to the strata that it took most from.
-    left = round(len(groups) * share) - int(quota.sum())
-    quota[np.argsort(-(exact - quota), kind="stable")[: max(left, 0)]] += 1
-    quota = np.minimum(quota, np.maximum(counts - TRAIN_ROWS_OF_A_CLASS, 0))
-    drawn: npt.NDArray[np.bool_] = _place_in_stratum(codes, counts, rng) < quota[codes]
-    return drawn
 
 
 def _place_in_stratum(codes: Codes, counts: Codes, rng: np.random.Generator) -> Codes:
@@ -101,6 +74,7 @@ def deal(groups: Codes, n_folds: int, rng: np.random.Generator) -> Codes:
 def assign(
     target: Floats,
     scheme: Scheme,
+    keys: Keys,
     *,
     regression: bool,
     locked_share: float,
@@ -114,13 +88,16 @@ def assign(
         Class codes, or values of a regression; NaN where missing.
     scheme : Scheme
         Number of folds.
+    keys : ndarray of shape (n_rows,), uint64
+        Of each row, from `row_keys`. Those with the lowest are locked: of each class the same
+        share, in a regression of all rows, as bins of values would move when the table grows. So
+        the locked part does not change with the number of folds.
     regression : bool
         Whether `target` holds values.
     locked_share : float
         Share of the rows with a target that is locked.
     seed : int
-        Seed of every draw. The locked part depends on it and on the target alone, so it stays
-        the same when the number of folds changes.
+        Seed of the folds.
 
     Returns
     -------
@@ -141,22 +118,23 @@ def assign(
             expected=f"at least {MIN_ROWS}",
             fix="add rows, or fill in the target",
         )
-    lock_seed, fold_seed = np.random.SeedSequence(seed).spawn(2)
-    groups = strata(target[usable], regression=regression)
-    locked = lock(groups, locked_share, np.random.default_rng(lock_seed))
+    wanted = target[usable]
+    together = np.zeros(len(usable), np.int64) if regression else wanted.astype(np.int64)
+    locked = draw(together, locked_share, keys[usable])
     parts = np.full(len(target), DROPPED, dtype=np.int16)
     parts[usable[locked]] = LOCKED
-    train, rng = usable[~locked], np.random.default_rng(fold_seed)
+    train, rng = usable[~locked], np.random.default_rng(np.random.SeedSequence(seed))
+    groups = strata(wanted[~locked], regression=regression)
     if scheme.n_folds > 1:
-        parts[train] = deal(groups[~locked], scheme.n_folds, rng)
+        parts[train] = deal(groups, scheme.n_folds, rng)
     else:
-        parts[train] = np.where(_holdout(groups[~locked], scheme.holdout_share, rng), 0, 1)
+        parts[train] = np.where(_holdout(groups, scheme.holdout_share, rng), 0, 1)
     return parts
 
 
 def _holdout(groups: Codes, share: float, rng: np.random.Generator) -> npt.NDArray[np.bool_]:
     """Draw the rows to validate on: at least one of each class that has two."""
-    chosen = lock(groups, share, rng)
+    chosen = draw(groups, share, rng.random(len(groups)))
     for group in np.setdiff1d(groups, groups[chosen]):
         rows = np.flatnonzero(groups == group)
         if len(rows) > 1:

@@ -1,5 +1,6 @@
 """The splits artifact."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import numpy.typing as npt
 from regatta.artifacts.base import open_artifact, read_json, write_json, writing
 from regatta.errors import ArtifactError
 from regatta.splits.assign import DROPPED, LOCKED
+from regatta.splits.lock import Lock
 from regatta.splits.scheme import Scheme
 
 __all__ = ["Splits"]
@@ -27,10 +29,60 @@ class Splits:
         -2 dropped, -1 locked, ``k`` validated in fold ``k``, ``n_folds`` trained on only.
     n_folds : int
         Number of folds; 1 for one holdout.
+    keys : ndarray of shape (n_locked,), uint64
+        Key of each locked row.
+    lock : Lock
+        Which rows were locked, for other tables to know.
     """
 
     assignment: npt.NDArray[np.int16]
     n_folds: int
+    keys: npt.NDArray[np.uint64]
+    lock: Lock
+
+    @classmethod
+    def of(
+        cls,
+        assignment: npt.NDArray[np.int16],
+        scheme: Scheme,
+        keys: npt.NDArray[np.uint64],
+        target: npt.NDArray[np.float64],
+        *,
+        labels: Sequence[str],
+        seed: int,
+        columns: str,
+    ) -> "Splits":
+        """Describe what `assign` returned.
+
+        Parameters
+        ----------
+        assignment : ndarray of shape (n_rows,), int16
+            Part of each row.
+        scheme : Scheme
+            Number of folds.
+        keys : ndarray of shape (n_rows,), uint64
+            What the locked rows were drawn by.
+        target : ndarray of shape (n_rows,), float64
+            Class codes, or values of a regression; NaN where missing.
+        labels : sequence of str
+            Class labels; none in a regression.
+        seed : int
+            Seed of the keys.
+        columns : str
+            Digest of the columns.
+        """
+        usable = assignment != DROPPED
+        groups = target[usable] if labels else np.zeros(usable.sum())
+        locked = assignment == LOCKED
+        lock = Lock.of(
+            locked[usable],
+            keys[usable],
+            groups.astype(np.int64),
+            seed=seed,
+            columns=columns,
+            labels=labels or ("",),
+        )
+        return cls(assignment, scheme.n_folds, keys[locked], lock)
 
     @classmethod
     def open(cls, path: str | Path) -> "Splits":
@@ -44,14 +96,18 @@ class Splits:
         artifact = open_artifact(path, "splits")
         try:
             assignment = np.load(artifact.file("assignment.npy"), allow_pickle=False)
-            n_folds = int(read_json(artifact.file("splits.json"))["n_folds"])
+            keys = np.load(artifact.file("keys.npy"), allow_pickle=False)
+            values = read_json(artifact.file("splits.json"))
+            n_folds, lock = int(values["n_folds"]), Lock.from_dict(values["lock"])
         except (ValueError, KeyError, TypeError, EOFError) as err:
             raise _damaged(path, str(err)) from err
         if assignment.ndim != 1 or assignment.dtype != np.int16 or n_folds < 1:
             raise _damaged(path, "it holds no assignment of rows")
         if len(assignment) and not DROPPED <= assignment.min() <= assignment.max() <= n_folds:
             raise _damaged(path, "a row is in no part")
-        return cls(assignment, n_folds)
+        if keys.dtype != np.uint64 or keys.shape != ((assignment == LOCKED).sum(),):
+            raise _damaged(path, "a locked row has no key")
+        return cls(assignment, n_folds, keys, lock)
 
     def write(self, path: str | Path, scheme: Scheme) -> dict[str, Any]:
         """Write the artifact, and return its numbers.
@@ -70,7 +126,8 @@ class Splits:
         }
         with writing(path, "splits", **numbers) as folder:
             np.save(folder / "assignment.npy", self.assignment, allow_pickle=False)
-            write_json(folder / "splits.json", numbers)
+            np.save(folder / "keys.npy", self.keys, allow_pickle=False)
+            write_json(folder / "splits.json", {**numbers, "lock": self.lock.to_dict()})
         return numbers
 
     def train(self) -> Rows:

@@ -14,7 +14,6 @@ import numpy.typing as npt
 from regatta.artifacts import open_artifact, read_json, write_json, writing
 from regatta.dataset.schema import Schema
 from regatta.errors import ArtifactError
-from regatta.evaluation import champion as champions
 from regatta.evaluation.baseline import Baseline
 from regatta.evaluation.importance import Importance, permutation_importance
 from regatta.evaluation.intervals import Resamples
@@ -23,7 +22,8 @@ from regatta.evaluation.pictures import draw
 from regatta.evaluation.sampling import draw_rows
 from regatta.evaluation.scoring import decided, score_all
 from regatta.settings import RunSettings
-from regatta.stages.register import champion_of
+from regatta.splits import Lock
+from regatta.stages.champion import challenge, champion_of
 from regatta.stages.task import stage
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ SCALARS = 9
 class _Locked:
     """The locked rows that are scored, with what the bundle says of them.
 
-    `rows` are positions in the table, `all_rows` those of the whole locked part.
+    `all_rows` are the positions of the whole locked part in the table.
     """
 
     frame: "pd.DataFrame"
@@ -52,6 +52,8 @@ class _Locked:
     predicted: Array
     all_rows: npt.NDArray[np.int64]
     y_train: Array
+    keys: npt.NDArray[np.uint64]
+    lock: Lock
 
     @property
     def sha256(self) -> str:
@@ -114,7 +116,18 @@ def run(
         metric = get_metric(planned["metric"], about.task)
         locked = _open_locked(dataset, about, splits, model, settings)
         values = _evaluate(model, about, metric, locked, settings)
-        verdict = _verdict(champion, values, model, about, metric, locked, settings)
+        verdict = challenge(
+            champion,
+            about,
+            metric,
+            locked.frame,
+            locked.y,
+            locked.predicted,
+            locked.keys,
+            locked.lock,
+            settings,
+            thresholds=model.thresholds,
+        )
         trials = read_json(open_artifact(leaderboard, "leaderboard").file("leaderboard.json"))
         values |= {
             "dataset": open_artifact(dataset, "dataset", verify=False).metadata,
@@ -163,6 +176,8 @@ def _open_locked(
         predicted=model.predict_array(frame),
         all_rows=rows,
         y_train=schema.encode_target(train),
+        keys=cut.keys[drawn],
+        lock=cut.lock,
     )
 
 
@@ -209,6 +224,7 @@ def _evaluate(
             "n_table": schema.n_rows,
             "n_train": len(locked.y_train),
             "sha256": locked.sha256,
+            "lock": locked.lock.to_dict(),
             "opened": 1,
         },
         "importance": importance.to_dict(),
@@ -239,65 +255,6 @@ def _importance(
         seconds=float(np.clip(0.04 * settings.budget.seconds, 1.0, 20.0)),
         stratify=bool(schema.classes),
     )
-
-
-def _verdict(
-    champion: str,
-    values: dict[str, Any],
-    model: "Bundle",
-    schema: Schema,
-    metric: Metric,
-    locked: _Locked,
-    settings: RunSettings,
-) -> champions.Verdict:
-    """Compare with the champion, if there is one and it can be compared."""
-    from regatta import bundle as bundles
-
-    if not champion:
-        return champions.first()
-    try:
-        old = bundles.load(champion)
-    except ArtifactError as err:
-        reason = f"The champion cannot be compared, because it cannot be loaded: {err.found}."
-        return champions.Verdict("promote", reason)
-    verdict = champions.incomparable(
-        old,
-        task=schema.task,
-        target=schema.target,
-        classes=schema.classes,
-        columns=[column.name for column in schema.columns],
-        fingerprint=str(model.metadata.get("fingerprint") or ""),
-        locked_sha256=locked.sha256,
-        champion_locked_sha256=_locked_sha256(Path(champion)),
-    )
-    if verdict:
-        return verdict
-    plan = values["intervals"]
-    outputs = {"n_outputs": schema.n_outputs, "seed": settings.seed}
-    return champions.compare(
-        metric,
-        locked.y,
-        locked.predicted,
-        old,
-        locked.frame,
-        classes=schema.classes,
-        resamples=Resamples.plan(locked.y, schema.task, wanted=plan["wanted"], **outputs),
-        confidence=plan["confidence"],
-        thresholds=model.thresholds,
-    )
-
-
-def _locked_sha256(champion: Path) -> str:
-    """Return which rows were locked for a champion: what lies beside its bundle says so."""
-    for file in (
-        champion.parent / "evaluation" / "evaluation.json",
-        champion.parent / "version.json",
-    ):
-        if file.is_file():
-            found = read_json(file)
-            values = found.get("locked") or found.get("metadata", {}).get("locked") or {}
-            return str(values.get("sha256", ""))
-    return ""
 
 
 def _samples(model: "Bundle", locked: _Locked) -> dict[str, Any]:

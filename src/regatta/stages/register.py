@@ -7,7 +7,7 @@ from regatta.registry import Registry, Verdict, registry_root
 from regatta.settings import RunSettings
 from regatta.stages.task import stage
 
-__all__ = ["champion_of", "run"]
+__all__ = ["run"]
 
 
 def run(bundle: str, evaluation: str, settings: str, version: str) -> dict[str, Any]:
@@ -54,9 +54,8 @@ def run(bundle: str, evaluation: str, settings: str, version: str) -> dict[str, 
             metric=described["metric"],
             score=described["score"],
             locked_score=measured["metric"]["score"],
-            # Which rows were locked: the next run may compare with this version only if it locks
-            # the same ones.
-            locked={"sha256": measured["locked"]["sha256"]},
+            # Which rows were locked: the next run compares on rows that this version never saw.
+            locked={key: measured["locked"][key] for key in ("sha256", "lock")},
             reason=measured["comparison"]["reason"],
             members=len(described["members"]),
             fingerprint=described["fingerprint"],
@@ -75,23 +74,3 @@ def run(bundle: str, evaluation: str, settings: str, version: str) -> dict[str, 
             )
         numbers.update(name=added.name, version=added.number, verdict=verdict)
     return numbers
-
-
-def champion_of(name: str, registry: str) -> str:
-    """Return the folder of the bundle that a new model has to beat.
-
-    Parameters
-    ----------
-    name : str
-        Name of the model.
-    registry : str
-        Folder of the registry; empty for the default.
-
-    Returns
-    -------
-    str
-        Path of the champion's bundle; empty where there is no champion yet.
-    """
-    known = Registry(registry_root(registry))
-    number = known.aliases(name).get("champion") if name in known.names() else None
-    return str(known.version(name, number).bundle) if number else ""

@@ -6,6 +6,7 @@ from regatta.artifacts.base import open_artifact, read_json
 from regatta.dataset import Schema, load_frame
 from regatta.settings import RunSettings
 from regatta.splits import Splits, assign, choose_scheme
+from regatta.splits.keys import columns_digest, row_keys
 from regatta.stages.task import stage
 
 __all__ = ["run"]
@@ -22,7 +23,7 @@ def run(dataset: str, schema: str, settings: str, splits: str) -> dict[str, Any]
         `RunSettings` as JSON: ``split``, ``seed``, and ``budget.seconds``, which with the size of
         the table decides the number of folds unless ``split.folds`` does.
     splits : str
-        Folder of the artifact to write: assignment.npy, splits.json.
+        Folder of the artifact to write: assignment.npy, keys.npy, splits.json.
 
     Returns
     -------
@@ -43,12 +44,23 @@ def run(dataset: str, schema: str, settings: str, splits: str) -> dict[str, Any]
         scheme = choose_scheme(
             n_train, budget_seconds=wanted.budget.seconds, folds=wanted.split.folds
         )
+        keys = row_keys(dataset, wanted.seed)
         assignment = assign(
             target,
             scheme,
+            keys,
             regression=about.task == "regression",
             locked_share=wanted.split.locked_share,
             seed=wanted.seed,
         )
-        numbers.update(Splits(assignment, scheme.n_folds).write(splits, scheme))
+        stored = Splits.of(
+            assignment,
+            scheme,
+            keys,
+            target,
+            labels=about.classes,
+            seed=wanted.seed,
+            columns=columns_digest(dataset),
+        )
+        numbers.update(stored.write(splits, scheme))
     return numbers

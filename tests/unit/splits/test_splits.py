@@ -4,14 +4,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from regatta.errors import ArtifactError, SplitError
-from regatta.splits import DROPPED, LOCKED, Scheme, Splits, assign, choose_scheme
+from regatta.splits import DROPPED, LOCKED, Lock, Scheme, Splits, assign, choose_scheme
+
+LOCK = Lock(0, "ab" * 32, {"no": 1, "yes": 2})
 
 
 def cut(target, n_folds=5, *, regression=False, share=0.2, seed=0):
+    target = np.asarray(target, float)
     scheme = Scheme(n_folds, 0.2 if n_folds == 1 else 0.0)
-    return assign(
-        np.asarray(target, float), scheme, regression=regression, locked_share=share, seed=seed
-    )
+    keys = np.random.default_rng([seed, 1]).integers(2**53, size=len(target), dtype=np.uint64)
+    return assign(target, scheme, keys, regression=regression, locked_share=share, seed=seed)
+
+
+def stored(parts, n_folds):
+    return Splits(parts, n_folds, np.zeros((parts == LOCKED).sum(), np.uint64), LOCK)
 
 
 @pytest.mark.parametrize(
@@ -62,7 +68,7 @@ def test_numbers_are_spread_over_their_range():
     target = np.random.default_rng(0).lognormal(size=2_000)
     parts = cut(target, regression=True)
 
-    means = [target[parts == part].mean() for part in range(-1, 5)]
+    means = [target[parts == part].mean() for part in range(5)]
     assert np.std(means) < 0.1 * np.mean(means)
     assert (parts == LOCKED).sum() == 400
 
@@ -122,7 +128,7 @@ def test_every_row_is_in_one_part(counts, n_folds, share, seed, regression):
 
 def test_the_artifact(tmp_path):
     parts = cut(np.r_[np.tile([0.0, 1.0], 50), np.nan])
-    numbers = Splits(parts, 5).write(tmp_path / "splits", Scheme(5))
+    numbers = stored(parts, 5).write(tmp_path / "splits", Scheme(5))
     back = Splits.open(tmp_path / "splits")
 
     assert numbers == {
@@ -133,15 +139,22 @@ def test_the_artifact(tmp_path):
         "scheme": "5-fold",
     }
     assert np.array_equal(back.assignment, parts)
+    assert back.lock == LOCK
+    assert len(back.keys) == 20
     assert len(back.train()) == 80
     assert len(back.locked()) == 20
     assert not set(back.train()) & set(back.locked())
 
 
 def test_a_foreign_artifact_is_refused(tmp_path):
-    Splits(np.array([7, 0], np.int16), 3).write(tmp_path / "splits", Scheme(3))
+    stored(np.array([7, 0], np.int16), 3).write(tmp_path / "splits", Scheme(3))
     with pytest.raises(ArtifactError, match="a row is in no part"):
         Splits.open(tmp_path / "splits")
-    Splits(np.array([0.5, 1.0]), 3).write(tmp_path / "splits", Scheme(3))
+    stored(np.array([0.5, 1.0]), 3).write(tmp_path / "splits", Scheme(3))
     with pytest.raises(ArtifactError, match="no assignment"):
+        Splits.open(tmp_path / "splits")
+    Splits(np.array([-1, 0], np.int16), 3, np.zeros(2, np.uint64), LOCK).write(
+        tmp_path / "splits", Scheme(3)
+    )
+    with pytest.raises(ArtifactError, match="a locked row has no key"):
         Splits.open(tmp_path / "splits")

@@ -1,7 +1,7 @@
 import hashlib
 import json
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -9,13 +9,14 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 from pyarrow import parquet as pq
+from sklearn.metrics import roc_auc_score
 
 from regatta import bundle as bundles
 from regatta.artifacts import open_artifact, read_json, write_json, writing
 from regatta.artifacts.records import Recipe, TrialRecord
 from regatta.errors import ArtifactError
 from regatta.settings import RunSettings
-from regatta.splits import Splits
+from regatta.splits import Lock, Scheme, Splits
 from regatta.stages import evaluate
 from tests.toy_bundle import build, schema_of
 
@@ -45,6 +46,15 @@ class Inputs:
         return read_json(open_artifact(self.folder / "evaluation", "evaluation").file(name))
 
 
+LOCK = Lock(0, "ab" * 32, {"": 100, **dict.fromkeys(("no", "yes", "high", "low", "mid"), 100)})
+
+
+def write_splits(folder: Path, assignment: np.ndarray, n_folds: int) -> None:
+    """Write an assignment; the n-th locked row has the key n."""
+    keys = np.arange((assignment == -1).sum(), dtype=np.uint64)
+    Splits(assignment, n_folds, keys, LOCK).write(folder / "splits", Scheme(n_folds))
+
+
 def make(folder: Path, task: str, *, settings: dict | None = None, **bundle: object) -> Inputs:
     """Write all artifacts by hand; every third row is locked."""
     table = build(folder / "bundle", task, **bundle)
@@ -57,9 +67,7 @@ def make(folder: Path, task: str, *, settings: dict | None = None, **bundle: obj
         write_json(path / "findings.json", [finding])
     assignment = np.arange(N_ROWS).astype(np.int16) % 2
     assignment[: 3 * LOCKED : 3] = -1
-    with writing(folder / "splits", "splits") as path:
-        np.save(path / "assignment.npy", assignment)
-        write_json(path / "splits.json", {"n_folds": 2})
+    write_splits(folder, assignment, 2)
     values = RunSettings.from_values(
         {"name": "toy", "data": {"target": "outcome"}, "evaluate": {"resamples": 60}}
     ).merged(settings or {})
@@ -171,9 +179,7 @@ def test_large_locked_parts_are_sampled(tmp_path):
     inputs = make(tmp_path, "binary", settings={"evaluate": {"max_rows": 100}})
     assignment = np.full(N_ROWS, -1, np.int16)
     assignment[::4] = 0
-    with writing(tmp_path / "splits", "splits") as path:
-        np.save(path / "assignment.npy", assignment)
-        write_json(path / "splits.json", {"n_folds": 1})
+    write_splits(tmp_path, assignment, 1)
     inputs.run()
     locked = inputs.read()["locked"]
     assert locked["n_rows"] == 150
@@ -191,43 +197,45 @@ def test_labels_respect_the_thresholds_of_the_bundle(tmp_path):
 
 def test_no_locked_rows(tmp_path):
     inputs = make(tmp_path, "binary")
-    with writing(tmp_path / "splits", "splits") as path:
-        np.save(path / "assignment.npy", np.zeros(N_ROWS, np.int16))
-        write_json(path / "splits.json", {"n_folds": 1})
+    write_splits(tmp_path, np.zeros(N_ROWS, np.int16), 1)
     assert len(Splits.open(tmp_path / "splits").locked()) == 0
     with pytest.raises(ArtifactError, match="0 locked rows"):
         inputs.run()
     assert not (tmp_path / "out").exists()
 
 
-def champion(folder: Path, fingerprint: str, locked_sha256: str = "", **bundle: object) -> str:
-    """Write a bundle in service that was trained on a table."""
-    path = folder / "old" / "bundle"
+def champion(folder: Path, lock: Lock | None = LOCK, **bundle: object) -> str:
+    """Write a bundle in service, with what its run says of the rows that it locked."""
+    path = folder / "champion" / "bundle"
     build(path, "binary", **{"learners": ("linear",), "seed": 3, **bundle})
-    values = read_json(path / "bundle.json") | {"fingerprint": fingerprint}
-    again = folder / "champion" / "bundle"
-    with writing(again, "bundle") as target:
-        for name in ("encoders", "models"):
-            (path / name).rename(target / name)
-        write_json(target / "bundle.json", values)
-    if locked_sha256:
-        (again.parent / "evaluation").mkdir()
-        kept = {"locked": {"sha256": locked_sha256}}
-        write_json(again.parent / "evaluation" / "evaluation.json", kept)
-    return str(again)
+    (path.parent / "evaluation").mkdir()
+    locked = {"lock": lock.to_dict()} if lock else {"sha256": "ab" * 32}
+    write_json(path.parent / "evaluation" / "evaluation.json", {"locked": locked})
+    return str(path)
 
 
-def test_champion_of_another_table_is_scored_on_the_same_rows(tmp_path):
+@pytest.mark.parametrize("limit", [100, 40])
+def test_champion_is_scored_on_the_rows_that_neither_was_trained_on(tmp_path, limit):
     inputs = make(tmp_path, "binary")
-    inputs.run(champion=champion(tmp_path, "cd" * 32))
+    lock = replace(LOCK, limits={"no": limit, "yes": limit})
+    inputs.run(champion=champion(tmp_path, lock))
     values = inputs.read()
     comparison = values["comparison"]
     assert comparison["compared"]
+    # The n-th locked row has the key n.
+    assert comparison["rows"] == min(limit, LOCKED)
     assert values["verdict"] == comparison["decision"]
-    gain = comparison["gain"]["score"]
-    assert gain == pytest.approx(values["metric"]["score"] - comparison["champion"])
-    assert values["verdict"] == ("promote" if gain > 0 else "keep")
-    assert "Against the model in service" in (tmp_path / "out" / "report.html").read_text()
+    rows = inputs.table.iloc[np.arange(0, 3 * comparison["rows"], 3)]
+    scores = [
+        roc_auc_score(rows["outcome"] == "yes", bundles.load(path).predict_array(rows)[:, 1])
+        for path in (inputs.folder / "bundle", inputs.folder / "champion" / "bundle")
+    ]
+    assert comparison["champion"] == pytest.approx(scores[1])
+    assert comparison["gain"]["score"] == pytest.approx(scores[0] - scores[1])
+    assert values["verdict"] == ("promote" if scores[0] > scores[1] else "keep")
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert "Against the model in service" in page
+    assert f"On {comparison['rows']} locked rows" in page
 
 
 def test_champion_that_cannot_be_loaded_does_not_stop_the_run(tmp_path):
@@ -241,23 +249,29 @@ def test_champion_that_cannot_be_loaded_does_not_stop_the_run(tmp_path):
 
 def test_champion_is_kept_against_itself(tmp_path):
     inputs = make(tmp_path, "binary")
-    own = read_json(tmp_path / "bundle" / "bundle.json")["fingerprint"]
     inputs.run()
     inputs.run(champion=str(tmp_path / "bundle"))  # its own evaluation lies beside it
-    assert own == "ab" * 32
     values = inputs.read()
     assert values["comparison"]["gain"]["score"] == 0.0
     assert values["verdict"] == "keep"
 
 
-@pytest.mark.parametrize("locked", ["", "00" * 32])
-def test_champion_that_may_have_seen_the_rows_is_not_compared(tmp_path, locked):
+@pytest.mark.parametrize(
+    ("lock", "reason"),
+    [
+        (None, "not known which rows"),
+        (replace(LOCK, seed=7), "seed 7, now 0"),
+        (replace(LOCK, columns=""), "columns changed"),
+        (replace(LOCK, limits={"no": 5, "yes": 5}), "all but 5 of the locked rows"),
+    ],
+)
+def test_champion_that_may_have_seen_the_rows_is_not_compared(tmp_path, lock, reason):
     inputs = make(tmp_path, "binary")
-    inputs.run(champion=champion(tmp_path, "ab" * 32, locked))
+    inputs.run(champion=champion(tmp_path, lock))
     values = inputs.read()
     assert values["verdict"] == "promote"
     assert not values["comparison"]["compared"]
-    assert "may have seen" in values["comparison"]["reason"]
+    assert reason in values["comparison"]["reason"]
 
 
 def test_champion_that_predicts_something_else_is_kept(tmp_path):

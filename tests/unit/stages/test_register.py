@@ -10,6 +10,9 @@ from regatta.errors import ArtifactError
 from regatta.registry import Registry
 from regatta.settings import RunSettings
 from regatta.stages import register
+from regatta.stages.champion import champion_of
+
+LOCK = {"seed": 0, "columns": "ef", "limits": {"no": 5, "yes": 6}}
 
 
 def write_inputs(folder: Path, decision: str = "promote") -> tuple[str, str]:
@@ -26,7 +29,7 @@ def write_inputs(folder: Path, decision: str = "promote") -> tuple[str, str]:
     with writing(folder / "evaluation", "evaluation") as place:
         measured = {
             "metric": {"score": 0.9},
-            "locked": {"sha256": "cd"},
+            "locked": {"sha256": "cd", "lock": LOCK, "n_rows": 3},
             "verdict": decision,
             "comparison": {"decision": decision, "reason": "There was no champion."},
         }
@@ -49,7 +52,7 @@ def test_the_verdict_decides_the_alias(
     registered = Registry(values["registry"]).version("churn", 1)
     assert registered.metadata["score"] == 0.91
     assert registered.metadata["locked_score"] == 0.9
-    assert registered.metadata["locked"] == {"sha256": "cd"}
+    assert registered.metadata["locked"] == {"sha256": "cd", "lock": LOCK}
 
 
 def test_a_registry_of_the_users_choice(tmp_path: Path) -> None:
@@ -71,10 +74,10 @@ def test_damaged_inputs_register_nothing(tmp_path: Path, regatta_home: Path) -> 
 
 def test_the_champion_is_found_by_name(tmp_path: Path) -> None:
     root = str(tmp_path / "mine")
-    assert register.champion_of("churn", root) == ""
+    assert champion_of("churn", root) == ""
     bundle, evaluation = write_inputs(tmp_path)
     chosen = {"name": "churn", "deploy": {"registry": root}}
     settings = RunSettings.from_values(chosen).to_json()
     register.run(bundle, evaluation, settings, str(tmp_path / "version"))
-    assert register.champion_of("churn", root) == str(Registry(root).version("churn", 1).bundle)
-    assert register.champion_of("other", root) == ""
+    assert champion_of("churn", root) == str(Registry(root).version("churn", 1).bundle)
+    assert champion_of("other", root) == ""

@@ -67,3 +67,25 @@ def test_too_few_rows_have_a_target(run):
     frame.loc[81:, "outcome"] = ["no", "yes"] * 9 + ["no"]
     with pytest.raises(SplitError, match="19 rows have a target"):
         run(frame)
+
+
+@pytest.mark.parametrize("task", ["binary", "regression"])
+def test_a_table_that_has_grown_locks_the_same_rows(run, task):
+    frame = (binary_table if task == "binary" else regression_table)(1_000)
+    _, first, _ = run(frame.iloc[:700])
+    before = first.assignment.copy()
+    # New rows may stand anywhere.
+    order = np.random.default_rng(0).permutation(1_000)
+    _, grown, dataset = run(frame.iloc[order])
+    outcome = load_frame(dataset, columns=["outcome"])["outcome"][grown.locked()]
+    labels = sorted(outcome.unique()) if task == "binary" else [""]
+    codes = np.array([labels.index(v) if task == "binary" else 0 for v in outcome], np.int64)
+
+    fair = first.lock.covers(grown.keys, codes, labels)
+    was = order[grown.locked()]
+    trained_on = np.isin(was, np.flatnonzero(before >= 0))
+    assert not trained_on[fair].any()
+    # Nearly all rows are fair, those that were locked already and new ones.
+    assert fair.mean() > 0.9
+    assert (was[fair] < 700).any()
+    assert (was[fair] >= 700).any()

@@ -1,0 +1,116 @@
+"""A number for each row of a table that depends on what the row holds, not on where it stands."""
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow as pa
+from pyarrow import parquet as pq
+
+from regatta.artifacts.base import open_artifact
+from regatta.dataset.frame import TABLE
+
+__all__ = ["columns_digest", "row_keys"]
+
+Keys = npt.NDArray[np.uint64]
+
+CELLS_AT_ONCE = 5_000_000
+"""Values held at once: bounds the memory."""
+UNUSED_BITS = 11
+"""A key has the 53 bits that every JSON reader keeps."""
+
+
+def row_keys(dataset: str | Path, seed: int) -> Keys:
+    """Return the key of each row of a dataset.
+
+    Keys are as good as drawn at random, but a row has the same key in every table with the same
+    columns: a table that has grown, or whose rows or columns are in another order, locks the rows
+    that it locked before. Of equal rows the first, the second and so on have keys of their own, so
+    that a value that many rows share is drawn no more often than others.
+
+    Parameters
+    ----------
+    dataset : str or Path
+        Folder of the dataset artifact.
+    seed : int
+        Another seed gives other keys.
+
+    Returns
+    -------
+    ndarray of shape (n_rows,), uint64
+        From 0 up to 2**53.
+
+    Raises
+    ------
+    ArtifactError
+        The artifact is missing or no dataset.
+    """
+    parts = [_hashed(batch) for batch in _batches(dataset)]
+    content: Keys = np.concatenate(parts) if parts else np.empty(0, np.uint64)
+    salt = np.random.SeedSequence(seed).generate_state(1, np.uint64)[0]
+    keys = pd.util.hash_array(content + salt)
+    keys = pd.util.hash_array(keys + _copy_numbers(content))
+    return np.asarray(keys >> np.uint64(UNUSED_BITS), dtype=np.uint64)
+
+
+def columns_digest(dataset: str | Path) -> str:
+    """Return the SHA-256 of the columns: two tables with the same one have comparable keys.
+
+    Parameters
+    ----------
+    dataset : str or Path
+        Folder of the dataset artifact.
+    """
+    schema = pq.read_schema(open_artifact(dataset, "dataset", verify=False).file(TABLE))
+    columns = sorted(f"{field.name}\0{_storage(field.type)}" for field in schema)
+    return hashlib.sha256("\0\0".join(columns).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _batches(dataset: str | Path) -> Iterator[pa.RecordBatch]:
+    """Yield the table piece by piece."""
+    with pq.ParquetFile(open_artifact(dataset, "dataset", verify=False).file(TABLE)) as file:
+        n_columns = max(1, len(file.schema_arrow))
+        yield from file.iter_batches(max(1, CELLS_AT_ONCE // n_columns))
+
+
+def _hashed(batch: pa.RecordBatch) -> Keys:
+    """Return a hash of each row's values, the columns in the order of their names."""
+    names = sorted(batch.schema.names)
+    values = {number: _plain(batch.column(name)) for number, name in enumerate(names)}
+    hashed = pd.util.hash_pandas_object(pd.DataFrame(values), index=False)
+    return np.asarray(hashed, dtype=np.uint64)
+
+
+def _storage(dtype: pa.DataType) -> str:
+    """Return what values of a type are hashed as."""
+    return "text" if pa.types.is_string(dtype) or pa.types.is_large_string(dtype) else "number"
+
+
+def _plain(column: pa.Array) -> npt.NDArray[Any]:
+    """Return texts as they are, all else as float64: whether any is missing changes no hash."""
+    if _storage(column.type) == "text":
+        return np.asarray(column.to_pandas(), dtype=object)
+    if pa.types.is_temporal(column.type):
+        column = column.cast(pa.int64())
+    elif pa.types.is_boolean(column.type):
+        column = column.cast(pa.int8())
+    numbers = column.cast(pa.float64(), safe=False)
+    # Zero has two signs, and a missing value many patterns of bits.
+    plain = numbers.to_numpy(zero_copy_only=False) + 0.0
+    plain[np.isnan(plain)] = np.nan
+    return np.asarray(plain, dtype=np.float64)
+
+
+def _copy_numbers(content: Keys) -> Keys:
+    """Return how many equal rows stand before each row."""
+    order = np.argsort(content, kind="stable")
+    ordered = content[order]
+    is_first = np.r_[True, ordered[1:] != ordered[:-1]][: len(ordered)]
+    starts = np.maximum.accumulate(np.where(is_first, np.arange(len(ordered)), 0))
+    numbers = np.empty(len(content), dtype=np.uint64)
+    numbers[order] = np.arange(len(ordered)) - starts
+    return numbers
