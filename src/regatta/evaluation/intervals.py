@@ -24,7 +24,7 @@ import numpy.typing as npt
 from regatta.evaluation.metrics import Metric
 from regatta.evaluation.weighted import WEIGHTED
 
-__all__ = ["Interval", "Resamples", "interval"]
+__all__ = ["FEWEST_OF_A_CLASS", "Interval", "Resamples", "credible", "interval"]
 
 Array = npt.NDArray[np.float64]
 
@@ -33,6 +33,8 @@ CELLS = 30_000_000
 PERCENTILES = 400
 """With fewer resamples a percentile of them is rougher than the normal interval."""
 FEWEST = 50
+FEWEST_OF_A_CLASS = 5
+"""With fewer rows of one of two classes, resamples of them say nothing about other rows."""
 CHUNK = 200_000
 """Weights held at once, at least one resample: 1.6 MB stay in a core's cache."""
 
@@ -107,6 +109,11 @@ class Resamples:
             seed,
             "percentile" if count >= min(PERCENTILES, wanted) else "normal",
         )
+
+    @property
+    def fewest(self) -> int:
+        """Number of rows in the smallest group."""
+        return int(np.bincount(self.strata).min()) if len(self.strata) else 0
 
     def weights(self) -> Iterator[Array]:
         """Yield arrays of shape (some resamples, n_rows): how often each row was drawn."""
@@ -194,3 +201,47 @@ def interval(
         return Interval(float(score), float(score - reach), float(score + reach))
     low, high = (round(float(np.quantile(resampled, level)), 12) for level in (tail, 1 - tail))
     return Interval(float(score), low, high)
+
+
+def credible(
+    found: Interval, resamples: Resamples, *, best: float | None, confidence: float
+) -> Interval:
+    """Take back what resamples claim and cannot know.
+
+    Resamples of rows without an error have no error either, and those of two rows are always
+    nearly the same two: such an interval has no width, and would call pure luck a certainty.
+
+    Parameters
+    ----------
+    found : Interval
+        What `interval` returned.
+    resamples : Resamples
+        What it was taken from.
+    best : float or None
+        The metric's best value where it is a share, such as 1 for an accuracy; None elsewhere.
+    confidence : float
+        Level, such as 0.95.
+
+    Returns
+    -------
+    Interval
+        Without bounds where there are two classes and one has fewer than `FEWEST_OF_A_CLASS`
+        rows, or where all resamples score the same. A perfect share keeps its upper bound and gets
+        the lower bound of Clopper and Pearson for as many rows as the smallest class has, which is
+        careful: an error in that class costs most.
+
+    References
+    ----------
+    C. Clopper and E. Pearson, "The use of confidence or fiducial limits illustrated in the case of
+    the binomial", *Biometrika* 26, 1934.
+    """
+    if found.low is None or found.high is None:
+        return found
+    if resamples.strata.max(initial=0) == 1 and resamples.fewest < FEWEST_OF_A_CLASS:
+        return Interval(found.score, None, None)
+    if found.high > found.low:
+        return found
+    if best is None or found.score != best:
+        return Interval(found.score, None, None)
+    bound = ((1 - confidence) / 2) ** (1 / resamples.fewest)
+    return Interval(found.score, round(best * bound, 12), best)

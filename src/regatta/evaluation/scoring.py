@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from regatta.evaluation.intervals import Interval, Resamples, interval
+from regatta.evaluation.intervals import Interval, Resamples, credible, interval
 from regatta.evaluation.metrics import Metric
 
 __all__ = ["decided", "difference", "score_all"]
@@ -71,6 +71,8 @@ def score_all(
         found = interval(score, spread[metric.key], confidence=confidence, method=resamples.method)
         if found.score is None:
             continue
+        best = 1.0 if metric.greater_is_better else None
+        found = credible(found, resamples, best=best, confidence=confidence)
         rows.append(
             {
                 "key": metric.key,
@@ -104,7 +106,8 @@ def difference(
         np.asarray([metric.loss(float(score)) for score in part[metric.key]]) for part in scores
     ]
     gain = metric.loss(metric.score(y_true, second)) - metric.loss(metric.score(y_true, first))
-    return interval(gain, gains[1] - gains[0], confidence=confidence, method=resamples.method)
+    found = interval(gain, gains[1] - gains[0], confidence=confidence, method=resamples.method)
+    return credible(found, resamples, best=None, confidence=confidence)
 
 
 def _finite(value: float) -> float | None:

@@ -67,6 +67,8 @@ def _score(outcome: Outcome) -> Text:
     text.append(f"{metric['key']} {metric['score']:.4g}", "bold green")
     if metric["low"] is not None:
         text.append(f"  ({metric['low']:.4g} to {metric['high']:.4g} at {confidence:.0%})")
+    else:
+        text.append("  (too few rows for an interval)")
     if metric["baseline"] is not None:
         text.append(f"  a constant scores {metric['baseline']:.4g}", "dim")
     return text

@@ -216,6 +216,7 @@ def _evaluate(
             "resamples": resamples.count,
             "wanted": wanted,
             "method": resamples.method,
+            "fewest": resamples.fewest,
         },
         "baseline": {"kind": baseline.kind, "answer": baseline.answer.tolist()},
         "locked": {

@@ -2,10 +2,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import binomtest
 
 from regatta.evaluation import intervals
 from regatta.evaluation.intervals import Resamples, interval
 from regatta.evaluation.metrics import METRICS, metrics_for
+from regatta.evaluation.scoring import score_all
 from regatta.evaluation.weighted import WEIGHTED
 
 
@@ -101,3 +103,38 @@ def test_undefined_metric_has_no_interval():
     resampled = plan.scores([METRICS["roc_auc"]], y, [p])[0]["roc_auc"]
     found = interval(METRICS["roc_auc"].score(y, p), resampled, confidence=0.95)
     assert found.to_dict() == {"score": None, "low": None, "high": None}
+
+
+def scored(y, p, metric="roc_auc", task="binary", confidence=0.95):
+    plan = Resamples.plan(y, task, wanted=200, seed=0)
+    rows = score_all([METRICS[metric]], y, p, p, resamples=plan, confidence=confidence)
+    return rows[0]["score"], rows[0]["low"], rows[0]["high"]
+
+
+def two_columns(positive):
+    return np.column_stack([1 - positive, positive])
+
+
+def test_few_rows_of_a_class_prove_nothing():
+    y = np.r_[np.zeros(200), np.ones(4)]
+    p = two_columns(np.r_[np.linspace(0, 0.5, 200), np.full(4, 0.45)])
+    score, low, high = scored(y, p)
+    assert 0.8 < score < 1
+    assert low is high is None
+    y[-5] = 1
+    assert scored(y, p)[1] is not None
+
+
+def test_a_perfect_score_is_not_certain():
+    y = np.r_[np.zeros(50), np.ones(10)]
+    score, low, high = scored(y, two_columns(y))
+    assert score == high == 1
+    # Clopper and Pearson's bound for 10 successes of 10.
+    assert low == pytest.approx(binomtest(10, 10).proportion_ci(0.95, "exact").low)
+
+
+def test_no_spread_without_a_bound_is_no_interval():
+    y = np.linspace(0, 1, 30)
+    assert scored(y, y[:, None], "rmse", "regression") == (0, None, None)
+    classes = np.tile([0.0, 1.0], 20)
+    assert scored(classes, np.full((40, 2), 0.5)) == (0.5, None, None)

@@ -111,6 +111,7 @@ def _score_row(row: Mapping[str, Any]) -> dict[str, Any]:
         "better": better,
         "strip": _strip(row),
         "sure": words.sureness(row),
+        "bounded": row["low"] is not None,
         **words.score_texts(row),
     }
 
