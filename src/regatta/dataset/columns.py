@@ -28,6 +28,7 @@ class Columns:
         self._natives: dict[str, Plan] = {}
         self._numbers = pa.array(_na_numbers(settings.na_values), pa.float64())
         self.names: list[str] = []
+        self._known: set[str] = set()
 
     @property
     def plans(self) -> dict[str, Plan]:
@@ -41,20 +42,33 @@ class Columns:
 
     def take(self, table: pa.Table) -> dict[str, pa.ChunkedArray]:
         """Take the next rows into account, and return their values by the plans so far."""
-        return {name: self._take(name, table[name]) for name in table.column_names}
+        pairs = zip(table.column_names, table.itercolumns(), strict=True)
+        if table.num_rows:
+            return {name: self._take(name, column) for name, column in pairs}
+        # Nothing to learn from no rows, and a wide table has thousands of columns.
+        for name, column in pairs:
+            self._know(name, column)
+        return {}
+
+    def _know(self, name: str, column: pa.ChunkedArray) -> Plan | None:
+        """Note a column that comes for the first time; return its plan unless it is of texts."""
+        if name not in self._known:
+            self._known.add(name)
+            self.names.append(name)
+        if not pa.types.is_string(column.type):
+            return self._natives.setdefault(name, _native_plan(column.type))
+        if name not in self._texts:
+            wanted = _WANTED.get(self._settings.kinds.get(name, ""), "")
+            self._texts[name] = TextColumn(
+                self._settings.na_values, decimal_comma=self._comma, wanted=wanted
+            )
+        return None
 
     def _take(self, name: str, column: pa.ChunkedArray) -> pa.ChunkedArray:
-        if name not in self.names:
-            self.names.append(name)
-        if pa.types.is_string(column.type):
-            if name not in self._texts:
-                wanted = _WANTED.get(self._settings.kinds.get(name, ""), "")
-                self._texts[name] = TextColumn(
-                    self._settings.na_values, decimal_comma=self._comma, wanted=wanted
-                )
+        before = self._know(name, column)
+        if before is None:
             return self._without_numbers(self._texts[name].take(column))
         plan = _native_plan(column.type)
-        before = self._natives.setdefault(name, plan)
         if before.dtype == "float64":
             column = pc.cast(column, pa.float64(), safe=False)
         else:
@@ -64,13 +78,15 @@ class Columns:
     def values(self, table: pa.Table, plans: dict[str, Plan]) -> dict[str, pa.ChunkedArray]:
         """Return values by plans that are known to fit; a missing column is null."""
         given = {}
+        columns = dict(zip(table.column_names, table.itercolumns(), strict=True))
         for name, plan in plans.items():
-            if name not in table.column_names:
+            column = columns.get(name)
+            if column is None:
                 given[name] = pa.chunked_array([pa.nulls(table.num_rows, plan.arrow)])
-            elif pa.types.is_string(table[name].type):
-                given[name] = self._applied(table[name], plan)
+            elif pa.types.is_string(column.type):
+                given[name] = self._applied(column, plan)
             else:
-                given[name] = pc.cast(table[name], plan.arrow, safe=False)
+                given[name] = pc.cast(column, plan.arrow, safe=False)
         return {name: self._without_numbers(column) for name, column in given.items()}
 
     def _applied(self, texts: pa.ChunkedArray, plan: Plan) -> pa.ChunkedArray:

@@ -28,6 +28,8 @@ __all__ = ["Reading", "chunks", "fingerprint", "read_table", "write_table"]
 
 CHUNK_ROWS = 131_072
 CHUNK_BYTES = 64 << 20
+# Rows of a block above which it is worth a call of its own.
+SMALL_BLOCK = 10_000
 
 
 @dataclass(frozen=True)
@@ -244,16 +246,23 @@ def _gathered(tables: Iterator[pa.Table]) -> Iterator[pa.Table]:
     rows = size = 0
     for table in tables:
         if waiting and waiting[-1].schema != table.schema:
-            yield pa.concat_tables(waiting)
+            yield _joined(waiting)
             waiting, rows, size = [], 0, 0
         waiting.append(table)
         rows += table.num_rows
         size += table.nbytes
         if rows >= CHUNK_ROWS or size >= CHUNK_BYTES:
-            yield pa.concat_tables(waiting)
+            yield _joined(waiting)
             waiting, rows, size = [], 0, 0
     if waiting:
-        yield pa.concat_tables(waiting)
+        yield _joined(waiting)
+
+
+def _joined(tables: list[pa.Table]) -> pa.Table:
+    """Put tables together; many small blocks into one, as each costs a call per column."""
+    table = pa.concat_tables(tables)
+    small = len(tables) > 1 and table.num_rows < SMALL_BLOCK * len(tables)
+    return table.combine_chunks() if small else table
 
 
 def _read(path: str | Path, settings: DataSettings, sink: _Sink) -> Reading:

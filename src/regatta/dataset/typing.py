@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 import pyarrow as pa
@@ -74,7 +75,7 @@ class TextColumn:
     def __init__(
         self, na_values: Sequence[str], *, decimal_comma: bool = False, wanted: Wanted = ""
     ) -> None:
-        self._na_but_none = na_array([text for text in na_values if text != NONE])
+        self._na_but_none = _na_but_none(tuple(na_values))
         self._comma_allowed = decimal_comma
         self._wanted = wanted
         self._dtype: str = "string" if wanted == "text" else "null"
@@ -83,6 +84,8 @@ class TextColumn:
         self._nones = 0
         self._rows = 0
         self._knows_none = NONE in na_values
+        # The texts last looked at for leading zeros, and what was found: asked more than once.
+        self._looked: tuple[pa.ChunkedArray, bool] | None = None
 
     @property
     def plan(self) -> Plan:
@@ -120,15 +123,19 @@ class TextColumn:
             if values is not None:
                 return values
         texts = clean(texts, self._na_but_none)
+        known = texts
         if self._knows_none:
-            self._nones += pc.sum(pc.equal(texts, NONE)).as_py() or 0
+            is_none = pc.equal(texts, NONE)
+            nones = pc.sum(is_none).as_py() or 0
+            self._nones += nones
+            if nones:
+                known = pc.if_else(is_none, pa.scalar(None, pa.string()), texts)
         if self._dtype != "string":
-            known = _without_none(texts) if self._knows_none else texts
             while (values := self._fit(known)) is None:
                 self._widen(known)
             if self._dtype != "string":
                 return values
-        return texts if self.plan.keeps_none else _without_none(texts)
+        return texts if known is texts or self.plan.keeps_none else known
 
     def _fit(self, texts: pa.ChunkedArray) -> pa.ChunkedArray | None:
         """Return the values if the texts fit the type so far; of a date, drop spellings."""
@@ -146,7 +153,11 @@ class TextColumn:
         return convert(texts, self.plan)
 
     def _is_code(self, texts: pa.ChunkedArray) -> bool:
-        return self._wanted != "numeric" and _is_padded(texts)
+        if self._wanted == "numeric":
+            return False
+        if self._looked is None or self._looked[0] is not texts:
+            self._looked = texts, _is_padded(texts)
+        return self._looked[1]
 
     def _widen(self, texts: pa.ChunkedArray) -> None:
         """Move on to the next type that may fit all texts of the column."""
@@ -159,7 +170,7 @@ class TextColumn:
 
     def _first(self, texts: pa.ChunkedArray) -> None:
         """Choose the narrowest type for the first texts of the column."""
-        value = pc.drop_null(texts)[0].as_py()
+        value = texts[pc.index(pc.is_valid(texts), pa.scalar(True)).as_py()].as_py()
         if self._wanted in ("", "datetime") and looks_like_date(value):
             one = pa.chunked_array([[value]], pa.string())
             likely = [f for f in FORMATS if parse_column(one, f) is not None]
@@ -188,14 +199,19 @@ def na_array(texts: Sequence[str]) -> pa.Array:
     return pa.array(sorted({"", *(text.strip() for text in texts)}), pa.string())
 
 
+@lru_cache(maxsize=8)
+def _na_but_none(texts: tuple[str, ...]) -> pa.Array:
+    """Return the same array for each column of a table: there may be thousands."""
+    return na_array([text for text in texts if text != NONE])
+
+
 def clean(texts: pa.ChunkedArray, na_values: pa.Array) -> pa.ChunkedArray:
     """Cut blanks around texts, then turn those that mean a missing value into null."""
     trimmed = pc.utf8_trim_whitespace(texts)
-    return pc.if_else(pc.is_in(trimmed, value_set=na_values), pa.scalar(None, pa.string()), trimmed)
-
-
-def _without_none(texts: pa.ChunkedArray) -> pa.ChunkedArray:
-    return pc.if_else(pc.equal(texts, NONE), pa.scalar(None, pa.string()), texts)
+    missing = pc.is_in(trimmed, value_set=na_values)
+    if not pc.any(missing).as_py():
+        return trimmed
+    return pc.if_else(missing, pa.scalar(None, pa.string()), trimmed)
 
 
 def apply(texts: pa.ChunkedArray, plan: Plan, na_values: pa.Array) -> pa.ChunkedArray | None:
@@ -238,8 +254,8 @@ def without_nan(values: pa.ChunkedArray) -> pa.ChunkedArray:
 
 def _is_padded(texts: pa.ChunkedArray) -> bool:
     """Return whether a whole number of three or more letters starts with a zero (or with 0x)."""
-    starts = pc.and_(pc.starts_with(texts, "0"), pc.greater(pc.binary_length(texts), 2))
+    starts = pc.starts_with(texts, "0")
     if not pc.any(starts).as_py():
         return False
-    some = pc.filter(texts, starts)
+    some = pc.filter(texts, pc.and_(starts, pc.greater(pc.binary_length(texts), 2)))
     return bool(pc.any(pc.match_substring_regex(some, r"^0[0-9xX][0-9a-fA-F]*$")).as_py())
