@@ -12,7 +12,7 @@ from regatta.dataset.measures import Measures
 from regatta.dataset.moments import FORMATS, ISO_FORMATS, looks_like_date, parse_column, parse_one
 from regatta.dataset.names import na_option, option
 from regatta.dataset.schema import Kind
-from regatta.errors import DataError, SchemaError
+from regatta.errors import DataError, SchemaError, TargetError
 from regatta.settings import DataSettings
 
 __all__ = ["check_mixed", "is_id", "kind_of"]
@@ -22,6 +22,8 @@ ID_ROWS = 20
 TEXT_SHARE = 0.5
 TEXT_VALUES = 200
 MIXED_SHARE = 0.95
+MAJORITY = 0.5
+EXAMPLES = 3
 MIXED_VALUES = 20
 MIXED_SAMPLE = 2_000
 
@@ -104,9 +106,11 @@ def check_mixed(
     column: pa.ChunkedArray,
     measures: Measures,
     settings: DataSettings,
-    error: type[DataError] = SchemaError,
+    *,
+    decimal_comma: bool = False,
+    target: bool = False,
 ) -> str:
-    """Refuse a column of numbers, or of dates, with a few texts in it.
+    """Refuse a column of numbers, or of dates, with a few texts in it; warn where they are many.
 
     Parameters
     ----------
@@ -118,52 +122,108 @@ def check_mixed(
         Its measures.
     settings : DataSettings
         Texts that mean a missing value so far.
-    error : type, default SchemaError
-        What to raise.
+    decimal_comma : bool, default False
+        Whether ``3,14`` is a number.
+    target : bool, default False
+        Whether it is the target: then many texts are refused as well, since thousands of
+        different numbers are no classes.
 
     Returns
     -------
     str
-        What most values are although the column is taken for categories: ``"numbers"`` where the
-        texts are as common as the numbers (``0, 1, 2, 3+``), else ``""``.
+        What to tell the user where the column is taken for categories although most of its
+        values are numbers or dates; else ``""``.
 
     Raises
     ------
-    DataError
-        At least 95 % of the values are numbers (or dates) and the others are not.
+    SchemaError or TargetError
+        At least 95 % of the values are numbers (or dates) and the others are not; of a target,
+        half of them.
     """
     present = pc.drop_null(column)
-    for what, reads in (("numbers", _is_number), ("dates", _date_test(present))):
-        if reads is None or not _mostly(present, reads):
+    is_number = _is_number_with_comma if decimal_comma else _is_number
+    for what, reads in (("numbers", is_number), ("dates", _date_test(present, measures))):
+        if reads is None or not _mostly(present, measures, reads):
             continue
         fits = _fits(present, reads)
         share = float(fits.mean())
-        if share == 1.0 or share < MIXED_SHARE:
+        if share == 1.0 or share < MAJORITY:
             continue
         odd = present.filter(pa.array(~fits))
-        if what == "numbers" and _are_categories(odd, measures):
-            return "numbers"
-        value = odd[0].as_py()
-        row = pc.index(column, pa.scalar(value, pa.string())).as_py() + 1
-        others = f" and {len(odd) - 1:,} more" if len(odd) > 1 else ""
-        shown = value if len(value) <= 40 else value[:39] + "…"
-        raise error(
-            f"column {name!r} holds {shown!r} in row {row:,}{others} among {what}",
-            expected=f"{what} in every row",
-            fix="correct the value; or, if it means missing, run with "
-            f"{na_option(settings, value)};"
-            f" or, if these are categories, with {option('data.kinds', {name: 'categorical'})}",
-        )
+        few = share >= MIXED_SHARE
+        if few and what == "numbers" and _are_categories(odd, measures):
+            return f"{name!r} holds mostly numbers; it is taken for categories"
+        # Codes such as '1', '2' and 'A1' are few; numbers that were measured are many.
+        if not few and len(pc.unique(present.filter(pa.array(fits)))) <= MIXED_VALUES:
+            continue
+        if few or target:
+            raise _mixed_error(name, column, odd, what, settings, target=target)
+        return _mixed_warning(name, odd, what, share, settings)
     return ""
 
 
-def _mostly(present: pa.ChunkedArray, reads: Callable[[str], bool]) -> bool:
-    """Return whether a sample says that most values can be read so; the check of all is slow."""
+def _mixed_error(
+    name: str,
+    column: pa.ChunkedArray,
+    odd: pa.ChunkedArray,
+    what: str,
+    settings: DataSettings,
+    *,
+    target: bool,
+) -> DataError:
+    """Return the error that names the first text and its row."""
+    value = odd[0].as_py()
+    missing = list(dict.fromkeys((value, *_frequent(odd))))[:EXAMPLES]
+    row = pc.index(column, pa.scalar(value, pa.string())).as_py() + 1
+    others = f" and {len(odd) - 1:,} more" if len(odd) > 1 else ""
+    as_classes = option("data.kinds", {name: "categorical"})
+    return (TargetError if target else SchemaError)(
+        f"{'target' if target else 'column'} {name!r} holds {_cut(value)!r} in row {row:,}{others}"
+        f" among {what}",
+        expected=f"{what} in every row",
+        fix="correct the value; or, if it means missing, run with "
+        f"{na_option(settings, *missing)};"
+        f" or, if these are {'classes' if target else 'categories'}, with {as_classes}",
+    )
+
+
+def _mixed_warning(
+    name: str, odd: pa.ChunkedArray, what: str, share: float, settings: DataSettings
+) -> str:
+    texts = _frequent(odd)
+    return (
+        f"{share:.1%} of the values of {name!r} are {what}, the others are texts such as"
+        f" {', '.join(repr(_cut(text)) for text in texts)}: it is taken for categories, which"
+        f" hides the order of the {what}; correct the texts; or, if they mean missing, add them to"
+        f" data.na_values: {na_option(settings, *texts)}; or, if these are categories, say so:"
+        f" {option('data.kinds', {name: 'categorical'})}"
+    )
+
+
+def _frequent(odd: pa.ChunkedArray) -> list[str]:
+    """Return the most frequent texts, those that come first in the table first among equals."""
+    tally = pc.value_counts(odd)
+    counts = tally.field("counts").to_numpy(zero_copy_only=False)
+    ranked = np.argsort(-counts, kind="stable")[:EXAMPLES]
+    texts: list[str] = tally.field("values").take(pa.array(ranked)).to_pylist()
+    return texts
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= 40 else text[:39] + "…"
+
+
+def _mostly(present: pa.ChunkedArray, measures: Measures, reads: Callable[[str], bool]) -> bool:
+    """Return whether most values can be read so, by a sample where many are different."""
     if not len(present):
         return False
+    if measures.unique == len(measures.values):
+        counts = zip(measures.values, measures.counts, strict=True)
+        return sum(n for text, n in counts if reads(text)) >= MAJORITY * len(present)
     step = -(-len(present) // MIXED_SAMPLE)
     sample = present.take(pa.array(np.arange(0, len(present), step))).to_pylist()
-    return sum(map(reads, sample)) >= 0.9 * len(sample)
+    # A sample may be off by some percent; the check of all values is slow, and exact.
+    return sum(map(reads, sample)) >= (MAJORITY - 0.05) * len(sample)
 
 
 def _fits(present: pa.ChunkedArray, reads: Callable[[str], bool]) -> npt.NDArray[np.bool_]:
@@ -190,8 +250,14 @@ def _is_number(text: str) -> bool:
     return "_" not in text
 
 
-def _date_test(present: pa.ChunkedArray) -> Callable[[str], bool] | None:
+def _is_number_with_comma(text: str) -> bool:
+    return _is_number(text.replace(",", ".", 1))
+
+
+def _date_test(present: pa.ChunkedArray, measures: Measures) -> Callable[[str], bool] | None:
     """Return a test for dates spelt as the first one that looks like one."""
+    if measures.unique == len(measures.values) and not any(map(looks_like_date, measures.values)):
+        return None
     first = next((t for t in present.slice(0, 100).to_pylist() if looks_like_date(t)), None)
     if first is None:
         return None

@@ -94,12 +94,10 @@ def _numbers(column: pa.ChunkedArray) -> Measures:
     whole = pa.types.is_integer(column.type)
     base = _base(column, "int64" if whole else "float64")
     infinite_row = 0
-    if not whole:
-        infinite = pc.is_inf(column)
-        if pc.any(infinite).as_py():
-            infinite_row = pc.index(infinite, True).as_py() + 1
-            column = pc.if_else(infinite, pa.scalar(None, column.type), column)
-    ordered = np.sort(pc.drop_null(column).to_numpy())
+    ordered = np.sort((pc.drop_null(column) if column.null_count else column).to_numpy())
+    if not whole and len(ordered) and np.isinf(ordered[[0, -1]]).any():
+        infinite_row = pc.index(pc.is_inf(column), True).as_py() + 1
+        ordered = ordered[~np.isinf(ordered)]
     if not len(ordered):
         return Measures(**base, unique=0, infinite_row=infinite_row)
     unique = 1 + int(np.count_nonzero(ordered[1:] != ordered[:-1]))

@@ -115,15 +115,15 @@ def option(key: str, value: object) -> str:
     return "--set " + shlex.quote(f"{key}={text}")
 
 
-def na_option(settings: DataSettings, text: str) -> str:
-    """Return what to type so that one more text means a missing value.
+def na_option(settings: DataSettings, *texts: str) -> str:
+    """Return what to type so that more texts mean a missing value.
 
     Examples
     --------
     >>> na_option(DataSettings(na_values=("", "NA")), "unknown")
     '--set data.na_values=NA,unknown'
     """
-    known = [value for value in (*settings.na_values, text) if value]
+    known = [value for value in (*settings.na_values, *texts) if value]
     plain = not any("," in value for value in known)
     return option("data.na_values", ",".join(known) if plain else known)
 

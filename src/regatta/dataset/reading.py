@@ -66,6 +66,11 @@ class Reading:
     formats: dict[str, str] = field(default_factory=dict)
     findings: tuple[Finding, ...] = ()
 
+    @property
+    def decimal_comma(self) -> bool:
+        """Whether a comma may be a decimal sign, as it does not separate the fields."""
+        return self.format == "csv" and self.delimiter != ","
+
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
         return {**vars(self), "findings": [finding.to_dict() for finding in self.findings]}

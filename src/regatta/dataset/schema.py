@@ -1,7 +1,7 @@
 """The schema of a table: what every column is, and whether it can be learnt from."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from typing import Any, Literal
 
@@ -147,7 +147,9 @@ class Schema:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
-        return asdict(self)
+        # `asdict` copies each value of each column: half a second where there are thousands.
+        own = {item.name: getattr(self, item.name) for item in fields(self)}
+        return {**own, "columns": tuple(dict(vars(column)) for column in self.columns)}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "Schema":

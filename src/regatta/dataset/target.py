@@ -20,6 +20,10 @@ __all__ = ["Target", "analyse"]
 AUTO_CLASSES = 20
 AUTO_ROWS_A_CLASS = 10
 RARE_SHARE = 0.01
+# Predictions of trials are kept as float32, which ends at 3.4e38; some predictions lie beyond the
+# targets. The least spread leaves the same room at the other end.
+LARGEST_TARGET = 1e36
+LEAST_SPREAD = 1e-30
 
 _KIND_TASKS = {"numeric": "regression", "categorical": "class", "boolean": "class"}
 
@@ -46,7 +50,13 @@ class Target:
     findings: tuple[Finding, ...]
 
 
-def analyse(column: pa.ChunkedArray, measures: Measures, settings: DataSettings) -> Target:
+def analyse(
+    column: pa.ChunkedArray,
+    measures: Measures,
+    settings: DataSettings,
+    *,
+    decimal_comma: bool = False,
+) -> Target:
     """Decide what kind of prediction a target asks for, and check that it can be made.
 
     Booleans and texts are classes, and so are numbers with two different values, and whole
@@ -61,12 +71,14 @@ def analyse(column: pa.ChunkedArray, measures: Measures, settings: DataSettings)
         Its measures.
     settings : DataSettings
         Name of the target, the task if it is not ``auto``, most classes.
+    decimal_comma : bool, default False
+        Whether ``3,14`` is a number.
 
     Raises
     ------
     TargetError
-        There is no value, only one, an infinite one, a class with a single row, too many classes,
-        or the task does not fit the values.
+        There is no value, only one, an infinite or too large one, texts among numbers, a class
+        with a single row, too many classes, or the task does not fit the values.
     """
     name, task = settings.target, settings.task
     if not measures.present:
@@ -88,7 +100,7 @@ def analyse(column: pa.ChunkedArray, measures: Measures, settings: DataSettings)
             fix="add rows with other values, or choose another --target",
         )
     if measures.dtype == "string" and task != "multiclass" and name not in settings.kinds:
-        check_mixed(name, column, measures, settings, TargetError)
+        check_mixed(name, column, measures, settings, decimal_comma=decimal_comma, target=True)
     as_classes = task in ("binary", "multiclass")
     if task == "auto":
         as_classes = _looks_like_classes(column, measures, settings)
@@ -140,8 +152,33 @@ def _regression(column: pa.ChunkedArray, measures: Measures, settings: DataSetti
             expected="finite numbers",
             fix="correct the value, or leave it empty: rows without a target are left out",
         )
+    _check_range(column, measures, name)
     chosen = Finding("info", name, "task", f"{measures.unique:,} different numbers: a regression")
     return Target("regression", (), (), (chosen,) if settings.task == "auto" else ())
+
+
+def _check_range(column: pa.ChunkedArray, measures: Measures, name: str) -> None:
+    """Refuse numbers whose errors, squared, or whose predictions would overflow."""
+    if measures.minimum is None or measures.maximum is None:
+        return
+    numbers = pc.cast(column, pa.float64(), safe=False)
+    size = max(-measures.minimum, measures.maximum)
+    if size > LARGEST_TARGET:
+        row = pc.index(pc.greater(pc.abs(numbers), LARGEST_TARGET), pa.scalar(True)).as_py()
+        raise TargetError(
+            f"target {name!r} holds {numbers[row].as_py():g} in row {row + 1:,}",
+            expected=f"numbers between {-LARGEST_TARGET:g} and {LARGEST_TARGET:g}: beyond,"
+            " predictions and the squares of their errors cannot be told from infinity",
+            fix="correct the value, or leave it empty: rows without a target are left out; if it"
+            " is right, divide the whole column by a constant, or take its logarithm",
+        )
+    if measures.maximum - measures.minimum < LEAST_SPREAD:
+        raise TargetError(
+            f"target {name!r} varies by {measures.maximum - measures.minimum:g} only",
+            expected=f"numbers that differ by {LEAST_SPREAD:g} or more: below, errors and their"
+            " squares cannot be told from zero",
+            fix="multiply the whole column by a constant",
+        )
 
 
 def _first_text(column: pa.ChunkedArray) -> tuple[int, str]:

@@ -13,7 +13,7 @@ from pyarrow import parquet as pq
 from regatta.dataset.conforming import conform
 from regatta.dataset.findings import Finding
 from regatta.dataset.kinds import check_mixed, is_id, kind_of
-from regatta.dataset.leaks import gives_away
+from regatta.dataset.leaks import LeakCheck
 from regatta.dataset.measures import MAX_CATEGORIES, Measures, measure
 from regatta.dataset.names import check_settings, option
 from regatta.dataset.reading import Reading
@@ -28,6 +28,7 @@ MIN_ROWS = 20
 MOSTLY_MISSING = 0.5
 MANY_CATEGORIES = 1_000
 THREADS = 2
+THREAD_ROWS = 10_000
 GROUP_VALUES = 2_000_000
 
 
@@ -99,19 +100,22 @@ def _validate(file: pq.ParquetFile, reading: Reading, settings: DataSettings) ->
         )
     target_column = file.read(columns=[settings.target])[settings.target]
     target_measures = measure(target_column)
-    target = analyse(target_column, target_measures, settings)
+    target = analyse(target_column, target_measures, settings, decimal_comma=reading.decimal_comma)
+    leaks = LeakCheck(target_column, target.task)
 
     described: list[_Described] = []
     with ThreadPoolExecutor(THREADS) as pool:
         for group in _groups(names, n_rows):
-            columns_of_group = file.read(columns=group, use_threads=False)
+            table = file.read(columns=group, use_threads=False)
 
-            def one(name: str, table: pa.Table = columns_of_group) -> _Described:
+            def one(name: str, values: pa.ChunkedArray) -> _Described:
                 if name == settings.target:
                     return _describe_target(name, target_measures, target, reading)
-                return _describe(name, table[name], target_column, target, reading, settings)
+                return _describe(name, values, leaks, reading, settings)
 
-            described += pool.map(one, group)
+            # Threads pay where a column is long: Arrow and NumPy work without the lock then.
+            spread = pool.map if n_rows >= THREAD_ROWS else map
+            described += spread(one, table.column_names, table.itercolumns())
     columns = tuple(item.column for item in described)
     findings = [*reading.findings, *target.findings, *_dropped(target_measures, settings)]
     findings += [finding for item in described for finding in item.findings]
@@ -160,8 +164,7 @@ def _describe_target(name: str, measures: Measures, target: Target, reading: Rea
 def _describe(
     name: str,
     values: pa.ChunkedArray,
-    target_column: pa.ChunkedArray,
-    target: Target,
+    leaks: LeakCheck,
     reading: Reading,
     settings: DataSettings,
 ) -> _Described:
@@ -171,19 +174,21 @@ def _describe(
     ignored = name in settings.ignore or wanted == "ignore"
     kind = kind_of(measures)
     if not ignored and wanted is None and measures.dtype == "string":
-        mixed = check_mixed(name, values, measures, settings)
+        comma = reading.decimal_comma
+        mixed = check_mixed(name, values, measures, settings, decimal_comma=comma)
     else:
         mixed = ""
     if wanted and wanted != "ignore":
         kind = wanted
-    reason = _reason(name, values, measures, ignored=ignored, forced=bool(wanted))
+    # A column of numbers with units, such as '12 kg', is no key although all its texts differ.
+    reason = _reason(name, values, measures, ignored=ignored, forced=bool(wanted or mixed))
     column = _column(name, kind, measures, reading, reason)
     if not reason:
         _check_infinite(name, measures)
         if wanted:
             column = _as_wanted(column, values)
     findings = list(_notes(column, measures, mixed))
-    if not reason and gives_away(values, target_column, measures, target.task):
+    if not reason and leaks.gives_away(values, measures):
         findings.append(
             Finding(
                 "warning",
@@ -298,9 +303,7 @@ def _notes(column: Column, measures: Measures, mixed: str) -> Iterable[Finding]:
     if column.reason:
         return
     if mixed:
-        yield Finding(
-            "warning", name, "mixed", f"{name!r} holds mostly {mixed}; it is taken for categories"
-        )
+        yield Finding("warning", name, "mixed", mixed)
     share = column.missing / max(measures.n_rows, 1)
     if share > MOSTLY_MISSING:
         yield Finding("info", name, "missing", f"{name!r} is missing in {share:.1%} of the rows")

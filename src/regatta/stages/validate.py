@@ -1,6 +1,8 @@
 """Find out what each column is, and whether the target can be learnt."""
 
+import json
 import logging
+from pathlib import Path
 from typing import Any
 
 from regatta.artifacts.base import open_artifact, read_json, write_json, writing
@@ -58,6 +60,15 @@ def run(dataset: str, settings: str, schema: str) -> dict[str, Any]:
         )
         with writing(schema, "schema", **numbers) as folder:
             write_json(folder / "schema.json", found.schema.to_dict())
-            write_json(folder / "profile.json", found.profile)
+            _write_profile(folder / "profile.json", found.profile)
             write_json(folder / "findings.json", [item.to_dict() for item in found.findings])
     return numbers
+
+
+def _write_profile(path: Path, profile: dict[str, dict[str, Any]]) -> None:
+    """Write one column a line: quick to write for thousands of them, and still to be read."""
+    lines = (
+        f"{json.dumps(name)}: {json.dumps(measures, allow_nan=False)}"
+        for name, measures in profile.items()
+    )
+    path.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
