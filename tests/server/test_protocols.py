@@ -202,7 +202,7 @@ def change(rows: Rows, **values: Any) -> dict[str, Any]:
     ("values", "message"),
     [
         ({"age": "old"}, "column 'age' holds 'old' in row 2"),
-        ({"age": [1]}, "column 'age' holds a list of 1 values in row 2"),
+        ({"age": [1]}, "column 'age' holds a list of 1 value in row 2"),
         ({"age": {"a": 1}}, "column 'age'"),
         ({"member": "maybe"}, "column 'member' holds 'maybe' in row 2"),
         ({"joined": "yesterday"}, "column 'joined' holds 'yesterday' in row 2"),
@@ -332,6 +332,94 @@ def test_cloud_events_are_answered_as_such(service: Service, rows: Rows) -> None
     assert len(answer.json()["predictions"]) == 1
 
 
+def test_v2_needs_no_content_type(service: Service, rows: Rows, loaded: Bundle) -> None:
+    import http.client
+    from urllib.parse import urlsplit
+
+    body = json.dumps({"inputs": tensors(rows[:1], loaded)}).encode()
+    address = urlsplit(service.url).netloc
+    for headers in (
+        {},
+        {"content-type": "application/x-www-form-urlencoded"},
+        {"content-type": "text/plain"},
+        {"content-type": "application/octet-stream"},
+        {"content-type": "multipart/form-data; boundary=x"},
+        {"content-type": "application/json", "inference-header-content-length": str(len(body))},
+    ):
+        connection = http.client.HTTPConnection(address, timeout=30)
+        connection.request("POST", "/v2/models/toy/infer", body, headers)
+        answer = connection.getresponse()
+        assert answer.status == 200, answer.read()
+        connection.close()
+    assert httpx_post(service, b"", {})[0] == 400
+    status, error = httpx_post(service, b"{", {"content-type": "text/plain"})
+    assert status == 400
+    assert "the request body is not JSON" in error
+
+
+def httpx_post(service: Service, body: bytes, headers: dict[str, str]) -> tuple[int, str]:
+    import httpx
+
+    answer = httpx.post(f"{service.url}/v2/models/toy/infer", headers=headers, content=body)
+    return answer.status_code, answer.json().get("error", "")
+
+
+def test_v2_shapes_that_do_not_fit(client: Client, rows: Rows, loaded: Bundle) -> None:
+    for shape, message in (
+        ([3], "input 'age' has shape [3] and 2 values; expected shape [2] or [2, 1]"),
+        ([1, 2], "input 'age' has shape [1, 2] and 2 values; expected shape [2] or [2, 1]"),
+        ([-1], "input 'age' has shape [-1] and 2 values; expected shape [2] or [2, 1]"),
+        ("x", "input 'age' has 'shape' 'x'; expected a tensor like {"),
+        ([1.5], "input 'age' has 'shape' a list of 1 value; expected a tensor like {"),
+    ):
+        sent = tensors(rows[:2], loaded)
+        sent[0]["shape"] = shape
+        status, body = v2(client, {"inputs": sent})
+        assert status == 400
+        assert message in body["error"]
+        assert ". To fix: " in body["error"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "shape", "size", "content"),
+    [
+        ("BYTES", [1], 6, b"\x09\x00\x00\x00ab"),
+        ("BYTES", [1], 2, b"\x01\x00"),
+        ("BYTES", [1], 6, b"\x02\x00\x00\x00\xff\xfe"),
+        ("BYTES", [1], 10**12, b"\x01\x00\x00\x00a"),
+        ("BYTES", [1], -4, b"\x01\x00\x00\x00a"),
+        ("FP64", [1], 7, b"1234567"),
+        ("FP64", [-1], 8, b"12345678"),
+        ("FP64", [2], 8, b"12345678"),
+        ("INT64", [1], 8, b""),
+        ("NONE", [1], 8, b"12345678"),
+    ],
+)
+def test_hostile_binary_tensors_are_refused_and_counted(
+    client: Client, service: Service, kind: str, shape: list[int], size: int, content: bytes
+) -> None:
+    def refused() -> float:
+        text = client.request("GET", "/metrics")[1].decode()
+        name = 'regatta_requests_total{code="400",model="toy",version="7"} '
+        return sum(float(line[len(name) :]) for line in text.splitlines() if line.startswith(name))
+
+    tensor = {"name": "age", "shape": shape, "datatype": kind}
+    head = json.dumps({"inputs": [{**tensor, "parameters": {"binary_data_size": size}}]}).encode()
+    before, log = refused(), Path(service.log).read_text()
+    headers = {"inference-header-content-length": str(len(head))}
+    status, error = httpx_post(service, head + content, headers)
+    assert status == 400
+    assert "; expected " in error
+    assert ". To fix: " in error
+    assert refused() == before + 1
+    assert Path(service.log).read_text() == log
+
+
+def test_v2_in_the_headers_of_an_event(service: Service, rows: Rows, loaded: Bundle) -> None:
+    body = json.dumps({"inputs": tensors(rows[:1], loaded)}).encode()
+    assert httpx_post(service, body, EVENT)[0] in (200, 400)
+
+
 def test_binary_tensors(service: Service, rows: Rows, loaded: Bundle) -> None:
     import httpx
     from kserve import InferInput, InferRequest, InferResponse
@@ -357,12 +445,28 @@ def test_binary_tensors(service: Service, rows: Rows, loaded: Bundle) -> None:
     np.testing.assert_allclose(outputs[2].as_numpy(), expected["proba_yes"], atol=1e-9)
 
 
-def test_unknown_models_and_paths(client: Client, rows: Rows) -> None:
-    for path in ("/v1/models/other:predict", "/v2/models/other/infer", "/v3"):
-        status, answer = client.request("POST", path, {"instances": rows[:1], "inputs": []})
-        assert status == 404
-        assert json.loads(answer)["error"]
-    assert client.request("POST", "/v1/models/toy:explain", {"instances": rows[:1]})[0] == 501
+def test_other_models_paths_and_methods_say_what_would_do(client: Client, rows: Rows) -> None:
+    body = {"instances": rows[:1], "inputs": []}
+    for method, path, code, expected in (
+        ("POST", "/v1/models/other:predict", 404, "POST /v1/models/toy:predict"),
+        ("POST", "/v2/models/other/infer", 404, "POST /v2/models/toy/infer"),
+        ("GET", "/v2/models/other", 404, "GET /v2/models/toy"),
+        ("POST", "/v3", 404, "POST /v1/models/toy:predict"),
+        ("POST", "/v2/repository/models/toy/load", 404, "the model that is served"),
+        ("GET", "/v1/models/toy:predict", 405, "POST"),
+        ("GET", "/v2/models/toy/infer", 405, "POST"),
+        ("POST", "/v1/models/toy", 405, "GET"),
+        ("POST", "/v1/models/toy:explain", 501, "a prediction"),
+        ("POST", "/v2/models/toy/versions/7/infer", 501, "a path without a version"),
+        ("GET", "/v2/models/toy/versions/7", 501, "a path without a version"),
+    ):
+        status, answer = client.request(method, path, body if method == "POST" else None)
+        message = json.loads(answer)["error"]
+        assert status == code, (method, path, message)
+        assert f" {expected}" in message.partition("; expected")[2], message
+        assert ". To fix: " in message
+    for nonsense in (b"", b"{", b"\xff", {"instances": []}, {"instances": [{"x": 1}]}):
+        assert client.request("POST", "/v1/models/toy:explain", nonsense)[0] == 501
 
 
 def test_nobody_unloads_the_model(client: Client, rows: Rows) -> None:

@@ -1,6 +1,7 @@
 """``python -m regatta.serving``: what images and the local deployment start."""
 
 import argparse
+import contextlib
 import logging
 import os
 import socket
@@ -45,6 +46,7 @@ def main(arguments: list[str] | None = None) -> int:
             version=chosen.model_version,
             threads=max(2, chosen.cores),
             max_body_bytes=chosen.max_body_bytes,
+            when_ready=lambda: _say(chosen.greeting),
         )
     except RegattaError as err:
         if os.environ.get("REGATTA_DEBUG"):
@@ -66,8 +68,17 @@ def _parser() -> argparse.ArgumentParser:
     add("--host", default="127.0.0.1", help="address to listen on; 0.0.0.0 for all")
     add("--cores", type=int, default=_cores(), help="cores to use")
     add("--max_body_bytes", type=int, default=32 * 2**20, help="longest request body")
+    add("--greeting", default="", help="what to write when connections are accepted")
     add("--listen_fd", type=int, default=-1, help="socket that the parent process has bound")
     return parser
+
+
+def _say(text: str) -> None:
+    """Write to a terminal that may be gone; the server is there for others as well."""
+    if text:
+        with contextlib.suppress(OSError):
+            sys.stdout.write(f"{text}\n")
+            sys.stdout.flush()
 
 
 def _cores() -> int:

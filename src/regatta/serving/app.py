@@ -4,26 +4,51 @@ import logging
 import signal
 import socket
 import warnings
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import uvicorn
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
-from kserve import ModelServer
-from kserve.errors import InvalidInput
-from kserve.protocol.dataplane import DataPlane
+from kserve import InferInput, InferRequest, ModelServer
+from kserve.constants.constants import PredictorProtocol
+from kserve.errors import (
+    InvalidInput,
+    ModelNotFound,
+    ModelNotReady,
+    ServerNotLive,
+    ServerNotReady,
+)
+from kserve.protocol import dataplane
+from kserve.protocol.infer_type import RequestedOutput
 from kserve.protocol.rest.server import RESTServer
 from starlette.exceptions import HTTPException
 
 from regatta import __version__, bundle
 from regatta.errors import RegattaError, RequestError
-from regatta.serving.guard import MAX_BODY_BYTES, Guard, body_of
+from regatta.serving import v2_body
+from regatta.serving.answers import refusal
+from regatta.serving.codecs import V1_EXAMPLE
+from regatta.serving.guard import MAX_BODY_BYTES, Guard
 from regatta.serving.model import BundleModel
 
-__all__ = ["serve"]
+__all__ = ["DataPlane", "serve"]
 
 logger = logging.getLogger(__name__)
+
+# What has an answer other than "the server is at fault", which is the guard's.
+ANSWERED = (
+    RegattaError,
+    InvalidInput,
+    ModelNotFound,
+    ModelNotReady,
+    ServerNotLive,
+    ServerNotReady,
+    NotImplementedError,
+    RequestValidationError,
+    HTTPException,
+)
 
 # A stopped server lets requests at work finish, but not for longer than this.
 GRACE_SECONDS = 20
@@ -37,6 +62,7 @@ def serve(
     version: str = "",
     threads: int = 1,
     max_body_bytes: int = MAX_BODY_BYTES,
+    when_ready: Callable[[], None] | None = None,
 ) -> None:
     """Serve a bundle until SIGTERM or SIGINT.
 
@@ -57,6 +83,8 @@ def serve(
         Requests that may be worked on at once.
     max_body_bytes : int, default 32 MiB
         Longest request body.
+    when_ready : callable, optional
+        Called once, as soon as connections are accepted.
 
     Raises
     ------
@@ -70,7 +98,7 @@ def serve(
         folder = folder / "bundle"
     model = BundleModel(name, bundle.load(folder), version, threads)
     model.load()
-    server = _Server(listener, max_body_bytes)
+    server = _Server(listener, max_body_bytes, when_ready)
     host, port = listener.getsockname()[:2]
     # The port shall be free for the next one as soon as this server ends, not a minute later. Set
     # as late as this, because until a socket listens, others could bind such a port as well.
@@ -79,7 +107,7 @@ def serve(
     server.start([model])
 
 
-class _DataPlane(DataPlane):  # type: ignore[misc]
+class DataPlane(dataplane.DataPlane):  # type: ignore[misc]
     """KServe's request handling, with its weak spots covered."""
 
     def __init__(self, model_registry: Any) -> None:
@@ -96,18 +124,46 @@ class _DataPlane(DataPlane):  # type: ignore[misc]
         version = self.get_model_from_registry(model_name).version
         return {**values, "platform": "regatta", "versions": [version] if version else None}
 
-    def decode(self, *values: Any, **named: Any) -> Any:
+    def decode(
+        self,
+        body: Any,
+        headers: Mapping[str, str] | None,
+        protocol_version: str = PredictorProtocol.REST_V1.value,
+        model_name: str | None = None,
+    ) -> tuple[Any, dict[str, Any]]:
         """Decode a body; whatever is wrong with it is the client's mistake."""
+        if protocol_version == PredictorProtocol.REST_V2.value and isinstance(body, bytes):
+            return _v2_request(body, headers or {}, model_name or ""), {}
         try:
-            return super().decode(*values, **named)
+            decoded, attributes = super().decode(body, headers, protocol_version, model_name)
         except InvalidInput as err:
-            raise RequestError(str(err), fix="correct the request body") from err
+            raise RequestError(
+                str(err),
+                expected=f"an object like {V1_EXAMPLE}, or a CloudEvent around it",
+                fix="correct the request body",
+            ) from err
         except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError) as err:
             raise RequestError(
                 f"the request body cannot be decoded ({type(err).__name__})",
                 expected="a V1 or V2 request",
                 fix="compare it with the protocol and with the model's metadata",
             ) from err
+        return decoded, attributes
+
+
+def _v2_request(body: bytes, headers: Mapping[str, str], model: str) -> InferRequest:
+    """Return KServe's own class for a request that was read and checked."""
+    found = v2_body.read(body, headers.get(v2_body.LENGTH_HEADER))
+    return InferRequest(
+        model_name=model,
+        infer_inputs=[
+            InferInput(tensor.name, list(tensor.shape), tensor.datatype, data=list(tensor.data))
+            for tensor in found.tensors
+        ],
+        request_id=found.id,
+        parameters=found.parameters,
+        request_outputs=[RequestedOutput(*output) for output in found.outputs] or None,
+    )
 
 
 class _Rest(RESTServer):  # type: ignore[misc]
@@ -120,14 +176,41 @@ class _Rest(RESTServer):  # type: ignore[misc]
 
     def _add_exception_handlers(self, app: FastAPI) -> None:
         super()._add_exception_handlers(app)
-        for kind in (RegattaError, InvalidInput, RequestValidationError, HTTPException, Exception):
-            app.add_exception_handler(kind, _answer)
+        for kind in ANSWERED:
+            app.add_exception_handler(kind, self._answer)
+
+    async def _answer(self, request: Request, error: Exception) -> Response:
+        if isinstance(error, RequestValidationError):
+            # Every body of V2 is called bytes by the guard, so that only one can be missing.
+            error = InvalidInput("the request body is empty")
+        found = refusal(error, request.method, request.url.path, self.guard["model"])
+        headers = dict(found.headers)
+        return Response(found.body, found.status, headers, media_type="application/json")
+
+
+class _Uvicorn(uvicorn.Server):
+    """The HTTP server below, which tells when it accepts connections."""
+
+    def __init__(self, config: uvicorn.Config, when_ready: Callable[[], None] | None) -> None:
+        super().__init__(config)
+        self.when_ready = when_ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start to listen."""
+        await super().startup(sockets)
+        if self.started and self.when_ready:
+            self.when_ready()
 
 
 class _Server(ModelServer):  # type: ignore[misc]
     """KServe's model server on a socket that is bound already."""
 
-    def __init__(self, listener: socket.socket, max_body_bytes: int) -> None:
+    def __init__(
+        self,
+        listener: socket.socket,
+        max_body_bytes: int,
+        when_ready: Callable[[], None] | None,
+    ) -> None:
         port = listener.getsockname()[1]
         super().__init__(
             http_port=port,
@@ -135,9 +218,10 @@ class _Server(ModelServer):  # type: ignore[misc]
             enable_latency_logging=False,
             grace_period=GRACE_SECONDS,
         )
-        self.dataplane = _DataPlane(model_registry=self.registered_models)
+        self.dataplane = DataPlane(model_registry=self.registered_models)
         self.listener = listener
         self.max_body_bytes = max_body_bytes
+        self.when_ready = when_ready
 
     def start(self, models: list[BundleModel]) -> None:
         """Serve until a signal; like KServe's own, but for one process and our socket."""
@@ -163,27 +247,6 @@ class _Server(ModelServer):  # type: ignore[misc]
         # stop is no failure, so the second time does nothing.
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: None)
-        server = uvicorn.Server(rest.config)
+        server = _Uvicorn(rest.config, self.when_ready)
         server.run(sockets=[self.listener])
         logger.info("stopped")
-
-
-async def _answer(request: Request, error: Exception) -> Response:
-    """Answer a request that could not be served: the server's one handler of exceptions."""
-    if isinstance(error, RegattaError):
-        return _error(error.http_status, str(error))
-    if isinstance(error, InvalidInput):
-        return _error(400, str(error))
-    if isinstance(error, RequestValidationError):
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"] if part != "InferenceRequest")
-        message = f"the request does not fit the V2 protocol at {place[:100]!r}: {first['msg']}"
-        return _error(400, f"{message}. To fix: compare it with the model's metadata")
-    if isinstance(error, HTTPException):
-        return _error(error.status_code, str(error.detail))
-    logger.error("%s %s", request.method, request.url.path, exc_info=error)
-    return _error(500, "the server could not answer; its log says why")
-
-
-def _error(status: int, message: str) -> Response:
-    return Response(body_of(message), status, media_type="application/json")

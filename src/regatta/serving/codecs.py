@@ -36,6 +36,8 @@ __all__ = [
 
 Array = npt.NDArray[np.float64]
 
+V1_EXAMPLE = '{"instances": [{"column": value}]}'
+
 
 @dataclass(frozen=True)
 class Table:
@@ -53,8 +55,15 @@ class Table:
     wanted: tuple[str, ...] = ()
 
 
-def parse_json(body: bytes) -> Any:
+def parse_json(body: bytes, example: str = V1_EXAMPLE) -> Any:
     """Parse a request body.
+
+    Parameters
+    ----------
+    body : bytes
+        JSON in UTF-8.
+    example : str, optional
+        What it should look like, for the message.
 
     Raises
     ------
@@ -66,8 +75,8 @@ def parse_json(body: bytes) -> Any:
     except ValueError as err:
         raise RequestError(
             f"the request body is not JSON ({err})" if body else "the request body is empty",
-            expected='an object like {"instances": [{"column": value}]}',
-            fix="send JSON in UTF-8",
+            expected=f"an object like {example}",
+            fix="send JSON in UTF-8; a missing value is null",
         ) from err
 
 

@@ -1,14 +1,24 @@
 """What stands before KServe's endpoints: a bound on bodies, no remote unloading, counting."""
 
-import json
+import logging
 import re
 from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from regatta.serving.answers import (
+    Refusal,
+    too_long,
+    unexpected,
+    unserved,
+    without_repository,
+    wrong_method,
+)
 from regatta.serving.metrics import REQUESTS
 
-__all__ = ["MAX_BODY_BYTES", "Guard", "body_of"]
+__all__ = ["MAX_BODY_BYTES", "Guard"]
+
+logger = logging.getLogger(__name__)
 
 MAX_BODY_BYTES = 32 * 2**20
 
@@ -17,12 +27,8 @@ MAX_BODY_BYTES = 32 * 2**20
 DRAINED_BODIES = 4
 
 _PREDICT = re.compile(r"/v1/models/([^/:]+):predict|/v2/models/([^/]+)(?:/versions/[^/]+)?/infer")
+_UNSERVED = re.compile(r"/v1/models/([^/:]+):explain|/v2/models/([^/]+)/versions/.+")
 _REPOSITORY = "/v2/repository/"
-
-
-def body_of(message: str) -> bytes:
-    """Return the JSON body of an error, in ASCII whatever the message quotes."""
-    return json.dumps({"error": message[:2000]}).encode("ascii")
 
 
 class Guard:
@@ -51,22 +57,57 @@ class Guard:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        counted = self._counted(scope["path"], send)
-        if scope["path"].startswith(_REPOSITORY):
+        counted = _Response(send)
+        try:
+            await self._serve(scope, receive, counted)
+        except Exception as err:  # the server's one handler of what nobody expected
+            if counted.status:
+                # The client has got a part of an answer; only a broken connection tells it.
+                raise
+            logger.error("%s %s", scope["method"], scope["path"], exc_info=err)
+            await _refuse(counted, unexpected())
+        finally:
+            self._count(scope["path"], counted.status)
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Refuse a request, or let it through."""
+        path, method = scope["path"], scope["method"]
+        if method in ("POST", "PUT", "PATCH"):
+            body = await self._read(receive)
+            if body is None:
+                await _refuse(send, too_long(self.max_body_bytes))
+                return
+            receive = _replay(body, receive)
+        if refused := self._refused(method, path):
+            await _refuse(send, refused)
+            return
+        found = _PREDICT.fullmatch(path)
+        if found and found[2]:
+            # Clients say of the same body that it is JSON, bytes, a form or nothing. Called
+            # bytes, it is left alone on its way to the one reader of V2 bodies.
+            kept = [(name, value) for name, value in scope["headers"] if name != b"content-type"]
+            scope = {**scope, "headers": [*kept, (b"content-type", b"application/octet-stream")]}
+        await self.app(scope, receive, send)
+
+    def _refused(self, method: str, path: str) -> Refusal | None:
+        """Return the answer to a request that KServe shall not see."""
+        if path.startswith(_REPOSITORY):
             # KServe lets any client load and unload models here. What is served is decided by
             # who starts the server.
-            await _refuse(counted, 404, "there is no model repository on this server")
-            return
-        if scope["method"] not in ("POST", "PUT", "PATCH"):
-            await self.app(scope, receive, counted)
-            return
-        body = await self._read(receive)
-        if body is None:
-            limit = f"{self.max_body_bytes} bytes"
-            message = f"the request body is longer than {limit}. To fix: send fewer rows at once"
-            await _refuse(counted, 413, message)
-            return
-        await self.app(scope, _replay(body, receive), counted)
+            return without_repository()
+        found = _UNSERVED.fullmatch(path)
+        if found and self.model in found.groups():
+            return unserved(path)
+        found = _PREDICT.fullmatch(path)
+        if found and self.model in found.groups() and method != "POST":
+            # Left to KServe, it would be a request for a model of the name "model:predict".
+            return wrong_method(method, path, "POST")
+        return None
+
+    def _count(self, path: str, status: int) -> None:
+        found = _PREDICT.fullmatch(path)
+        if status and found and self.model in found.groups():
+            REQUESTS.labels(self.model, self.version, str(status)).inc()
 
     async def _read(self, receive: Receive) -> bytes | None:
         """Return the body, or None if it is too long."""
@@ -84,22 +125,21 @@ class Guard:
                 break
         return b"".join(chunks) if length <= self.max_body_bytes else None
 
-    def _counted(self, path: str, send: Send) -> Send:
-        """Count the response, and name its type where KServe leaves it out."""
-        found = _PREDICT.fullmatch(path)
-        is_ours = found is not None and self.model in found.groups()
 
-        async def counting(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                if is_ours:
-                    code = str(message["status"])
-                    REQUESTS.labels(self.model, self.version, code).inc()
-                headers: list[Any] = list(message.get("headers", ()))
-                if found and not any(name.lower() == b"content-type" for name, _ in headers):
-                    message["headers"] = [*headers, (b"content-type", b"application/json")]
-            await send(message)
+class _Response:
+    """The way back to the client: remembers the status, and names a type where KServe does not."""
 
-        return counting
+    def __init__(self, send: Send) -> None:
+        self.send = send
+        self.status = 0
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            headers: list[Any] = list(message.get("headers", ()))
+            if not any(name.lower() == b"content-type" for name, _ in headers):
+                message["headers"] = [*headers, (b"content-type", b"application/json")]
+        await self.send(message)
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:
@@ -116,11 +156,15 @@ def _replay(body: bytes, receive: Receive) -> Receive:
     return replaying
 
 
-async def _refuse(send: Send, status: int, message: str) -> None:
-    body = body_of(message)
+async def _refuse(send: Send, refused: Refusal) -> None:
+    body = refused.body
     headers = [
         (b"content-type", b"application/json"),
         (b"content-length", str(len(body)).encode()),
+        *(
+            (name.encode("latin-1"), value.encode("latin-1"))
+            for name, value in refused.headers.items()
+        ),
     ]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.start", "status": refused.status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

@@ -20,7 +20,8 @@ def show(value: Any) -> str:
     'a list of 2 values'
     """
     if isinstance(value, (list, dict)):
-        return f"a{' list' if isinstance(value, list) else 'n object'} of {len(value)} values"
+        what = "a list" if isinstance(value, list) else "an object"
+        return f"{what} of {len(value)} value" + "s" * (len(value) != 1)
     if isinstance(value, (str, bytes)):
         return repr(value[:SHOWN]) + ("…" if len(value) > SHOWN else "")
     if isinstance(value, float) and not math.isfinite(value):

@@ -6,10 +6,10 @@ from typing import Any
 
 from regatta.bundle import Bundle
 from regatta.dataset.schema import Column
-from regatta.errors import RequestError
+from regatta.errors import RequestError, nearest
 from regatta.serving.quoting import show
 
-__all__ = ["Tensor", "datatype", "elements", "inputs", "outputs"]
+__all__ = ["NUMPY", "Tensor", "check_datatype", "datatype", "elements", "inputs", "outputs"]
 
 # V2 datatype of a column, by how the training table stored it. A whole number may be missing, and
 # a float tensor is the one numeric tensor in which every client can say so.
@@ -20,10 +20,15 @@ DATATYPES = {
     "string": "BYTES",
     "timestamp": "BYTES",
 }
-INTEGERS = frozenset(
-    f"{sign}{bits}" for sign in ("INT", "UINT") for bits in ("8", "16", "32", "64")
-)
-FLOATS = frozenset({"FP16", "FP32", "FP64"})
+# How the bytes of a binary tensor are laid out. A BOOL is a byte that must be looked at.
+NUMPY = {
+    "BOOL": "u1",
+    **{f"INT{8 * size}": f"<i{size}" for size in (1, 2, 4, 8)},
+    **{f"UINT{8 * size}": f"<u{size}" for size in (1, 2, 4, 8)},
+    **{f"FP{8 * size}": f"<f{size}" for size in (2, 4, 8)},
+}
+INTEGERS = frozenset(kind for kind in NUMPY if "INT" in kind)
+FLOATS = frozenset(kind for kind in NUMPY if kind.startswith("FP"))
 
 
 @dataclass(frozen=True)
@@ -85,12 +90,9 @@ def elements(tensor: Tensor, n_rows: int) -> list[Any]:
     shape = list(tensor.shape)
     fits = shape in ([len(values)], [len(values), 1])
     if not values or not fits or n_rows not in (0, len(values)):
-        raise RequestError(
-            f"input {show(tensor.name)} has shape {show(shape)} and {len(values)} values",
-            expected=f"shape [{n_rows or 'n'}], one value a row, the same n for every input",
-            fix="send as many values as the shape says, and at least one",
-        )
+        raise _misshapen(tensor.name, shape, len(values), n_rows)
     kind = tensor.datatype.upper()
+    check_datatype(tensor.name, kind)
     for row, value in enumerate(values, start=1):
         if value is not None and not _fits(value, kind):
             raise RequestError(
@@ -99,6 +101,36 @@ def elements(tensor: Tensor, n_rows: int) -> list[Any]:
                 fix="correct the value, or the datatype (see the model's metadata)",
             )
     return [_text(tensor.name, row, value) for row, value in enumerate(values, start=1)]
+
+
+def check_datatype(name: str, kind: str) -> None:
+    """Refuse a datatype that the protocol does not have.
+
+    Raises
+    ------
+    RequestError
+        It is another one.
+    """
+    known = ("BYTES", *NUMPY)
+    if kind not in known:
+        raise RequestError(
+            f"input {show(name)} has the datatype {show(kind)}{nearest(kind[:20], known)}",
+            expected="one of " + ", ".join(known),
+            fix="send the datatype that the model's metadata names",
+        )
+
+
+def _misshapen(name: str, shape: Sequence[int], n_values: int, n_rows: int) -> RequestError:
+    """Say which shape a tensor has, and which would do."""
+    shown = ", ".join([show(size) for size in shape[:5]] + ["…"] * (len(shape) > 5))
+    held = f"{n_values} value" + "s" * (n_values != 1)
+    n = str(n_rows or n_values or "n")
+    why = "as many rows as the input before it" if n_rows else "one value a row, at least one row"
+    return RequestError(
+        f"input {show(name)} has shape [{shown}] and {held}",
+        expected=f"shape [{n}] or [{n}, 1]: {why}",
+        fix="send one value a row for every input, and the number of rows as the shape",
+    )
 
 
 def _fits(value: Any, kind: str) -> bool:
