@@ -6,11 +6,12 @@ what it is; ``regatta run --set search.max_trials=20`` sets one by its dotted ke
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from regatta.errors import SettingsError, nearest
+from regatta.names import RULE, is_name
 
 __all__ = [
     "BudgetSettings",
@@ -148,10 +149,17 @@ class DeploySettings(_Group):
     """Port of the local service; 0: 8080, or a free one if that is taken."""
 
 
+def _checked_name(name: str) -> str:
+    """Refuse a name that is no DNS label, in words rather than with a pattern."""
+    if not is_name(name):
+        raise ValueError(RULE)
+    return name
+
+
 class RunSettings(_Group):
     """All settings of one run."""
 
-    name: str = Field(default="model", pattern=r"^[a-z0-9]([-a-z0-9]{0,48}[a-z0-9])?$")
+    name: Annotated[str, AfterValidator(_checked_name)] = "model"
     """Name of the model in the registry and of its service (a DNS label)."""
     seed: int = Field(default=0, ge=0, lt=2**31)
     """The one seed; every draw is derived from it by `numpy.random.SeedSequence`."""

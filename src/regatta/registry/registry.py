@@ -15,7 +15,6 @@ import contextlib
 import fcntl
 import json
 import os
-import re
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -26,13 +25,12 @@ from typing import Any, Literal
 
 from regatta.artifacts import open_artifact, read_json, write_json
 from regatta.errors import ArtifactError, UsageError, nearest
+from regatta.names import RULE, is_name
 
 __all__ = ["ALIASES", "Registry", "Verdict", "Version"]
 
 ALIASES = ("champion", "challenger", "previous")
 Verdict = Literal["promote", "keep"]
-
-_NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,48}[a-z0-9])?")
 
 
 @dataclass(frozen=True)
@@ -262,7 +260,7 @@ class Registry:
 
     def _check_known(self, name: str) -> None:
         """Raise `ArtifactError` for a model that is not there."""
-        if _NAME.fullmatch(name) and self._numbers(name):
+        if is_name(name) and self._numbers(name):
             return
         names = self.names()
         raise ArtifactError(
@@ -328,10 +326,10 @@ class Registry:
 
 
 def _check_name(name: str) -> None:
-    if not _NAME.fullmatch(name):
+    if not is_name(name):
         raise UsageError(
             f"{name!r} cannot be the name of a model",
-            expected="up to 50 of a-z, 0-9 and '-', not '-' at an end",
+            expected=RULE,
             fix="choose another --name",
         )
 
