@@ -44,12 +44,14 @@ def predict(
     from regatta.settings import RunSettings, parse_overrides
 
     _check_out(out)
+    _check_apart(table, out)
     data = RunSettings.from_values(parse_overrides(settings or ())).data
     found = find(model, registry_root(registry))
     loaded = bundle.load(found.bundle)
     predicted = loaded.predict(read_frame(table, loaded.signature, data))
     _write(predicted, out)
-    typer.echo(f"{len(predicted)} predictions are in {out}.")
+    held = "1 prediction is" if len(predicted) == 1 else f"{len(predicted)} predictions are"
+    typer.echo(f"{held} in {out}.")
 
 
 def _check_out(out: Path) -> None:
@@ -68,6 +70,18 @@ def _check_out(out: Path) -> None:
             f"--out {str(out)!r} cannot be written",
             expected="a file in a folder that exists and is yours",
             fix="make the folder or choose another",
+        )
+
+
+def _check_apart(table: Path, out: Path) -> None:
+    """Refuse to write over the table that is read, whatever the two paths look like."""
+    from regatta.errors import UsageError
+
+    if table.exists() and out.exists() and os.path.samefile(table, out):
+        raise UsageError(
+            f"--out {str(out)!r} is the table that is read",
+            expected="another file",
+            fix="name another file; the predictions have the rows in the same order",
         )
 
 

@@ -35,29 +35,47 @@ def serve(
     """Serve a model over KServe's protocols V1 and V2, until Ctrl-C."""
     from regatta.artifacts import open_artifact, read_json
     from regatta.registry import find, registry_root
+    from regatta.serving.sockets import bind
 
+    if name:
+        _check_name(name)
     found = find(model, registry_root(registry))
     artifact = open_artifact(found.bundle, "bundle", verify=False)
     described = read_json(artifact.file("bundle.json"))
     served = name or found.name or str(described["name"])
+    # Bound here, so that a port that is taken is said at once, and nothing else before it.
+    listener = bind(host, port)
     command = [sys.executable, "-m", "regatta.serving", "--model_name", served]
     command += ["--model_dir", str(found.bundle), "--model_version", found.version]
-    command += ["--host", host, "--http_port", str(port)]
-    if port:
-        typer.echo(
-            _how_to_call(described, served, "127.0.0.1" if host == "0.0.0.0" else host, port)
-        )
-    sys.stdout.flush()
+    command += ["--greeting", _how_to_call(described, served, *listener.getsockname()[:2])]
+    # The process keeps the socket: what is executed below has it under the same number.
+    listener.set_inheritable(True)
+    command += ["--listen_fd", str(listener.fileno())]
     # This process becomes the server: its signals and its end are the server's.
     os.execv(sys.executable, command)
+
+
+def _check_name(name: str) -> None:
+    """Refuse a name that no URL should have."""
+    from regatta.errors import UsageError
+    from regatta.names import RULE, is_name
+
+    if not is_name(name):
+        raise UsageError(
+            f"--name {name[:60]!r} cannot be the name of a model",
+            expected=RULE,
+            fix="choose another --name, or leave it out",
+        )
 
 
 def _how_to_call(described: dict[str, Any], name: str, host: str, port: int) -> str:
     """Return a command that asks for one prediction."""
     row = {column["name"]: column["example"] for column in described["signature"]}
     body = shlex.quote(json.dumps({"instances": [row]}, ensure_ascii=False))
-    address = f"http://{host}:{port}/v1/models/{name}:predict"
-    return f"When it is ready, ask it with\n\n  curl {address} -d {body}\n"
+    reached = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    address = f"[{reached}]" if ":" in reached else reached
+    url = f"http://{address}:{port}/v1/models/{name}:predict"
+    return f"{name} is ready. Ask it with\n\n  curl {url} -d {body}\n"
 
 
 def stop(

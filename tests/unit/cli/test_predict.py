@@ -90,6 +90,34 @@ def test_outputs_that_cannot_be_written(
     assert caught.value.exit_code == code
 
 
+@pytest.mark.parametrize("way", ["same", "dots", "symlink", "hard link"])
+def test_the_table_is_not_written_over(
+    bundle_path: Path, table: pd.DataFrame, tmp_path: Path, way: str
+) -> None:
+    source, out = tmp_path / "table.csv", tmp_path / "out.csv"
+    table.to_csv(source, index=False)
+    before = source.read_bytes()
+    (tmp_path / "folder").mkdir()
+    if way == "symlink":
+        out.symlink_to(source)
+    elif way == "hard link":
+        out.hardlink_to(source)
+    else:
+        out = source if way == "same" else tmp_path / "folder" / ".." / source.name
+    with pytest.raises(RegattaError, match="is the table that is read") as caught:
+        predict(bundle_path, source, out)
+    assert caught.value.exit_code == 2
+    assert source.read_bytes() == before
+
+
+def test_one_prediction_is_one(bundle_path: Path, table: pd.DataFrame, tmp_path: Path) -> None:
+    table.head(1).to_csv(tmp_path / "table.csv", index=False)
+    out = tmp_path / "out.csv"
+    assert predict(bundle_path, tmp_path / "table.csv", out).startswith("1 prediction is in")
+    table.head(2).to_csv(tmp_path / "table.csv", index=False)
+    assert predict(bundle_path, tmp_path / "table.csv", out).startswith("2 predictions are in")
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
