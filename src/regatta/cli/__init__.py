@@ -6,7 +6,7 @@ Each command is one module; what takes long to import is imported inside the com
 
 import os
 import sys
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -15,6 +15,9 @@ from regatta.cli import compile, doctor, models, predict, report, run, serve
 from regatta.errors import RegattaError
 
 __all__ = ["app", "main"]
+
+# What a shell makes of SIGPIPE.
+UNREAD = 141
 
 app = typer.Typer(
     name="regatta",
@@ -47,6 +50,7 @@ def _options(
 
 def main() -> None:
     """Run the command line; a `RegattaError` ends it with one message and its exit code."""
+    _open_standard_streams()
     try:
         app()
     except RegattaError as err:
@@ -54,3 +58,30 @@ def main() -> None:
             raise
         typer.secho(str(err), fg="red", err=True)
         sys.exit(err.exit_code)
+    except SystemExit as end:
+        # What typer and rich turn a reader into that has read enough, such as `head`.
+        if isinstance(end.__context__, BrokenPipeError):
+            _end_unread()
+        raise
+    except BrokenPipeError:
+        _end_unread()
+
+
+def _open_standard_streams() -> None:
+    """Open the null device where a standard stream is closed.
+
+    The next file or pipe would get its number, and a child process would read or write it as its
+    own standard stream.
+    """
+    for stream in (0, 1, 2):
+        try:
+            os.fstat(stream)
+        except OSError:
+            # The system gives the lowest free number, which is this one.
+            os.open(os.devnull, os.O_RDWR)
+
+
+def _end_unread() -> NoReturn:
+    """End as a program does that nobody reads any more, without a last word at the exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    sys.exit(UNREAD)

@@ -14,13 +14,13 @@ def register(app: typer.Typer) -> None:
 
 def doctor() -> None:
     """Say what is missing on this machine for local runs, images and a cluster."""
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
+    from regatta.cli import terminal
     from regatta.runs.checks import checks
 
-    console = Console()
+    console = terminal.console()
     ready = dict.fromkeys(TITLES, True)
     area = ""
     for check in checks():

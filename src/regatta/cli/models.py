@@ -45,7 +45,7 @@ def list_models(registry: Root = "", as_json: AsJson = False) -> None:
             ]
         )
     _print_table(
-        ["model", "champion", "challenger", "versions", "champion's score", "latest"], rows
+        ["model", "champion", "challenger", "versions", "champion on locked rows", "latest"], rows
     )
 
 
@@ -67,7 +67,7 @@ def show(name: Name, registry: Root = "", as_json: AsJson = False) -> None:
         ]
         for version in reversed(versions)
     ]
-    _print_table(["version", "alias", "task", "score", "registered"], rows)
+    _print_table(["version", "alias", "task", "on locked rows", "registered"], rows)
     typer.echo(f"\nin {versions[0].path.parent}")
 
 
@@ -112,8 +112,8 @@ def _summary(name: str, versions: "list[Version]") -> dict[str, Any]:
 
 
 def _score(version: "Version") -> str:
-    """Return the score on out-of-fold rows, with its metric."""
-    score = version.metadata.get("score")
+    """Return the metric and its score on the locked rows, which chose nothing."""
+    score = version.metadata.get("locked_score")
     return "-" if score is None else f"{version.metadata.get('metric')} {score:.4g}"
 
 
@@ -138,10 +138,11 @@ def _print_json(value: object) -> None:
 
 
 def _print_table(columns: list[str], rows: list[list[str]]) -> None:
-    from rich.console import Console
     from rich.table import Table
+
+    from regatta.cli.terminal import console
 
     table = Table(*columns, box=None, pad_edge=False, header_style="bold")
     for row in rows:
         table.add_row(*row)
-    Console().print(table)
+    console().print(table)

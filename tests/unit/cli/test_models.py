@@ -24,7 +24,8 @@ def registry(tmp_path: Path, regatta_home: Path) -> Registry:
             verdict=verdict,
             task="binary",
             metric="roc_auc",
-            score=0.912345,
+            score=0.95,
+            locked_score=0.912345,
         )
     return found
 
@@ -39,6 +40,7 @@ def invoke(*arguments: str) -> str:
 
 def test_list(registry: Registry) -> None:
     lines = invoke("list").splitlines()
+    assert "champion on locked rows" in lines[0]
     assert lines[0].split()[:4] == ["model", "champion", "challenger", "versions"]
     assert lines[1].split()[:6] == ["churn", "2", "3", "3", "roc_auc", "0.9123"]
     (model,) = json.loads(invoke("list", "--json"))
@@ -59,6 +61,8 @@ def test_empty_registry(tmp_path: Path) -> None:
 
 def test_show(registry: Registry) -> None:
     lines = invoke("show", "churn").splitlines()
+    assert "on locked rows" in lines[0]
+    assert "roc_auc 0.9123" in lines[1]
     assert [line.split()[:2] for line in lines[1:4]] == [
         ["3", "challenger"],
         ["2", "champion"],
@@ -67,6 +71,12 @@ def test_show(registry: Registry) -> None:
     versions = json.loads(invoke("show", "churn", "--json"))
     assert [version["version"] for version in versions] == [1, 2, 3]
     assert versions[1]["aliases"] == ["champion"]
+
+
+def test_a_narrow_terminal_breaks_lines_rather_than_columns(registry: Registry) -> None:
+    result = CliRunner().invoke(app, ["models", "show", "churn"], env={"COLUMNS": "20"})
+    assert result.exit_code == 0
+    assert "roc_auc 0.9123" in result.output
 
 
 def test_promote_and_roll_back(registry: Registry) -> None:
