@@ -10,18 +10,19 @@ from pathlib import Path
 import psutil
 import pytest
 
+from regatta.registry import Registry
 from regatta.testing.tables import binary_table
 
 pytestmark = pytest.mark.slow
 
 
-def start(folder: Path) -> "subprocess.Popen[str]":
-    """Start a run and wait until its race is on."""
+def start(folder: Path, until: str = "trial ", budget: str = "2m") -> "subprocess.Popen[str]":
+    """Start a run and wait until its race is on, or until it prints another line."""
     table = folder / "toy.csv"
     binary_table(300).to_csv(table, index=False)
     command = [sys.executable, "-m", "regatta.cli", "run", str(table), "--target", "outcome"]
     process = subprocess.Popen(
-        [*command, "--budget", "2m", "--out", str(folder / "out")],
+        [*command, "--budget", budget, "--out", str(folder / "out")],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -29,7 +30,7 @@ def start(folder: Path) -> "subprocess.Popen[str]":
     )
     assert process.stdout
     for line in process.stdout:
-        if line.startswith("trial "):
+        if line.startswith(until):
             return process
     raise AssertionError(process.communicate()[1])
 
@@ -53,6 +54,20 @@ def test_an_interrupt_ends_it_all(number: signal.Signals, tmp_path: Path) -> Non
     assert "interrupted" in error
     assert "Traceback" not in error
     assert alive(descendants) == []
+    assert [path.name for path in tmp_path.iterdir()] == ["toy.csv"]
+
+
+def test_a_registered_version_is_not_denied(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = tmp_path_factory.mktemp("home")
+    monkeypatch.setenv("REGATTA_HOME", str(home))
+    process = start(tmp_path, until="register ", budget="20s")
+    os.kill(process.pid, signal.SIGINT)
+    _, error = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert "interrupted; toy@1 is registered and stays" in error
+    assert [version.number for version in Registry(home / "registry").versions("toy")] == [1]
     assert [path.name for path in tmp_path.iterdir()] == ["toy.csv"]
 
 

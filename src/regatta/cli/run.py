@@ -8,6 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
+from regatta.errors import RegattaError
+
 __all__ = ["register"]
 
 INTERRUPTED = 130
@@ -100,8 +102,9 @@ def _interruptible() -> Iterator[None]:
     }
     try:
         yield
-    except KeyboardInterrupt:
-        typer.secho("interrupted; nothing of this run is left", err=True)
+    except KeyboardInterrupt as err:
+        left = " ".join(getattr(err, "__notes__", ())) or "nothing of this run is left"
+        typer.secho(f"interrupted; {left}", err=True)
         raise typer.Exit(INTERRUPTED) from None
     finally:
         for number, handler in before.items():
@@ -125,10 +128,30 @@ def _execute(request: Any) -> None:
         console = Console()
         budget = request.settings.budget
         progress = Progress(budget.started_at, budget.seconds)
-        with View(progress, console) as view:
-            for event in session.follow():
-                view.tell(event)
-        session.check()
+        try:
+            with View(progress, console) as view:
+                for event in session.follow():
+                    view.tell(event)
+        except KeyboardInterrupt as err:
+            session.stop()
+            if version := session.registered:
+                name = request.settings.name
+                err.add_note(f"{version} is registered and stays: see regatta models show {name}")
+            raise
+        try:
+            session.check()
+        except RegattaError:
+            if "evaluate" in session.done:
+                with uninterrupted():
+                    kept = collect(session, progress.seconds)
+                typer.secho(_kept(kept.out, session.registered), err=True)
+            raise
         with uninterrupted():
             outcome = collect(session, progress.seconds)
     show(outcome, console)
+
+
+def _kept(out: Path, version: str) -> str:
+    """Say what is there of a run that was measured and did not reach its end."""
+    registered = f", its model is registered as {version}" if version else ""
+    return f"the run was measured and is kept in {out}{registered}"

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from regatta.errors import BudgetError, DataError, SettingsError, UsageError, nearest
+from regatta.registry import registry_root
 from regatta.settings import RunSettings
 
 __all__ = ["MINIMUM_SECONDS", "Request", "name_of", "parse_seconds", "process_started_at"]
@@ -59,7 +60,8 @@ class Request:
         BudgetError
             The budget is under `MINIMUM_SECONDS`.
         UsageError
-            The output folder cannot be written or holds something else.
+            The output folder cannot be written or holds something else, or the registry cannot
+            be written.
         """
         source = _checked_source(settings.data.source)
         if not settings.data.target:
@@ -74,8 +76,9 @@ class Request:
                 "budget": {"started_at": settings.budget.started_at or process_started_at()},
             }
         )
-        folder = _default_out(settings.name) if out is None else out.expanduser().absolute()
+        folder = _default_out(settings.name) if out is None else _absolute(out)
         _check_out(folder, overwrite)
+        _check_registry(settings.deploy.registry)
         return cls(settings, folder, overwrite)
 
 
@@ -200,6 +203,21 @@ def _default_out(name: str) -> Path:
     return next(path for path in names if not path.exists())
 
 
+def _absolute(out: Path) -> Path:
+    """Return the folder that is meant; a link to one is followed, so that it stays a link."""
+    path = out.expanduser().absolute()
+    return path.resolve() if path.is_symlink() and path.exists() else path
+
+
+def _check_registry(registry: str) -> None:
+    """Raise `UsageError` unless a version can be registered at the end."""
+    root = registry_root(registry)
+    for folder in (root, *root.parents):
+        if folder.exists():
+            _check_writable(folder, "name another registry with --set deploy.registry=FOLDER")
+            return
+
+
 def _check_out(out: Path, overwrite: bool) -> None:
     """Raise `UsageError` unless the folder can be made, or may be replaced."""
     if out.is_symlink() and not out.exists():
@@ -230,7 +248,7 @@ def _check_out(out: Path, overwrite: bool) -> None:
         _check_writable(folder)
 
 
-def _check_writable(folder: Path) -> None:
+def _check_writable(folder: Path, fix: str = "name another one with --out") -> None:
     """Raise `UsageError` unless a file can be made in a folder; rights alone do not tell."""
     try:
         with tempfile.TemporaryFile(dir=folder):
@@ -239,7 +257,7 @@ def _check_writable(folder: Path) -> None:
         raise UsageError(
             f"nothing can be written to {str(folder)!r} ({err.strerror})",
             expected="a folder that you may write to",
-            fix="name another one with --out",
+            fix=fix,
         ) from err
 
 

@@ -14,7 +14,7 @@ from typing import Any
 from regatta import __version__
 from regatta.artifacts import read_json, write_json
 from regatta.artifacts.base import MANIFEST
-from regatta.errors import ArtifactError
+from regatta.errors import ArtifactError, UsageError
 from regatta.runs.request import RECORD, Request, describe
 from regatta.runs.session import Session
 
@@ -73,6 +73,8 @@ def collect(session: Session, stages: Mapping[str, float]) -> Outcome:
     ------
     ArtifactError
         The pipeline ended well and yet an artifact is not there.
+    UsageError
+        Other runs have filled the output folder meanwhile, and all names like it.
     """
     made = _artifacts(session.work)
     out, final = session.request.out, session.work / "out"
@@ -88,7 +90,7 @@ def collect(session: Session, stages: Mapping[str, float]) -> Outcome:
     _move(session.log, final / "run.log")
     shutil.copyfile(session.events, final / "events.jsonl")
     write_json(final / RECORD, record)
-    _into_place(final, out)
+    out = _into_place(final, out, overwrite=session.request.overwrite)
     return Outcome(
         out,
         record,
@@ -132,13 +134,28 @@ def _move(source: Path, target: Path) -> None:
     os.rename(source, target)
 
 
-def _into_place(final: Path, out: Path) -> None:
-    """Rename the finished folder; one that is there goes only then."""
-    old = final.with_name("replaced")
-    if out.exists():
+def _into_place(final: Path, out: Path, *, overwrite: bool) -> Path:
+    """Rename the finished folder, and return where it is.
+
+    An earlier run goes only on demand, and only now. What another run has put there meanwhile
+    stays: this one gets the next free name.
+    """
+    if overwrite and out.exists():
+        old = final.with_name("replaced")
         os.rename(out, old)
-    os.rename(final, out)
-    shutil.rmtree(old, ignore_errors=True)
+        os.rename(final, out)
+        shutil.rmtree(old, ignore_errors=True)
+        return out
+    for place in (out, *(out.with_name(f"{out.name}-{number}") for number in range(2, 100))):
+        # The system refuses to rename a folder onto one that is not empty.
+        with contextlib.suppress(OSError):
+            os.rename(final, place)
+            return place
+    raise UsageError(
+        f"folder {str(out)!r} and 98 others like it were filled while the run was on",
+        expected="a new or empty folder",
+        fix="name another one with --out",
+    )
 
 
 def _record(

@@ -31,11 +31,17 @@ class Session:
     ----------
     request : Request
         What to run.
+
+    Attributes
+    ----------
+    done : dict of str to dict
+        The numbers of each stage that is done.
     """
 
     def __init__(self, request: Request) -> None:
         self.request = request
         self.process: subprocess.Popen[bytes] | None = None
+        self.done: dict[str, dict[str, Any]] = {}
         self._errors: list[dict[str, Any]] = []
         self._offset = 0
         self._lifeline: int | None = None
@@ -102,6 +108,8 @@ class Session:
             self._offset = offset
             if event["event"] == "error":
                 self._errors.append(event)
+            elif event["event"] == "stage_done":
+                self.done[event["stage"]] = event["numbers"]
             yield event
 
     def follow(self) -> Iterator[dict[str, Any]]:
@@ -110,6 +118,14 @@ class Session:
             yield from self.news()
             time.sleep(0.1)
         yield from self.news()
+
+    @property
+    def registered(self) -> str:
+        """The version that this run has registered, such as ``churn@3``; empty if none yet."""
+        for _ in self.news():
+            pass
+        numbers = self.done.get("register")
+        return f"{numbers['name']}@{numbers['version']}" if numbers else ""
 
     def check(self) -> None:
         """Raise what a task said, if the pipeline did not end well.

@@ -1,6 +1,7 @@
 """What ``regatta run`` prints when it is done."""
 
 import shlex
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from regatta.runs.results import Outcome
 __all__ = ["show"]
 
 SHOWN = 10
+WARNINGS = 5
 
 
 def show(outcome: Outcome, console: Console) -> None:
@@ -29,6 +31,8 @@ def show(outcome: Outcome, console: Console) -> None:
     console.print(_leaderboard(outcome.leaderboard))
     console.print(_score(outcome))
     console.print(_places(outcome))
+    for line in _warnings(outcome):
+        console.print(line)
     console.print(Text.assemble("next         ", (_next(outcome), "bold")), soft_wrap=True)
 
 
@@ -48,10 +52,12 @@ def _leaderboard(leaderboard: dict[str, Any]) -> Table:
             str(place),
             trial["id"],
             f"{trial['score']:.5g}",
-            f"{trial['seconds']:.1f}",
+            f"{trial['seconds']:.1f}{'*' if trial.get('truncated') else ''}",
             f"{weight:.2f}" if weight else "",
             style="bold" if weight else "",
         )
+    if any(trial.get("truncated") for trial in done[:SHOWN]):
+        table.add_row("", "[dim]* stopped by the clock before it was done")
     rest = max(0, len(done) - SHOWN)
     failed = len(trials) - len(done)
     if rest or failed:
@@ -79,8 +85,8 @@ def _places(outcome: Outcome) -> Text:
     record = outcome.record
     lines = [
         ("report", str(_short(outcome.out / "report.html"))),
-        ("version", _version(record["version"])),
-        ("service", record["service"].get("url", "")),
+        ("version", _standing(record["version"])),
+        ("service", _service(record["service"], record["version"])),
         ("time", f"{record['seconds']:.0f} s of {record['budget_seconds']:g} s"),
     ]
     return Text("\n".join(f"{name:<12} {value}" for name, value in lines if value))
@@ -89,6 +95,42 @@ def _places(outcome: Outcome) -> Text:
 def _version(version: dict[str, Any]) -> str:
     """Return the registered name, such as ``churn@3``."""
     return f"{version['name']}@{version['version']}" if version else ""
+
+
+def _standing(version: dict[str, Any]) -> str:
+    """Return the registered name, and whether it is in charge."""
+    if not version:
+        return ""
+    return f"{_version(version)}, {', '.join(version['aliases']) or 'without an alias'}"
+
+
+def _service(service: dict[str, Any], version: dict[str, Any]) -> str:
+    """Return the address of the service, and which version answers if it is not the new one."""
+    url = service.get("url") or ""
+    if not url or not version or service.get("version") == version["version"]:
+        return url
+    return f"{url} still serves {service['model']}@{service['version']}"
+
+
+def _warnings(outcome: Outcome) -> Iterator[Text]:
+    """Yield what must not be overlooked: a model that was not promoted, findings in the table."""
+    version, comparison = outcome.record["version"], outcome.evaluation["comparison"]
+    if version and outcome.evaluation["verdict"] == "keep":
+        promote = f"regatta models promote {version['name']} {version['version']}"
+        yield _warning(
+            f"The champion stays. {comparison['reason']} To promote all the same: {promote}"
+        )
+    found = [one for one in outcome.evaluation["findings"] if one["level"] == "warning"]
+    for finding in found[:WARNINGS]:
+        column = f"{finding['column']!r}: " if finding["column"] else ""
+        yield _warning(f"{column}{finding['message']}")
+    if len(found) > WARNINGS:
+        yield _warning(f"{len(found) - WARNINGS} more warnings are in the report")
+
+
+def _warning(text: str) -> Text:
+    """Return a paragraph that hangs below its name."""
+    return Text.assemble(("warning      ", "yellow"), text)
 
 
 def _next(outcome: Outcome) -> str:

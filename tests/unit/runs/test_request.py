@@ -116,6 +116,18 @@ def test_an_unwritable_output_folder(table: Path) -> None:
         Request.checked(settings(table), out=Path("/proc/out"))
 
 
+def test_an_unwritable_registry_is_found_before_the_race(table: Path, tmp_path: Path) -> None:
+    asked = settings(table).merged({"deploy": {"registry": "/proc/registry"}})
+    with pytest.raises(UsageError, match=r"deploy\.registry"):
+        Request.checked(asked, out=tmp_path / "out")
+
+
+def test_a_link_to_a_folder_stays_a_link(table: Path, tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    assert Request.checked(settings(table), out=tmp_path / "link").out == tmp_path / "real"
+
+
 def test_a_link_to_nowhere_is_no_folder(table: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     out.symlink_to(tmp_path / "nowhere")

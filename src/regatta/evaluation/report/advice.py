@@ -207,7 +207,9 @@ def _time(trials: Mapping[str, Any]) -> Iterator[Advice]:
 
 
 def _use(values: Mapping[str, Any]) -> Advice:
-    model = values["name"]
+    # Where the champion stays, the name alone would mean the champion.
+    kept = (values.get("comparison") or {}).get("decision") == "keep"
+    model = f"{values['name']}@challenger" if kept else values["name"]
     return Advice(
         "use",
         Markup("Use it"),
