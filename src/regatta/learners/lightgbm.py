@@ -116,6 +116,8 @@ class LightGBMLearner(Learner):
             "column_share": 0.8 if shape.n_columns > 5 else 1.0,
             "l2": 1.0,
             "category_smoothing": 10.0,
+            # LightGBM's own 100 makes it blind to the categories of a small table.
+            "category_min_rows": int(np.clip(shape.n_rows // 100, 3, 100)),
             "max_bins": 255,
             "extra_trees": False,
         }
@@ -193,6 +195,7 @@ def _options(data: FitData, params: Params, seed: int, threads: int) -> dict[str
         "feature_fraction": params["column_share"],
         "lambda_l2": params["l2"],
         "cat_smooth": params["category_smoothing"],
+        "min_data_per_group": int(params["category_min_rows"]),
         "max_bin": int(params["max_bins"]),
         "extra_trees": bool(params["extra_trees"]),
         "num_threads": threads,

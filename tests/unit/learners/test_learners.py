@@ -227,6 +227,24 @@ def test_lightgbm_uses_native_categories():
         assert np.mean(model.predict(X[400:]).argmax(axis=1) == y[400:]) == 1
 
 
+def test_lightgbm_learns_from_the_categories_of_a_small_table():
+    rng = np.random.default_rng(0)
+    codes = rng.integers(0, 8, 240)
+    data = FitData(
+        X=codes[:200, None].astype(np.float32),
+        y=(codes[:200] % 2).astype(float),
+        X_valid=codes[200:, None].astype(np.float32),
+        y_valid=(codes[200:] % 2).astype(float),
+        task="binary",
+        n_outputs=2,
+        categorical=(0,),
+    )
+    learner = get_learner("lightgbm")
+    params = {**learner.defaults(Shape("binary", 200, 1, 2)), "n_rounds": 50}
+    model = learner.fit(data, params, seed=0, threads=1, deadline=time.time() + 60)
+    assert ((model.predict(data.X_valid)[:, 1] > 0.5) == data.y_valid).all()
+
+
 def test_more_categories_than_xgboost_splits_by_are_numbers():
     X = np.arange(500, dtype=np.float32).reshape(-1, 1)
     y = (X[:, 0] > 250).astype(float)
