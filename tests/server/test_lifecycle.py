@@ -253,6 +253,49 @@ def test_a_taken_port_is_one_message(bundle_path: Path) -> None:
     assert result.stderr.splitlines()[-1].startswith(f"port {port} of 127.0.0.1 is taken")
 
 
+BROKEN = """
+import sys
+from regatta.serving.model import BundleModel
+from regatta.serving.__main__ import main
+
+async def predict(self, payload, headers=None, response_headers=None):
+    raise ZeroDivisionError("secret")
+
+BundleModel.predict = predict
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def test_a_defect_of_the_server_is_answered_counted_and_logged_once(
+    bundle_path: Path, rows: Rows
+) -> None:
+    port = free_port()
+    command = [sys.executable, "-c", BROKEN, "--model_dir", str(bundle_path)]
+    command += ["--model_name", "toy", "--http_port", str(port), "--greeting", "ready"]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        watch = threading.Timer(60, process.kill)
+        watch.start()
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "ready\n"
+            client = Client(f"http://127.0.0.1:{port}", "toy")
+            status, body = client.request("POST", "/v1/models/toy:predict", {"instances": rows[:1]})
+            assert status == 500
+            assert "To fix: read the log" in json.loads(body)["error"]
+            assert b"secret" not in body
+            metrics = client.request("GET", "/metrics")[1].decode()
+            counted = 'regatta_requests_total{code="500",model="toy",version=""} 1.0'
+            assert counted in metrics.splitlines()
+        finally:
+            watch.cancel()
+            process.terminate()
+            _, log = process.communicate(timeout=30)
+    assert log.count("Traceback") == 1
+    assert "POST /v1/models/toy:predict" in log
+
+
 def test_the_server_does_not_contain_the_search() -> None:
     code = (
         "import sys, regatta.serving.app, regatta.learners; "
