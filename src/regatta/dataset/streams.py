@@ -16,7 +16,8 @@ from regatta.errors import DataError
 
 __all__ = ["TextStream", "block_bytes", "lines", "undecodable"]
 
-CHUNK_BYTES = 1 << 20
+# The reader of the columns makes a block of each, and a wide table pays for each block.
+CHUNK_BYTES = 4 << 20
 
 
 def block_bytes(max_field_bytes: int) -> int:
@@ -59,6 +60,7 @@ class TextStream(io.RawIOBase):
         self._lines = 0
         self._start = True
         self._rest = b""
+        self._given = 0
         self.quotes = 0
 
     def readable(self) -> bool:
@@ -67,7 +69,7 @@ class TextStream(io.RawIOBase):
 
     def read(self, size: int = -1) -> bytes:
         """Return the next bytes, at most `size` where it is positive; ``b""`` at the end."""
-        while not self._rest:
+        while self._given >= len(self._rest):
             chunk = self._raw_chunk()
             text = self._utf8(chunk)
             if not chunk and not text:
@@ -76,12 +78,10 @@ class TextStream(io.RawIOBase):
                 text = text.removeprefix(codecs.BOM_UTF8)
                 self._start = False
             self._guard(text)
-            self._rest = text
-        if size is None or size < 0 or size >= len(self._rest):
-            given, self._rest = self._rest, b""
-            return given
-        given, self._rest = self._rest[:size], self._rest[size:]
-        return given
+            self._rest, self._given = text, 0
+        start = self._given
+        self._given = len(self._rest) if size is None or size < 0 else start + size
+        return self._rest[start : self._given]
 
     def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]
         """Fill a buffer, as `io.BufferedReader` asks for it."""

@@ -17,6 +17,8 @@ Wanted = Literal["", "numeric", "boolean", "text", "datetime"]
 NONE = "None"
 # Less than this share of 'None' in a column of texts is taken for missing values.
 NONE_SHARE = 0.01
+# Up to here a call costs more than what it does.
+FEW_ROWS = 5_000
 
 _ARROW = {
     "null": pa.string(),
@@ -254,8 +256,10 @@ def without_nan(values: pa.ChunkedArray) -> pa.ChunkedArray:
 
 def _is_padded(texts: pa.ChunkedArray) -> bool:
     """Return whether a whole number of three or more letters starts with a zero (or with 0x)."""
-    starts = pc.starts_with(texts, "0")
-    if not pc.any(starts).as_py():
-        return False
-    some = pc.filter(texts, pc.and_(starts, pc.greater(pc.binary_length(texts), 2)))
-    return bool(pc.any(pc.match_substring_regex(some, r"^0[0-9xX][0-9a-fA-F]*$")).as_py())
+    if len(texts) > FEW_ROWS:
+        # The expression is slow, the first letter is not.
+        starts = pc.starts_with(texts, "0")
+        if not pc.any(starts).as_py():
+            return False
+        texts = pc.filter(texts, pc.and_(starts, pc.greater(pc.binary_length(texts), 2)))
+    return bool(pc.any(pc.match_substring_regex(texts, r"^0[0-9xX][0-9a-fA-F]+$")).as_py())

@@ -27,6 +27,8 @@ __all__ = ["Validated", "validate"]
 MIN_ROWS = 20
 MOSTLY_MISSING = 0.5
 MANY_CATEGORIES = 1_000
+# Features are cut to this size: see `regatta.features.rows`.
+LARGEST = 1e30
 THREADS = 2
 THREAD_ROWS = 10_000
 GROUP_VALUES = 2_000_000
@@ -304,6 +306,15 @@ def _notes(column: Column, measures: Measures, mixed: str) -> Iterable[Finding]:
         return
     if mixed:
         yield Finding("warning", name, "mixed", mixed)
+    low, high = measures.minimum or 0.0, measures.maximum or 0.0
+    if column.kind == "numeric" and max(-low, high) > LARGEST:
+        yield Finding(
+            "warning",
+            name,
+            "huge",
+            f"{name!r} reaches from {low:g} to {high:g}; numbers beyond {LARGEST:g} are taken for"
+            f" {LARGEST:g}, as learners work with float32: correct them, or divide the column",
+        )
     share = column.missing / max(measures.n_rows, 1)
     if share > MOSTLY_MISSING:
         yield Finding("info", name, "missing", f"{name!r} is missing in {share:.1%} of the rows")

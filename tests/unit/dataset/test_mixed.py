@@ -1,0 +1,186 @@
+"""Columns that are mostly numbers, and targets out of range."""
+
+import contextlib
+import shlex
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from regatta.dataset.kinds import check_mixed, kind_of
+from regatta.dataset.measures import measure
+from regatta.dataset.reading import write_table
+from regatta.dataset.target import analyse
+from regatta.dataset.validation import validate
+from regatta.errors import SchemaError, TargetError
+from regatta.settings import DataSettings
+
+N = 400
+
+
+def numbers(n=N, seed=0):
+    return np.random.default_rng(seed).normal(size=n).round(5)
+
+
+def with_texts(share, texts):
+    """Return texts of numbers, some of which are replaced at even distances."""
+    values = [str(number) for number in numbers()]
+    n_texts = round(share * N)
+    for i, row in enumerate(np.linspace(0, N - 1, n_texts).astype(int)):
+        values[row] = texts[i % len(texts)]
+    return values
+
+
+@pytest.fixture
+def check(tmp_path):
+    """Write columns as CSV, and validate them as the stages do."""
+
+    def run(columns, separator=",", **settings):
+        path = tmp_path / "table.csv"
+        rows = [list(columns), *zip(*columns.values(), strict=True)]
+        path.write_text("".join(separator.join(map(str, row)) + "\n" for row in rows))
+        data = DataSettings(target="y", **settings)
+        reading = write_table(path, data, tmp_path / "table.parquet")
+        return validate(tmp_path / "table.parquet", reading, data)
+
+    return run
+
+
+def mixed(found):
+    return [f for f in found.findings if f.code == "mixed"]
+
+
+@pytest.mark.parametrize(
+    ("share", "texts"),
+    [(0.06, ["unknown"]), (0.2, ["n/a?", "unknown"]), (0.45, ["12 kg", "7 kg", "to follow"])],
+)
+def test_many_texts_among_numbers_are_warned_of(check, share, texts):
+    columns = {"x": with_texts(share, texts), "z": numbers(), "y": ["no", "yes"] * (N // 2)}
+    found = check(columns)
+
+    (finding,) = mixed(found)
+    assert finding.level == "warning"
+    assert finding.message.startswith(f"{1 - share:.1%} of the values of 'x' are numbers")
+    assert all(repr(text) in finding.message for text in texts)
+    assert '--set \'data.kinds={"x": "categorical"}\'' in finding.message
+    assert found.schema.column("x").used
+
+    assert not mixed(check(columns, kinds={"x": "categorical"}))
+    as_missing = check(columns, na_values=tuple(texts))
+    assert not mixed(as_missing)
+    assert as_missing.schema.column("x").dtype == "float64"
+
+
+def test_what_the_warning_says_to_type_helps(check):
+    columns = {"x": with_texts(0.3, ["unknown"]), "y": ["no", "yes"] * (N // 2)}
+    (finding,) = mixed(check(columns))
+    typed = shlex.split(finding.message.split("data.na_values: ")[1].split("; ")[0])
+    values = typed[1].removeprefix("data.na_values=").split(",")
+
+    assert typed[0] == "--set"
+    assert check(columns, na_values=tuple(values)).schema.column("x").kind == "numeric"
+
+
+def test_a_column_of_numbers_with_units_is_no_key(check):
+    values = [f"{v}kg" if i % 3 == 0 else str(v) for i, v in enumerate(numbers())]
+    found = check({"x": values, "z": numbers(seed=1), "y": ["no", "yes"] * (N // 2)})
+
+    assert mixed(found)
+    assert found.schema.column("x").used
+
+
+def test_codes_are_not_warned_of(check):
+    codes = [("1", "2", "3", "A1", "B2")[i % 5] for i in range(N)]
+    floors = [("0", "1", "2", "3+")[i % 4] for i in range(N)]
+
+    assert not mixed(check({"x": codes, "z": floors, "y": ["no", "yes"] * (N // 2)}))
+
+
+def test_decimal_commas_are_numbers(check):
+    values = [text.replace(".", ",") for text in with_texts(0.2, ["unknown"])]
+    columns = {"x": values, "z": numbers(), "y": ["no", "yes"] * (N // 2)}
+
+    assert mixed(check(columns, separator=";"))
+
+
+@pytest.mark.parametrize("task", ["auto", "regression"])
+@pytest.mark.parametrize("share", [0.01, 0.1, 0.45])
+def test_texts_in_a_target_of_numbers(check, share, task):
+    columns = {"x": numbers(), "y": with_texts(share, ["unknown"])}
+    with pytest.raises(TargetError) as caught:
+        check(columns, task=task, max_classes=1_000)
+
+    message = str(caught.value)
+    assert caught.value.exit_code == 2
+    assert "target 'y' holds 'unknown' in row 1 and" in message
+    assert "expected numbers in every row" in message
+    assert "run with --set 'data.na_values=NA,N/A," in message
+    assert "or, if these are classes, with --set 'data.kinds=" in message
+    assert check(columns, task=task, na_values=("unknown",)).schema.task == "regression"
+
+
+def test_classes_of_numbers_and_letters(check):
+    columns = {"x": numbers(), "y": [("1", "2", "3", "A", "B")[i % 5] for i in range(N)]}
+
+    assert check(columns).schema.task == "multiclass"
+
+
+@given(
+    texts=st.lists(st.sampled_from(["a", "12 kg", "?!", "1.2.3", "1_000", "٣ m"]), max_size=60),
+    n_numbers=st.integers(0, 80),
+    seed=st.integers(0, 99),
+)
+def test_any_mixture_is_told_or_refused(texts, n_numbers, seed):
+    values = [*texts, *(repr(i + 0.5) for i in range(n_numbers))]
+    values = [values[i] for i in np.random.default_rng(seed).permutation(len(values))]
+    column = pa.chunked_array([pa.array(values, pa.string())])
+    measures = measure(column)
+    share = n_numbers / max(len(values), 1)
+    try:
+        said = check_mixed("x", column, measures, DataSettings())
+    except SchemaError:
+        assert 0.95 <= share < 1
+        return
+    assert bool(said) == (0.5 <= share < 0.95 and n_numbers > 20)
+    assert kind_of(measures) in ("categorical", "text")
+
+
+@pytest.mark.parametrize("largest", [1e300, -1e300, 1e160, 1e39])
+def test_targets_whose_squares_overflow(check, largest):
+    with pytest.raises(TargetError) as caught:
+        check({"x": numbers(), "y": [*numbers()[:-1], largest]})
+
+    assert caught.value.exit_code == 2
+    assert f"target 'y' holds {largest:g} in row {N}" in str(caught.value)
+    assert "expected numbers between -1e+36 and 1e+36" in str(caught.value)
+
+
+def test_targets_that_hardly_differ(check):
+    with pytest.raises(TargetError, match=r"varies by .*e-\d\d only"):
+        check({"x": numbers(), "y": numbers() * 1e-40})
+
+
+@pytest.mark.parametrize("scale", [1e35, 1e-28])
+def test_large_and_small_targets_stay(check, scale):
+    assert check({"x": numbers(), "y": numbers() * scale}).schema.task == "regression"
+
+
+@pytest.mark.parametrize("scale", [1e39, 1e300])
+def test_large_features_stay(check, scale):
+    found = check({"x": numbers() * scale, "z": numbers(seed=2), "y": numbers(seed=1)})
+
+    assert found.schema.column("x").used
+    (finding,) = (f for f in found.findings if f.code == "huge")
+    assert (finding.level, finding.column) == ("warning", "x")
+    assert "beyond 1e+30 are taken for 1e+30" in finding.message
+
+
+@given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=3, max_size=30))
+def test_any_finite_target_is_judged_without_overflow(values):
+    column = pa.chunked_array([pa.array(values, pa.float64())])
+    settings = DataSettings(target="y", task="regression")
+    fits = max(map(abs, values)) <= 1e36 and max(values) - min(values) >= 1e-30
+    with contextlib.nullcontext() if fits else pytest.raises(TargetError):
+        assert analyse(column, measure(column), settings).task == "regression"
