@@ -21,7 +21,7 @@ from typing import Literal
 
 import psutil
 
-__all__ = ["Child", "Ending", "Limits", "wait"]
+__all__ = ["Child", "Ending", "Limits", "memory_text", "wait"]
 
 PR_SET_PDEATHSIG = 1
 DESCENDANTS_EVERY_SECONDS = 0.5
@@ -138,8 +138,8 @@ class Child:
         if used > self.limits.memory_bytes:
             self._verdict = (
                 "out_of_memory",
-                f"used {used / MEGABYTE:,.0f} MB; the limit of a trial is "
-                f"{self.limits.memory_bytes / MEGABYTE:,.0f} MB",
+                f"used {memory_text(used)}; the limit of a trial is "
+                f"{memory_text(self.limits.memory_bytes)}",
             )
         elif now >= self.limits.deadline:
             self._verdict = (
@@ -220,3 +220,16 @@ def _offer_to_kernel() -> None:
     """Ask the kernel to end this process first, not the lane, when memory runs out."""
     with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:
         file.write("1000")
+
+
+def memory_text(n_bytes: float) -> str:
+    """Write an amount of memory in megabytes, or in smaller units where it is less than ten.
+
+    Examples
+    --------
+    >>> memory_text(1_000), memory_text(2_500_000), memory_text(7e8), memory_text(2.5e9)
+    ('1,000 B', '2,500 kB', '700 MB', '2,500 MB')
+    """
+    if n_bytes >= 10 * MEGABYTE:
+        return f"{n_bytes / MEGABYTE:,.0f} MB"
+    return f"{n_bytes / 1e3:,.0f} kB" if n_bytes >= 1e4 else f"{n_bytes:,.0f} B"

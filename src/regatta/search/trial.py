@@ -20,6 +20,7 @@ from regatta.errors import TrialSkipped
 from regatta.evaluation.metrics import Metric
 from regatta.learners.base import Learner, Model, Shape
 from regatta.search.cache import EncodedFolds, Fold
+from regatta.search.isolation import memory_text
 from regatta.search.table import TrainingTable
 from regatta.search.toolbox import Toolbox
 
@@ -278,8 +279,8 @@ def _check_memory(job: Job, learner: Learner, shape: Shape, params: dict[str, An
     needed = learner.memory_bytes(shape, params)
     if needed > job.memory_bytes:
         raise TrialSkipped(
-            f"would need about {needed / 1e6:,.0f} MB; the limit of a trial is "
-            f"{job.memory_bytes / 1e6:,.0f} MB",
+            f"would need about {memory_text(needed)}; the limit of a trial is "
+            f"{memory_text(job.memory_bytes)}",
             fix="raise search.memory_bytes",
         )
 
