@@ -17,7 +17,7 @@ Wanted = Literal["", "numeric", "boolean", "text", "datetime"]
 NONE = "None"
 # Less than this share of 'None' in a column of texts is taken for missing values.
 NONE_SHARE = 0.01
-# Up to here a call costs more than what it does.
+# Up to here it costs more to choose the texts than to look at all of them.
 FEW_ROWS = 5_000
 
 _ARROW = {
@@ -172,7 +172,9 @@ class TextColumn:
 
     def _first(self, texts: pa.ChunkedArray) -> None:
         """Choose the narrowest type for the first texts of the column."""
-        value = texts[pc.index(pc.is_valid(texts), pa.scalar(True)).as_py()].as_py()
+        value = texts[0].as_py()
+        if value is None:
+            value = texts[pc.index(pc.is_valid(texts), pa.scalar(True)).as_py()].as_py()
         if self._wanted in ("", "datetime") and looks_like_date(value):
             one = pa.chunked_array([[value]], pa.string())
             likely = [f for f in FORMATS if parse_column(one, f) is not None]
@@ -186,6 +188,9 @@ class TextColumn:
         elif self._may_be_number(value) and not self._is_code(texts):
             # Whole numbers are tried next; from there it widens.
             self._dtype = "int64"
+            # A cast makes a message of each text that fails, and that is slow.
+            if "." in value or "," in value:
+                self._widen(texts)
 
     def _may_be_number(self, text: str) -> bool:
         """Return whether a text is a number; casts that fail take longer than this."""
@@ -256,10 +261,10 @@ def without_nan(values: pa.ChunkedArray) -> pa.ChunkedArray:
 
 def _is_padded(texts: pa.ChunkedArray) -> bool:
     """Return whether a whole number of three or more letters starts with a zero (or with 0x)."""
+    # The expression is slow, the first letter is not.
+    starts = pc.starts_with(texts, "0")
+    if not pc.any(starts).as_py():
+        return False
     if len(texts) > FEW_ROWS:
-        # The expression is slow, the first letter is not.
-        starts = pc.starts_with(texts, "0")
-        if not pc.any(starts).as_py():
-            return False
         texts = pc.filter(texts, pc.and_(starts, pc.greater(pc.binary_length(texts), 2)))
     return bool(pc.any(pc.match_substring_regex(texts, r"^0[0-9xX][0-9a-fA-F]+$")).as_py())
