@@ -39,6 +39,7 @@ class LeakCheck:
         self._codes = codes if self._valid is None else codes[self._valid]
         self._order = np.argsort(self._codes, kind="stable")
         self._sorted = self._codes[self._order]
+        self._starts = _starts(self._sorted)
 
     def gives_away(self, feature: pa.ChunkedArray, measures: Measures) -> bool:
         """Return whether a column alone tells the target exactly.
@@ -89,7 +90,7 @@ class LeakCheck:
 
     def _are_apart(self, feature: pa.ChunkedArray) -> bool:
         """Return whether the ranges of a number in the classes do not overlap."""
-        x, codes = _plain(feature), self._sorted
+        x, starts = _plain(feature), self._starts
         present = _mask(feature)
         if self._valid is not None:
             x = x[self._valid]
@@ -97,8 +98,7 @@ class LeakCheck:
         x = x[self._order]
         if present is not None:
             present = present[self._order]
-            x, codes = x[present], codes[present]
-        starts = np.flatnonzero(np.diff(codes, prepend=-1))
+            x, starts = x[present], _starts(self._sorted[present])
         if not 2 <= len(starts) <= MAX_CLASSES:
             return False
         low, high = np.minimum.reduceat(x, starts), np.maximum.reduceat(x, starts)
@@ -120,9 +120,15 @@ def _both(one: _Mask | None, other: _Mask | None) -> _Mask | None:
     return one & other
 
 
+def _starts(codes: npt.NDArray[np.int32]) -> npt.NDArray[np.intp]:
+    """Return where each code begins in sorted codes."""
+    return np.flatnonzero(np.diff(codes, prepend=-1))
+
+
 def _plain(column: pa.ChunkedArray) -> npt.NDArray[np.number]:
     """Return numbers as they are stored; a missing one is 0."""
-    values: npt.NDArray[np.number] = pc.fill_null(column, 0).to_numpy()
+    filled = pc.fill_null(column, 0) if column.null_count else column
+    values: npt.NDArray[np.number] = filled.to_numpy()
     return values
 
 

@@ -136,7 +136,8 @@ def _histogram(ordered: npt.NDArray[np.float64]) -> dict[str, Any] | None:
     if not np.isfinite(width) or width <= 0:
         return None
     edges = np.linspace(ordered[0], ordered[-1], BINS + 1)
-    counts = np.diff(np.searchsorted(ordered, edges, side="left"))
+    places = np.searchsorted(ordered, edges, side="left")
+    counts = places[1:] - places[:-1]
     counts[-1] += len(ordered) - counts.sum()
     return {"edges": edges.tolist(), "counts": counts.tolist()}
 
