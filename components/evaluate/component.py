@@ -51,7 +51,7 @@ def evaluate(
     """
     from regatta.stages import evaluate, task
 
-    with task("evaluate"):
+    with task("evaluate", lean=True):
         drawn = evaluate.run(
             dataset.path,
             schema.path,

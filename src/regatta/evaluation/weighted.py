@@ -1,9 +1,9 @@
-"""Every metric for many resamples at once.
+"""Every metric, for one table of rows or for many resamples of it at once.
 
 A bootstrap resample is a row of weights: how often each row was drawn. Written with weights, a
 thousand resamples are a few passes over one array; scikit-learn would be called a thousand times
-(20 s instead of 0.5 s on 2,000 rows). A test holds these equal to `Metric.score` on the rows
-repeated as often as they were drawn.
+(20 s instead of 0.5 s on 2,000 rows). The score itself has weights of one. Tests hold these equal
+to scikit-learn's metrics, and weights to rows that are repeated.
 
 Each function takes ``y``, of shape (n_rows,), and ``p``, of shape (n_rows, n_outputs), as
 `Metric.score` does, does once what no weight changes (sorting, above all), and returns a function

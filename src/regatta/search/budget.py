@@ -31,18 +31,21 @@ __all__ = [
 IMPORT_SECONDS = 1.9
 HEAD_SECONDS = 4.5
 HEAD_SECONDS_PER_CELL = 1.5e-7
+HEAD_SECONDS_PER_COLUMN = 5e-4
 ENSEMBLE_SECONDS = 1.8
-EVALUATE_SECONDS = 4.0
+EVALUATE_SECONDS = 2.5
 RELEASE_SECONDS = 1.5
-DEPLOY_SECONDS = 4.0
+DEPLOY_SECONDS = 3.5
 # Intervals and curves, by scored rows; reading the table and blending, by cells and outputs.
-SECONDS_PER_SCORED_ROW = 5e-5
+SECONDS_PER_SCORED_ROW = 2.5e-5
 SECONDS_PER_CELL = 8e-8
 SECONDS_PER_TRAINING_OUTPUT = 5e-7
 # ``evaluate`` measures the columns for this share of the budget at most (bounds in seconds), which
 # a few columns do not need.
 COLUMNS_SHARE, COLUMNS_BOUNDS = 0.04, (1.0, 20.0)
 SECONDS_PER_COLUMN = 0.3
+# Each column of each request and of each prediction has a price, however few the rows.
+TAIL_SECONDS_PER_COLUMN = 1.2e-3
 # A task on a cluster costs about 12 s of pods; three of them come after the race.
 POD_TAIL_SECONDS = 36.0
 
@@ -119,6 +122,7 @@ def estimate_tail(
         + RELEASE_SECONDS
         + (DEPLOY_SECONDS if deploy else 0.0)
         + scored_rows * SECONDS_PER_SCORED_ROW
+        + n_columns * TAIL_SECONDS_PER_COLUMN
         + min(n_rows * n_columns * SECONDS_PER_CELL, 30.0)
         + min(n_rows * n_outputs * SECONDS_PER_TRAINING_OUTPUT, 10.0)
     )
@@ -154,7 +158,8 @@ def bounded_tail(tail: Tail, speed: float, left: float) -> float:
 
 def head_seconds(n_rows: int, n_columns: int) -> float:
     """Estimate what comes before the race on the reference machine, in seconds."""
-    return HEAD_SECONDS + n_rows * n_columns * HEAD_SECONDS_PER_CELL
+    cells = n_rows * n_columns
+    return HEAD_SECONDS + cells * HEAD_SECONDS_PER_CELL + n_columns * HEAD_SECONDS_PER_COLUMN
 
 
 def least_budget(tail: float, head: float = HEAD_SECONDS) -> int:

@@ -35,8 +35,8 @@ def main(arguments: list[str] | None = None) -> int:
             listener = bind(chosen.host, chosen.http_port)
         # KServe reads the command line of the process when it is imported.
         sys.argv = sys.argv[:1]
+        from regatta.learners.natives import preload
         from regatta.serving.app import serve
-        from regatta.serving.natives import preload
 
         preload()
         serve(

@@ -265,20 +265,20 @@ def _samples(model: "Bundle", locked: _Locked) -> dict[str, Any]:
     usable = np.flatnonzero(~np.isinf(numbers.to_numpy(np.float64, na_value=np.nan)).any(axis=1))
     chosen = usable[np.unique(np.linspace(0, len(usable) - 1, SAMPLES).astype(int))]
     rows = locked.frame[columns].iloc[chosen]
+    cells = zip(rows.to_numpy(object), rows.isna().to_numpy(), strict=True)
     records = [
-        {name: _plain(value) for name, value in zip(columns, row, strict=True)}
-        for row in rows.itertuples(index=False, name=None)
+        {
+            name: None if missing else _plain(value)
+            for name, value, missing in zip(columns, row, gaps, strict=True)
+        }
+        for row, gaps in cells
     ]
     return {"rows": records, "predictions": model.predict_array(rows).tolist()}
 
 
 def _plain(value: Any) -> Any:
-    """Turn a value of a typed column into one that JSON has; a missing one into None."""
-    import pandas as pd
-
-    if value is None or pd.isna(value):
-        return None
-    if isinstance(value, pd.Timestamp):
+    """Turn a value of a typed column, none missing, into one that JSON has."""
+    if hasattr(value, "isoformat"):
         return value.isoformat()
     return value.item() if isinstance(value, np.generic) else value
 
