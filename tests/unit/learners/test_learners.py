@@ -118,11 +118,16 @@ def test_a_forest_in_batches_is_the_forest_at_once():
 
 @pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])
 @pytest.mark.parametrize("key", ["extra_trees", "random_forest"])
-def test_few_rows_and_many_take_the_same_way(key, task):
+def test_few_rows_and_many_take_the_same_way(key, task, monkeypatch):
+    monkeypatch.setattr("regatta.learners.forest.FEW_STEPS", 0)
     model, data = fitted(key, task)
     X = data.X_valid
     alone = np.concatenate([model.predict(X[row : row + 1]) for row in range(len(X))])
     np.testing.assert_allclose(alone, model.predict(X), rtol=1e-9)
+    monkeypatch.undo()
+    model._trees.clear()
+    np.testing.assert_allclose(alone, model.predict(X), rtol=1e-9)
+    assert not model._trees
 
 
 def test_no_probability_of_a_forest_is_zero():
