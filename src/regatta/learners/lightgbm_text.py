@@ -1,13 +1,16 @@
 """Check a LightGBM model before LightGBM reads it: its parser trusts the file."""
 
 from collections.abc import Iterator
+from itertools import chain
 
 import numpy as np
 import numpy.typing as npt
 
 __all__ = ["check_text"]
 
-_SIZES = {"left_child": -1, "right_child": -1, "split_feature": -1, "threshold": -1}
+Floats = npt.NDArray[np.float64]
+
+_BY_NODE = ("left_child", "right_child", "split_feature", "threshold", "decision_type")
 
 
 def check_text(text: str, n_outputs: int) -> None:
@@ -36,10 +39,14 @@ def check_text(text: str, n_outputs: int) -> None:
     if "end of trees" not in text:
         raise ValueError("the end is missing")
     last_feature = int(header["max_feature_idx"])
+    fields = []
     for number, (tree, size) in enumerate(zip(trees, sizes, strict=True)):
         if len(tree.encode()) != size:
             raise ValueError(f"tree {number} is not as long as announced")
-        _check_tree(tree, number, last_feature)
+        fields.append(dict(line.split("=", 1) for line in tree.splitlines() if "=" in line))
+        if int(fields[-1]["Tree"]) != number:
+            raise ValueError(f"tree {fields[-1]['Tree']} in place of {number}")
+    _check_nodes(fields, last_feature)
 
 
 def _trees(text: str) -> Iterator[str]:
@@ -52,35 +59,50 @@ def _trees(text: str) -> Iterator[str]:
         start = end
 
 
-def _check_tree(tree: str, number: int, last_feature: int) -> None:
-    """Raise `ValueError` for a child or a column that does not exist."""
-    fields = dict(line.split("=", 1) for line in tree.splitlines() if "=" in line)
-    if int(fields["Tree"]) != number:
-        raise ValueError(f"tree {fields['Tree']} in place of {number}")
-    n_leaves = int(fields["num_leaves"])
-    values = np.array(fields["leaf_value"].split(), dtype=np.float64)
-    if n_leaves < 1 or len(values) != n_leaves or not np.isfinite(values).all():
-        raise ValueError(f"leaves of tree {number}")
-    if n_leaves == 1:
+def _check_nodes(trees: list[dict[str, str]], last_feature: int) -> None:
+    """Raise `ValueError` for a leaf, a child or a column that does not exist.
+
+    All trees at once: one by one, the arrays of a thousand small trees take a second.
+    """
+    n_leaves = np.array([int(tree["num_leaves"]) for tree in trees], dtype=np.int64)
+    values, lengths = _flat(trees, "leaf_value")
+    if n_leaves.min() < 1 or (lengths != n_leaves).any() or not np.isfinite(values).all():
+        raise ValueError("leaves that are missing or no numbers")
+    split = [tree for tree, count in zip(trees, n_leaves, strict=True) if count > 1]
+    if not split:
         return
-    own = np.arange(n_leaves - 1)
-    parts = {name: np.array(fields[name].split(), dtype=np.float64) for name in _SIZES}
-    decision = np.array(fields["decision_type"].split(), dtype=np.int64)
-    if any(len(part) != n_leaves - 1 for part in (*parts.values(), decision)):
-        raise ValueError(f"nodes of tree {number}")
+    n_leaves = n_leaves[n_leaves > 1]
+    parts = {}
+    for name in _BY_NODE:
+        parts[name], lengths = _flat(split, name)
+        if (lengths != n_leaves - 1).any():
+            raise ValueError(f"{name} of a tree")
+    leaves = np.repeat(n_leaves, n_leaves - 1)
+    first = np.cumsum(n_leaves - 1) - (n_leaves - 1)
+    own = np.arange(len(leaves)) - np.repeat(first, n_leaves - 1)
     for side in ("left_child", "right_child"):
         child = parts[side]
-        inner = (child > own) & (child < n_leaves - 1)
-        leaf = (child < 0) & (child >= -n_leaves)
+        inner = (child > own) & (child < leaves - 1)
+        leaf = (child < 0) & (child >= -leaves)
         if not (inner | leaf).all():
-            raise ValueError(f"children of tree {number}")
+            raise ValueError(f"{side} of node {np.argmin(inner | leaf)}")
     feature = parts["split_feature"]
     if not ((feature >= 0) & (feature <= last_feature)).all():
-        raise ValueError(f"columns of tree {number}")
-    _check_categories(fields, number, parts["threshold"][decision & 1 == 1])
+        raise ValueError("a column that does not exist")
+    by_category = parts["decision_type"].astype(np.int64) & 1 == 1
+    for number, (tree, start, size) in enumerate(zip(split, first, n_leaves - 1, strict=True)):
+        nodes = slice(start, start + size)
+        _check_categories(tree, number, parts["threshold"][nodes][by_category[nodes]])
 
 
-def _check_categories(fields: dict[str, str], number: int, places: npt.NDArray[np.float64]) -> None:
+def _flat(trees: list[dict[str, str]], name: str) -> tuple[Floats, npt.NDArray[np.int64]]:
+    """Return the numbers of all trees one after another, and how many each tree has."""
+    parts = [tree[name].split() for tree in trees]
+    lengths = np.array([len(part) for part in parts], dtype=np.int64)
+    return np.fromiter(map(float, chain.from_iterable(parts)), np.float64, lengths.sum()), lengths
+
+
+def _check_categories(fields: dict[str, str], number: int, places: Floats) -> None:
     """Raise `ValueError` where a split by category points outside its bit sets."""
     n_sets = int(fields.get("num_cat", 0))
     if n_sets == 0 and len(places) == 0:

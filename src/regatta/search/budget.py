@@ -44,6 +44,8 @@ SECONDS_PER_TRAINING_OUTPUT = 5e-7
 # a few columns do not need.
 COLUMNS_SHARE, COLUMNS_BOUNDS = 0.04, (1.0, 20.0)
 SECONDS_PER_COLUMN = 0.3
+# Winners of a longer race are larger, and are loaded twice, by ``evaluate`` and by the service.
+LOADING_SHARE, LOADING_AT_MOST = 0.04, 4.0
 # Each column of each request and of each prediction has a price, however few the rows.
 TAIL_SECONDS_PER_COLUMN = 1.2e-3
 # A task on a cluster costs about 12 s of pods; three of them come after the race.
@@ -123,6 +125,7 @@ def estimate_tail(
         + (DEPLOY_SECONDS if deploy else 0.0)
         + scored_rows * SECONDS_PER_SCORED_ROW
         + n_columns * TAIL_SECONDS_PER_COLUMN
+        + min(LOADING_SHARE * budget_seconds, LOADING_AT_MOST)
         + min(n_rows * n_columns * SECONDS_PER_CELL, 30.0)
         + min(n_rows * n_outputs * SECONDS_PER_TRAINING_OUTPUT, 10.0)
     )
