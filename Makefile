@@ -88,7 +88,7 @@ overhead: $(VENV)/.run  ## What a run costs beside its trials, by stage
 
 .PHONY: budget
 budget: $(VENV)/.run  ## How well runs keep their budgets, on tables of several sizes
-	$(BIN)/python benchmarks/budget.py
+	$(BIN)/python benchmarks/budget.py --deploy
 
 .PHONY: memory
 memory: $(VENV)/.run  ## Peak memory of a run on 1,000,000 rows
