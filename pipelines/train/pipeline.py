@@ -12,6 +12,7 @@ from components.ingest.component import ingest
 from components.prepare.component import prepare
 from components.release.component import release
 from components.trial.component import trial
+from pipelines.train.pods import settle
 
 
 @dsl.pipeline(name="train", display_name="Regatta train")
@@ -19,6 +20,9 @@ def train(
     data_source: str,
     data_target: str,
     data_task: str = "auto",
+    pods_cpu: str = "500m",
+    pods_memory: str = "2Gi",
+    pods_secret: str = "regatta-store",
     release_registry: str = "",
     release_target: str = "none",
     run_name: str = "model",
@@ -36,13 +40,19 @@ def train(
     Parameters
     ----------
     data_source : str
-        Path of the table: CSV, Parquet or JSON lines.
+        The table: CSV, Parquet or JSON lines; s3://bucket/key, or a path on one machine.
     data_target : str
         Column to predict.
     data_task : str
         What kind of prediction.
+    pods_cpu : str
+        Processors that a trial task asks for, such as 500m or 2.
+    pods_memory : str
+        Memory that a task asks for, and its limit, such as 2Gi.
+    pods_secret : str
+        Secret with the keys of the object store.
     release_registry : str
-        Folder of the registry; empty for the default.
+        Registry: s3://bucket/prefix, or a folder; empty for the default folder.
     release_target : str
         Where the winner is served; none registers it only.
     run_name : str
@@ -66,7 +76,8 @@ def train(
     """
     table = ingest(data_source=data_source, run_settings=run_settings)
     # The path says nothing about what is in the file today, so this is never taken from the cache.
-    table.set_caching_options(False).set_display_name("ingest")
+    table.set_caching_options(False)
+    settle(table, "ingest", memory=pods_memory, store=pods_secret)
 
     prepared = prepare(
         dataset=table.outputs["dataset"],
@@ -81,7 +92,7 @@ def train(
         search_metric=search_metric,
         search_strategy=search_strategy,
     )
-    prepared.set_display_name("prepare: validate, split, featurize, plan")
+    settle(prepared, "prepare: validate, split, featurize, plan", memory=pods_memory)
 
     with dsl.ParallelFor(prepared.outputs["Output"]) as lane:
         raced = trial(
@@ -90,14 +101,14 @@ def train(
             lane=lane,
             run_started_at=run_started_at,
         )
-        raced.set_display_name("trial")
+        settle(raced, "trial", memory=pods_memory, cpu=pods_cpu)
 
     combined = ensemble(
         trials=dsl.Collected(raced.outputs["trials"]),
         features=prepared.outputs["features"],
         plan=prepared.outputs["plan"],
     )
-    combined.set_display_name("ensemble")
+    settle(combined, "ensemble", memory=pods_memory)
 
     measured = evaluate(
         dataset=table.outputs["dataset"],
@@ -110,7 +121,7 @@ def train(
     )
     # Which champion there is may have changed since.
     measured.set_caching_options(False)
-    measured.set_display_name("evaluate")
+    settle(measured, "evaluate", memory=pods_memory, store=pods_secret)
 
     released = release(
         bundle=combined.outputs["bundle"],
@@ -121,4 +132,5 @@ def train(
         run_settings=run_settings,
     )
     # A service may have gone since: what is outside the run is never taken from the cache.
-    released.set_caching_options(False).set_display_name("release: register, deploy")
+    released.set_caching_options(False)
+    settle(released, "release: register, deploy", memory="512Mi", store=pods_secret)

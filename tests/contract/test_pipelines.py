@@ -9,8 +9,12 @@ import yaml
 
 from regatta.evaluation.metrics import METRICS
 from regatta.runs import compile as compiled
+from regatta.runs.workflows import activate
 from regatta.settings import RunSettings
 from regatta.stages.parameters import PARAMETERS
+
+activate()
+from pipelines.train.pods import STORE_KEYS  # noqa: E402
 
 ROOT = Path(__file__).parents[2]
 YAML = ROOT / "pipelines" / "train" / "pipeline.yaml"
@@ -19,7 +23,7 @@ REQUIRED = {"data_source", "data_target"}
 
 @pytest.fixture(scope="module")
 def spec() -> dict[str, Any]:
-    values: dict[str, Any] = yaml.safe_load(YAML.read_text())
+    values: dict[str, Any] = next(yaml.safe_load_all(YAML.read_text()))
     return values
 
 
@@ -64,11 +68,36 @@ def test_defaults_are_those_of_the_settings(parameters: dict[str, Any]) -> None:
 
 
 def test_parameters_are_settings_and_sort_as_they_are_written(parameters: dict[str, Any]) -> None:
-    assert set(parameters) == {*PARAMETERS, "run_settings"}
-    assert all(re.match("data_|release_|run_|search_", name) for name in parameters)
+    # What pods get is no setting of the run: the same run has other pods on another cluster.
+    of_pods = {name for name in parameters if name.startswith("pods_")}
+    assert set(parameters) - of_pods == {*PARAMETERS, "run_settings"}
+    assert all(re.match("data_|release_|run_|search_", name) for name in set(parameters) - of_pods)
     source = (YAML.parent / "pipeline.py").read_text()
     written = re.findall(r"^    (\w+): (?:str|int|float)", source.partition(") -> None:")[0], re.M)
     assert written == sorted(parameters)
+
+
+def test_every_pod_is_bounded_and_keeps_to_least_privilege() -> None:
+    spec, platform = yaml.safe_load_all(YAML.read_text())
+    pods = platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
+    executors = spec["deploymentSpec"]["executors"]
+    assert set(pods) == set(executors)
+    for name, executor in executors.items():
+        asked = executor["container"]["resources"]
+        assert {"resourceMemoryLimit", "resourceMemoryRequest", "resourceCpuRequest"} <= set(asked)
+        context = pods[name]["securityContext"]
+        assert context == {"runAsGroup": "10001", "runAsNonRoot": True, "runAsUser": "10001"}
+        assert int(pods[name]["activeDeadlineSeconds"]) > 0
+
+
+def test_only_tasks_that_call_the_store_get_its_keys() -> None:
+    _, platform = yaml.safe_load_all(YAML.read_text())
+    pods = platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
+    keys = {name: pod["secretAsEnv"] for name, pod in pods.items() if "secretAsEnv" in pod}
+    assert set(keys) == {"exec-ingest", "exec-evaluate", "exec-release"}
+    for (secret,) in keys.values():
+        assert secret["secretNameParameter"] == {"componentInputParameter": "pods_secret"}
+        assert {one["envVar"] for one in secret["keyToEnv"]} == set(STORE_KEYS)
 
 
 def test_choices_are_written_as_literals(parameters: dict[str, Any]) -> None:

@@ -60,7 +60,7 @@ def scores(leaderboard: Path) -> dict[str, float]:
 def test_the_command_line_runs_the_tasks_of_the_compiled_pipeline(run: Path) -> None:
     events = [json.loads(line) for line in (run / "events.jsonl").read_text().splitlines()]
     ran = [event["task"] for event in events if event["event"] == "task_started"]
-    compiled = yaml.safe_load(YAML.read_text())
+    compiled = next(yaml.safe_load_all(YAML.read_text()))
     tasks = set(compiled["root"]["dag"]["tasks"]) - {"for-loop-1"} | {"trial"}
     assert set(ran) == tasks
     assert ran.count("trial") == 2

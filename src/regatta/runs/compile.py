@@ -42,10 +42,10 @@ def render(root: Path | None = None) -> dict[Path, str]:
     for source, name in _sources(root):
         folder = source.parent
         module = importlib.import_module(".".join(source.relative_to(root).with_suffix("").parts))
-        header, spec = _compiled(getattr(module, folder.name))
+        header, (spec, *platforms) = _compiled(getattr(module, folder.name))
         if name == "pipeline":
             _add_literals(spec)
-        texts[folder / f"{name}.yaml"] = header + _dump(spec)
+        texts[folder / f"{name}.yaml"] = header + "---\n".join(map(_dump, [spec, *platforms]))
         readme = folder / "README.md"
         if readme.is_file():
             texts[readme] = _with_table(readme.read_text(encoding="utf-8"), spec["root"])
@@ -79,8 +79,14 @@ def _sources(root: Path) -> Iterator[tuple[Path, str]]:
             yield source, kind
 
 
-def _compiled(factory: Any) -> tuple[str, dict[str, Any]]:
-    """Compile one component or pipeline; return the leading comment and the values."""
+def _compiled(factory: Any) -> tuple[str, list[dict[str, Any]]]:
+    """Compile one component or pipeline.
+
+    Returns
+    -------
+    tuple of str and list of dict
+        The leading comment; the specification, and what is Kubernetes' own of it.
+    """
     import yaml
     from kfp import compiler
 
@@ -89,10 +95,10 @@ def _compiled(factory: Any) -> tuple[str, dict[str, Any]]:
         compiler.Compiler().compile(factory, str(path))
         text = path.read_text(encoding="utf-8")
     header = "".join(line for line in text.splitlines(keepends=True) if line.startswith("#"))
-    spec = yaml.safe_load(text)
+    documents = list(yaml.safe_load_all(text))
     # A patch release of the SDK compiles the same; its number would only make files differ.
-    spec["sdkVersion"] = SDK_VERSION
-    return header, spec
+    documents[0]["sdkVersion"] = SDK_VERSION
+    return header, documents
 
 
 def _dump(spec: dict[str, Any]) -> str:

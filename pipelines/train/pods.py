@@ -1,0 +1,58 @@
+"""What the pods of a task get on Kubernetes; the local runner ignores it."""
+
+from typing import Any
+
+from kfp import kubernetes
+
+__all__ = ["settle"]
+
+USER = 10001
+SECONDS = 24 * 3600
+"""A pod that is still there after a day hangs. Trials have limits of their own."""
+STORE_KEYS = (
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "AWS_ENDPOINT_URL",
+    "AWS_REGION",
+)
+"""What `regatta.store` reads, and the keys of the Secret that holds it."""
+
+
+def settle(
+    task: Any,
+    name: str,
+    *,
+    memory: Any,
+    cpu: Any = "250m",
+    store: Any = None,
+    tries: int = 2,
+) -> None:
+    """Name a task, and say what its pods get.
+
+    Parameters
+    ----------
+    task : PipelineTask
+        The task.
+    name : str
+        What people call it.
+    memory : str or parameter
+        Memory that is asked for, and its limit.
+    cpu : str or parameter, default "250m"
+        Processors that are asked for. There is no limit: an idle core is used.
+    store : str or parameter, optional
+        Secret with the keys of the object store, for a task that calls it by itself. It may be
+        missing, as where pods have an identity instead.
+    tries : int, default 2
+        How often the task is started before it has failed. A pod may be evicted and the store may
+        be away for a minute.
+    """
+    task.set_display_name(name)
+    task.set_memory_request(memory).set_memory_limit(memory).set_cpu_request(cpu)
+    task.set_retry(tries - 1, backoff_duration="15s", backoff_factor=2.0)
+    kubernetes.set_security_context(task, USER, USER, run_as_non_root=True)
+    kubernetes.set_timeout(task, SECONDS)
+    kubernetes.add_pod_label(task, "app.kubernetes.io/part-of", "regatta")
+    kubernetes.add_pod_label(task, "regatta/stage", name.partition(":")[0])
+    if store is not None:
+        kubernetes.use_secret_as_env(task, store, {key: key for key in STORE_KEYS}, optional=True)
