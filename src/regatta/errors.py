@@ -18,7 +18,9 @@ RegattaError
 ├─ TrialSkipped          recorded by the lane, never fatal
 ├─ DefectError           a task ended without a reason          exit 1, HTTP 500
 ├─ ServiceError          the service is not ready               exit 1, HTTP 503
-└─ ClusterError          Kubernetes, KFP, object store          exit 4, HTTP 503
+└─ ClusterError          Kubernetes, Kubeflow Pipelines         exit 4, HTTP 503
+   ├─ StoreError         the object store
+   └─ DeployError        a version that a cluster does not serve
 ```
 """
 
@@ -32,6 +34,7 @@ __all__ = [
     "ClusterError",
     "DataError",
     "DefectError",
+    "DeployError",
     "RegattaError",
     "RequestError",
     "SchemaError",
@@ -39,6 +42,7 @@ __all__ = [
     "ServiceError",
     "SettingsError",
     "SplitError",
+    "StoreError",
     "TargetError",
     "TrialSkipped",
     "UsageError",
@@ -175,6 +179,18 @@ class ClusterError(RegattaError):
     code = "cluster"
     exit_code = 4
     http_status = 503
+
+
+class StoreError(ClusterError):
+    """The object store refused, has no such bucket or object, or did not answer."""
+
+    code = "store"
+
+
+class DeployError(ClusterError):
+    """A cluster does not serve the version that it was told to; the one before it goes on."""
+
+    code = "deploy"
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -1,0 +1,1 @@
+"""Services on a cluster: KServe runs a registered version, proven before it gets traffic."""
