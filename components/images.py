@@ -22,6 +22,7 @@ IMAGES = {
     "register": "ops",
     "deploy": "ops",
     "release": "ops",
+    "conclude": "ops",
 }
 
 

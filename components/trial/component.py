@@ -12,6 +12,8 @@ def trial(
     lane: int,
     trials: dsl.Output[dsl.Artifact],
     run_started_at: float = 0.0,
+    pods_cpu: str = "",
+    pods_memory: str = "",
 ) -> None:
     """Race the recipes of one lane, each in a process with limits of its own.
 
@@ -28,6 +30,9 @@ def trial(
         Number of the lane.
     run_started_at : float
         When the budget began, in seconds since the epoch; 0 for when the lane starts.
+    pods_cpu, pods_memory : str
+        What its pod asks for; the task itself reads what it got. The compiler hands a loop only
+        the parameters that a task in it takes.
 
     Returns
     -------

@@ -100,6 +100,8 @@ def train(
             plan=prepared.outputs["plan"],
             lane=lane,
             run_started_at=run_started_at,
+            pods_cpu=pods_cpu,
+            pods_memory=pods_memory,
         )
         settle(raced, "trial", memory=pods_memory, cpu=pods_cpu)
 

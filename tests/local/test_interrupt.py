@@ -16,13 +16,14 @@ from regatta.testing.tables import binary_table
 pytestmark = pytest.mark.slow
 
 
-def start(folder: Path, until: str = "trial ", budget: str = "2m") -> "subprocess.Popen[str]":
+def start(folder: Path, until: str = "trial ", max_trials: int = 0) -> "subprocess.Popen[str]":
     """Start a run and wait until its race is on, or until it prints another line."""
     table = folder / "toy.csv"
     binary_table(300).to_csv(table, index=False)
     command = [sys.executable, "-m", "regatta.cli", "run", str(table), "--target", "outcome"]
+    options = ["--set", f"search.max_trials={max_trials}"]
     process = subprocess.Popen(
-        [*command, "--budget", budget, "--out", str(folder / "out")],
+        [*command, "--budget", "2m", *options, "--out", str(folder / "out")],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -62,7 +63,7 @@ def test_a_registered_version_is_not_denied(
 ) -> None:
     home = tmp_path_factory.mktemp("home")
     monkeypatch.setenv("REGATTA_HOME", str(home))
-    process = start(tmp_path, until="register ", budget="20s")
+    process = start(tmp_path, until="register ", max_trials=2)
     os.kill(process.pid, signal.SIGINT)
     _, error = process.communicate(timeout=20)
     assert process.returncode == 130

@@ -11,6 +11,7 @@ from typing import Any
 from regatta.errors import BudgetError, DataError, SettingsError, UsageError, nearest
 from regatta.registry import registry_root
 from regatta.settings import RunSettings
+from regatta.store import is_location
 
 __all__ = ["MINIMUM_SECONDS", "Request", "name_of", "parse_seconds", "process_started_at"]
 
@@ -63,7 +64,9 @@ class Request:
             The output folder cannot be written or holds something else, or the registry cannot
             be written.
         """
-        source = _checked_source(settings.data.source)
+        source = settings.data.source
+        if not is_location(source):
+            source = str(_checked_source(source))
         if not settings.data.target:
             raise SettingsError(
                 "no target is named", expected="a column", fix="add --target COLUMN"
@@ -72,7 +75,7 @@ class Request:
         _check_metric(settings.search.metric)
         settings = settings.merged(
             {
-                "data": {"source": str(source)},
+                "data": {"source": source},
                 "budget": {"started_at": settings.budget.started_at or process_started_at()},
             }
         )

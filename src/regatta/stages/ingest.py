@@ -10,6 +10,7 @@ from regatta.dataset.reading import fingerprint, write_table
 from regatta.errors import DataError
 from regatta.settings import RunSettings
 from regatta.stages.task import stage
+from regatta.store import Location, connect, is_location
 
 __all__ = ["run"]
 
@@ -20,7 +21,7 @@ def run(settings: str, dataset: str) -> dict[str, Any]:
     Parameters
     ----------
     settings : str
-        `RunSettings` as JSON; ``data.source`` is the file.
+        `RunSettings` as JSON; ``data.source`` is the file, a path or ``s3://bucket/key``.
     dataset : str
         Folder of the artifact to write: table.parquet (all rows, typed), reading.json (how the
         file was read).
@@ -34,6 +35,8 @@ def run(settings: str, dataset: str) -> dict[str, Any]:
     ------
     DataError
         The file is no table, or lacks the target.
+    StoreError
+        The file cannot be fetched from its object store.
     """
     with stage("ingest") as numbers:
         data = RunSettings.from_json(settings).data
@@ -47,12 +50,12 @@ def run(settings: str, dataset: str) -> dict[str, Any]:
         parent.mkdir(parents=True, exist_ok=True)
         # The manifest holds what is known only once the table is written.
         with tempfile.TemporaryDirectory(prefix=".ingest-", dir=parent) as spill:
-            table = Path(spill, TABLE)
-            reading = write_table(data.source, data, table)
+            table, source = Path(spill, TABLE), _fetched(data.source, Path(spill))
+            reading = write_table(source, data, table)
             numbers.update(
                 source=reading.source,
                 format=reading.format,
-                fingerprint=fingerprint(data.source),
+                fingerprint=fingerprint(source),
                 n_rows=reading.n_rows,
                 n_columns=len(reading.columns),
             )
@@ -60,3 +63,14 @@ def run(settings: str, dataset: str) -> dict[str, Any]:
                 table.rename(folder / TABLE)
                 write_json(folder / "reading.json", reading.to_dict())
     return numbers
+
+
+def _fetched(source: str, folder: Path) -> Path:
+    """Return the path of the file; one that is in an object store is copied first."""
+    if not is_location(source):
+        return Path(source)
+    location = Location.parse(source)
+    # The name is kept: it is shown, and its suffix says what the file is where nothing else does.
+    copy = folder / "source" / location.key.rpartition("/")[2]
+    connect().download_file(location, copy)
+    return copy

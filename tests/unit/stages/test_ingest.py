@@ -4,9 +4,13 @@ import json
 import pytest
 
 from regatta.artifacts.base import open_artifact, read_json
-from regatta.errors import DataError, SettingsError, TargetError
+from regatta.errors import DataError, SettingsError, StoreError, TargetError
 from regatta.stages import ingest
+from regatta.store import Location, connect
 from regatta.testing.tables import binary_table
+from tests.object_store import object_store
+
+__all__ = ["object_store"]
 
 
 def settings(source, target="outcome", **data):
@@ -68,3 +72,21 @@ def test_an_older_dataset_is_replaced(tmp_path, source):
         ingest.run(settings(source), str(tmp_path / "dataset"))
 
     assert open_artifact(tmp_path / "dataset", "dataset").metadata["n_rows"] == 100
+
+
+def test_a_table_in_an_object_store(tmp_path, source, object_store, monkeypatch):
+    for name, value in object_store.environment.items():
+        monkeypatch.setenv(name, value)
+    bucket = f"tables-{tmp_path.name.replace('_', '-')}"
+    object_store.make_bucket(bucket)
+    store = connect()
+    store.upload_file(source, Location(bucket, "2024/table.csv"))
+    numbers = ingest.run(
+        settings(f"s3://{bucket}/2024/table.csv"), str(tmp_path / "out" / "dataset")
+    )
+
+    assert numbers["source"] == "table.csv"
+    assert numbers["fingerprint"] == hashlib.sha256(source.read_bytes()).hexdigest()
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["dataset"]
+    with pytest.raises(StoreError, match="no such object"):
+        ingest.run(settings(f"s3://{bucket}/tabel.csv"), str(tmp_path / "other"))
