@@ -13,7 +13,7 @@ __all__ = ["app"]
 app = typer.Typer(help="List, show, promote and roll back registered models.", no_args_is_help=True)
 
 Root = Annotated[
-    str, typer.Option("--registry", help="Folder of the registry.", show_default="~/.regatta")
+    str, typer.Option("--registry", help="Folder or s3:// URI of the registry.", show_default="~/.regatta")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Name = Annotated[str, typer.Argument(help="Name of a model.", show_default=False)]
@@ -68,7 +68,7 @@ def show(name: Name, registry: Root = "", as_json: AsJson = False) -> None:
         for version in reversed(versions)
     ]
     _print_table(["version", "alias", "task", "on locked rows", "registered"], rows)
-    typer.echo(f"\nin {versions[0].path.parent}")
+    typer.echo(f"\nin {versions[0].place.rpartition('/')[0]}")
 
 
 @app.command()

@@ -1,35 +1,32 @@
-"""The directory registry.
+"""Registered models: versions that never change, and aliases that move between them.
 
 ```text
-<root>/models/<name>/versions/<n>/version.json   written once
-                                  bundle/        copied, by hard link where possible
+<root>/models/<name>/versions/<n>/version.json   written once, last
+                                  bundle/
                      aliases.json                the only file that changes
-                     .lock                       held while a number is taken or an alias moves
 ```
 
-A version appears by one rename, so that a half-written one is never seen. `aliases.json` is
-replaced by one rename, so that a reader sees the old aliases or the new ones.
+`<root>` is a folder (`regatta.registry.directory`) or a place in an object store
+(`regatta.registry.objects`).
 """
 
-import contextlib
-import fcntl
-import json
-import os
-import shutil
-import tempfile
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from regatta.artifacts import open_artifact, read_json, write_json
+from regatta.artifacts import open_artifact
 from regatta.errors import ArtifactError, UsageError, nearest
 from regatta.names import RULE, is_name
+from regatta.registry.directory import Directory
+from regatta.registry.objects import Objects
+from regatta.registry.root import registry_root
+from regatta.registry.storage import ALIASES, Aliases, Storage
+from regatta.store import Location
 
 __all__ = ["ALIASES", "Registry", "Verdict", "Version"]
 
-ALIASES = ("champion", "challenger", "previous")
 Verdict = Literal["promote", "keep"]
 
 
@@ -43,47 +40,68 @@ class Version:
         Name of the model.
     number : int
         Its number, from 1 on.
-    path : Path
-        Folder of the version.
+    place : str
+        Folder or URI of the version.
     aliases : tuple of str
         Aliases that pointed to it when it was looked up.
     metadata : mapping
         What version.json says: ``created_at``, ``verdict``, ``task``, ``metric``, ``score`` ...
+    storage : Storage
+        What it is kept in.
     """
 
     name: str
     number: int
-    path: Path
+    place: str
     aliases: tuple[str, ...]
     metadata: Mapping[str, Any]
+    storage: Storage = field(repr=False, compare=False)
+
+    @property
+    def path(self) -> Path:
+        """Folder of the version; from an object store it is downloaded once, and verified."""
+        return self.storage.fetch(self.name, self.number)
 
     @property
     def bundle(self) -> Path:
-        """Folder of its bundle."""
+        """Folder of its bundle, as `path`."""
         return self.path / "bundle"
+
+    @property
+    def uri(self) -> str:
+        """URI of its bundle in an object store, for KServe; empty for a folder."""
+        return f"{self.place}/bundle" if isinstance(self.storage.root, Location) else ""
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
         return {
             "name": self.name,
             "version": self.number,
-            "path": str(self.path),
+            "path": self.place,
+            **({"uri": self.uri} if self.uri else {}),
             "aliases": list(self.aliases),
             **self.metadata,
         }
 
 
 class Registry:
-    """Registered models below one folder.
+    """Registered models below one place.
 
     Parameters
     ----------
-    root : str or Path
-        The folder. It is made by the first registration.
+    root : str, Path or Location
+        A folder, which is made by the first registration, or ``s3://bucket/key`` in an object
+        store, which is that of the environment (see `regatta.store.connect`).
+    storage : Storage, optional
+        What is kept there; found from `root` by default.
     """
 
-    def __init__(self, root: str | Path) -> None:
-        self.root = Path(root)
+    def __init__(self, root: str | Path | Location, storage: Storage | None = None) -> None:
+        found = registry_root(root)
+        self.root = found
+        self._storage: Storage = storage or (
+            Objects(found) if isinstance(found, Location) else Directory(found)
+        )
 
     def register(
         self, bundle: str | Path, name: str, *, verdict: Verdict, **metadata: Any
@@ -116,24 +134,26 @@ class Registry:
         """
         artifact = open_artifact(bundle, "bundle")
         _check_name(name)
-        with self._new_folder(name) as folder:
-            shutil.copytree(artifact.path, folder / "bundle", copy_function=_link_or_copy)
-            with self._locked(name):
-                number = max(self._numbers(name), default=0) + 1
-                created_at = datetime.now(UTC).isoformat(timespec="seconds")
-                values = {"created_at": created_at, "verdict": verdict, **metadata}
-                content = {"name": name, "version": number, "metadata": values}
-                write_json(folder / "version.json", content)
-                os.rename(folder, folder.parent / str(number))
-                if verdict == "promote":
-                    self._promote(name, number)
-                else:
-                    self._write_aliases(name, {**self.aliases(name), "challenger": number})
+        created_at = datetime.now(UTC).isoformat(timespec="seconds")
+        values = {"created_at": created_at, "verdict": verdict, **metadata}
+        numbers: list[int] = []
+
+        def describe(number: int) -> dict[str, Any]:
+            numbers.append(number)
+            return {"name": name, "version": number, "metadata": values}
+
+        def move(aliases: Aliases) -> Aliases:
+            number = numbers[-1]
+            if verdict == "promote":
+                return _promoted(aliases, number)
+            return {**aliases, "challenger": number}
+
+        number = self._storage.add(name, artifact.path, describe, move)
         return self.version(name, number)
 
     def names(self) -> list[str]:
         """Return the names of all models, sorted."""
-        return sorted(path.name for path in self.root.glob("models/*") if self._numbers(path.name))
+        return self._storage.names()
 
     def versions(self, name: str) -> list[Version]:
         """Return all versions of a model, oldest first.
@@ -144,7 +164,8 @@ class Registry:
             There is no such model.
         """
         self._check_known(name)
-        return [self.version(name, number) for number in self._numbers(name)]
+        aliases = self.aliases(name)
+        return [self._version(name, n, aliases) for n in self._storage.numbers(name)]
 
     def version(self, name: str, number: int) -> Version:
         """Return one version.
@@ -154,37 +175,40 @@ class Registry:
         ArtifactError
             There is no such model or version, or its version.json is damaged.
         """
-        self._check_known(name)
-        path = self._model(name) / "versions" / str(number)
+        return self._version(name, number, None)
+
+    def _version(self, name: str, number: int, aliases: Aliases | None) -> Version:
+        """Return one version; the aliases are looked up unless they are known."""
+        place = self._storage.place(name, number) if is_name(name) else ""
         try:
-            metadata = dict(read_json(path / "version.json")["metadata"])
+            if not place:
+                raise FileNotFoundError
+            metadata = dict(self._storage.read(name, number)["metadata"])
         except FileNotFoundError as err:
+            self._check_known(name)
             raise ArtifactError(
                 f"model {name!r} has no version {number}",
-                expected="one of " + _few(self._numbers(name)),
+                expected="one of " + _few(self._storage.numbers(name)),
                 fix=f"see `regatta models show {name}`",
             ) from err
         except (ValueError, KeyError, TypeError) as err:
             raise ArtifactError(
-                f"{str(path / 'version.json')!r} is damaged",
+                f"{place + '/version.json'!r} is damaged",
                 fix="register the bundle again or restore the file from a backup",
             ) from err
-        aliases = tuple(alias for alias, n in self.aliases(name).items() if n == number)
-        return Version(name, number, path, aliases, metadata)
+        known = self.aliases(name) if aliases is None else aliases
+        of_it = tuple(alias for alias, n in known.items() if n == number)
+        return Version(name, number, place, of_it, metadata, self._storage)
 
-    def aliases(self, name: str) -> dict[str, int]:
-        """Return the version number behind each alias that is set."""
-        path = self._model(name) / "aliases.json"
-        try:
-            return {alias: int(n) for alias, n in read_json(path).items() if alias in ALIASES}
-        except FileNotFoundError:
-            return {}
-        except (ValueError, TypeError, AttributeError) as err:
-            raise ArtifactError(
-                f"{str(path)!r} is damaged",
-                expected='an object like {"champion": 1}',
-                fix="write it again with `regatta models promote`",
-            ) from err
+    def aliases(self, name: str) -> Aliases:
+        """Return the version number behind each alias that is set.
+
+        Raises
+        ------
+        ArtifactError
+            aliases.json is damaged.
+        """
+        return self._storage.aliases(name)
 
     def promote(self, name: str, number: int) -> Version:
         """Make a version the champion, and the champion before it ``previous``.
@@ -195,8 +219,7 @@ class Registry:
             There is no such model or version.
         """
         self.version(name, number)
-        with self._locked(name):
-            self._promote(name, number)
+        self._storage.change(name, lambda aliases: _promoted(aliases, number))
         return self.version(name, number)
 
     def rollback(self, name: str) -> Version:
@@ -210,8 +233,8 @@ class Registry:
             There is no previous champion.
         """
         self._check_known(name)
-        with self._locked(name):
-            aliases = self.aliases(name)
+
+        def exchange(aliases: Aliases) -> Aliases:
             if "previous" not in aliases or "champion" not in aliases:
                 raise UsageError(
                     f"model {name!r} has no previous champion",
@@ -219,8 +242,10 @@ class Registry:
                     fix=f"choose a version with `regatta models promote {name} N`",
                 )
             champion, previous = aliases["champion"], aliases["previous"]
-            self._write_aliases(name, {**aliases, "champion": previous, "previous": champion})
-        return self.version(name, previous)
+            return {**aliases, "champion": previous, "previous": champion}
+
+        self._storage.change(name, exchange)
+        return self.version(name, self.aliases(name)["champion"])
 
     def resolve(self, reference: str) -> Version:
         """Find the version that a text names.
@@ -242,7 +267,7 @@ class Registry:
             return self.version(name, int(which))
         aliases = self.aliases(name)
         if which not in aliases:
-            numbers = _few(self._numbers(name))
+            numbers = _few(self._storage.numbers(name))
             raise ArtifactError(
                 f"model {name!r} has no {which!r}{nearest(which, aliases)}",
                 expected=f"one of {_few([*aliases, numbers])}",
@@ -250,17 +275,9 @@ class Registry:
             )
         return self.version(name, aliases[which])
 
-    def _model(self, name: str) -> Path:
-        return self.root / "models" / name
-
-    def _numbers(self, name: str) -> list[int]:
-        """Return the version numbers of a model, ascending."""
-        folders = self._model(name).glob("versions/*")
-        return sorted(int(path.name) for path in folders if path.name.isdecimal())
-
     def _check_known(self, name: str) -> None:
         """Raise `ArtifactError` for a model that is not there."""
-        if is_name(name) and self._numbers(name):
+        if is_name(name) and self._storage.numbers(name):
             return
         names = self.names()
         raise ArtifactError(
@@ -271,58 +288,16 @@ class Registry:
             else f"train one with `regatta run`: registry {str(self.root)!r} is empty",
         )
 
-    @contextlib.contextmanager
-    def _new_folder(self, name: str) -> Iterator[Path]:
-        """Make a folder beside the versions, to be renamed; removed if that does not happen."""
-        versions = self._model(name) / "versions"
-        try:
-            versions.mkdir(parents=True, exist_ok=True)
-            folder = Path(tempfile.mkdtemp(prefix=".new-", dir=versions))
-        except OSError as err:
-            raise UsageError(
-                f"registry {str(self.root)!r} cannot be written ({err.strerror})",
-                expected="a folder that belongs to you",
-                fix="choose another with --set deploy.registry=… or REGATTA_HOME",
-            ) from err
-        try:
-            folder.chmod(0o755)
-            yield folder
-        except BaseException:
-            shutil.rmtree(folder, ignore_errors=True)
-            raise
 
-    def _promote(self, name: str, number: int) -> None:
-        """Move the aliases; the lock is held."""
-        aliases = self.aliases(name)
-        champion = aliases.get("champion")
-        if champion == number:
-            return
-        if champion is not None:
-            aliases["previous"] = champion
-        aliases["champion"] = number
-        for alias in ("challenger", "previous"):
-            if aliases.get(alias) == number:
-                del aliases[alias]
-        self._write_aliases(name, aliases)
-
-    def _write_aliases(self, name: str, aliases: Mapping[str, int]) -> None:
-        """Replace aliases.json at once; the lock is held."""
-        path = self._model(name) / "aliases.json"
-        descriptor, temporary = tempfile.mkstemp(prefix=".aliases-", dir=path.parent)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            json.dump({alias: aliases[alias] for alias in ALIASES if alias in aliases}, file)
-            file.write("\n")
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-
-    @contextlib.contextmanager
-    def _locked(self, name: str) -> Iterator[None]:
-        """Hold the model's lock; the system releases it when a process ends."""
-        with (self._model(name) / ".lock").open("w") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            yield
+def _promoted(aliases: Aliases, number: int) -> Aliases:
+    """Return the aliases after a version became champion."""
+    champion = aliases.get("champion")
+    if champion == number:
+        return aliases
+    moved = {alias: n for alias, n in aliases.items() if n != number}
+    if champion is not None:
+        moved["previous"] = champion
+    return {**moved, "champion": number}
 
 
 def _check_name(name: str) -> None:
@@ -332,14 +307,6 @@ def _check_name(name: str) -> None:
             expected=RULE,
             fix="choose another --name",
         )
-
-
-def _link_or_copy(source: str, target: str) -> None:
-    """Make a hard link; copy where the two lie on different file systems."""
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copy2(source, target)
 
 
 def _few(values: "list[Any]") -> str:

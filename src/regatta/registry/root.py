@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+from regatta.store import Location, is_location
+
 __all__ = ["home", "registry_root"]
 
 
@@ -11,12 +13,22 @@ def home() -> Path:
     return Path(os.environ.get("REGATTA_HOME") or "~/.regatta").expanduser().absolute()
 
 
-def registry_root(chosen: str | Path = "") -> Path:
-    """Return the folder of the registry.
+def registry_root(chosen: str | Path | Location = "") -> Path | Location:
+    """Return the place of the registry.
 
     Parameters
     ----------
-    chosen : str or Path, default ""
-        What a setting or an option says; empty: ``registry`` in `home`.
+    chosen : str, Path or Location, default ""
+        What a setting or an option says: a folder, or ``s3://bucket/key``; empty: ``registry`` in
+        `home`.
+
+    Raises
+    ------
+    UsageError
+        It looks like a URI and is none of an object store.
     """
+    if isinstance(chosen, Location):
+        return chosen
+    if isinstance(chosen, str) and is_location(chosen):
+        return Location.parse(chosen)
     return Path(chosen).expanduser().absolute() if str(chosen) else home() / "registry"

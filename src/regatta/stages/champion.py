@@ -38,15 +38,16 @@ def champion_of(name: str, registry: str) -> str:
     name : str
         Name of the model.
     registry : str
-        Folder of the registry; empty for the default.
+        Folder or URI of the registry; empty for the default.
 
     Returns
     -------
     str
-        Path of the champion's bundle; empty where there is no champion yet.
+        Path of the champion's bundle, downloaded if it lies in an object store; empty where there
+        is no champion yet.
     """
     known = Registry(registry_root(registry))
-    number = known.aliases(name).get("champion") if name in known.names() else None
+    number = known.aliases(name).get("champion")
     return str(known.version(name, number).bundle) if number else ""
 
 

@@ -36,6 +36,8 @@ def run(bundle: str, evaluation: str, settings: str, version: str) -> dict[str, 
         The bundle or the evaluation is missing or damaged.
     UsageError
         The registry cannot be written.
+    StoreError
+        The registry is in an object store, which refuses or does not answer.
     """
     chosen = RunSettings.from_json(settings)
     with stage("register") as numbers:
@@ -66,7 +68,8 @@ def run(bundle: str, evaluation: str, settings: str, version: str) -> dict[str, 
                 {
                     "name": added.name,
                     "version": added.number,
-                    "path": str(added.path),
+                    "path": added.place,
+                    "uri": added.uri,
                     "registry": str(registry.root),
                     "aliases": list(added.aliases),
                     "verdict": verdict,

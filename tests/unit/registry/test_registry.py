@@ -125,7 +125,7 @@ def test_a_failed_copy_leaves_nothing(
     def full(source: str, target: str) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("regatta.registry.registry._link_or_copy", full)
+    monkeypatch.setattr("regatta.registry.directory._link_or_copy", full)
     with pytest.raises(OSError, match="No space"):
         registry.register(bundle, "churn", verdict="promote")
     assert list((registry.root / "models/churn/versions").iterdir()) == []
