@@ -11,7 +11,7 @@ from typing import Any
 from regatta.errors import BudgetError, DataError, SettingsError, UsageError, nearest
 from regatta.registry import registry_root
 from regatta.settings import RunSettings
-from regatta.store import is_location
+from regatta.store import Location, connect, is_location
 
 __all__ = ["MINIMUM_SECONDS", "Request", "name_of", "parse_seconds", "process_started_at"]
 
@@ -215,6 +215,9 @@ def _absolute(out: Path) -> Path:
 def _check_registry(registry: str) -> None:
     """Raise `UsageError` unless a version can be registered at the end."""
     root = registry_root(registry)
+    if isinstance(root, Location):
+        connect(patience_seconds=5).check_bucket(root.bucket)
+        return
     for folder in (root, *root.parents):
         if folder.exists():
             _check_writable(folder, "name another registry with --set deploy.registry=FOLDER")
