@@ -165,6 +165,7 @@ TYPES = {
     "BOOLEAN": "true or false",
     "LIST": "list",
     "STRUCT": "object",
+    "TASK_FINAL_STATUS": "status of the run",
 }
 
 

@@ -1,0 +1,1 @@
+"""Runs on a cluster: what Kubeflow Pipelines and Kubernetes are asked, and what they answer."""

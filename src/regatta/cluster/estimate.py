@@ -1,0 +1,198 @@
+"""What a run on a cluster will take, before it is started."""
+
+import math
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from regatta.errors import SettingsError
+from regatta.runs.workflows import locate
+from regatta.search.budget import (
+    LEAST_RACE_SECONDS,
+    estimate_tail,
+    head_seconds,
+)
+from regatta.search.plan import scored_rows
+from regatta.settings import RunSettings
+
+__all__ = ["Estimate", "estimate", "gibibytes"]
+
+# Seen on Kubeflow Pipelines 2.17 with Argo 4.0.5 on 2 cores, the workflow controller looking at a
+# workflow every second: a task is a driver's pod (3-4 s) and its own (4-5 s), with the steps in
+# between 12 s; a loop of four took 35 s besides its work.
+TASK_SECONDS = 12.0
+LOOP_SECONDS = 35.0
+LOOP_LANES = 4
+# The pods of four lanes start one after another on two cores: each driver 3-4 s.
+LANE_SECONDS = 4.0
+EXIT_TASK_SECONDS = 12.0
+# A node of a workflow's status takes about 3 kB, and compresses to a third; a lane has six nodes.
+NODE_BYTES = 1_000
+LANE_NODES = 6
+# Above this, the workflow does not fit into one object of Kubernetes.
+WORKFLOW_BYTES = 1_048_576
+TYPICAL_ROWS, TYPICAL_COLUMNS = 10_000, 20
+LOOP_PODS = 1
+PODS_A_TASK, PODS_A_LANE = 2, 3
+
+UNITS = {"": 1, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40, "k": 1e3, "M": 1e6, "G": 1e9}
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a run will take.
+
+    Attributes
+    ----------
+    tasks : int
+        Tasks outside the loop.
+    lanes, pods, pods_at_once : int
+        Lanes, pods in all, and pods of ours that are there at once.
+    memory : str
+        What one pod asks for.
+    memory_at_once_gib : float
+        What the pods of all lanes ask for together.
+    ir_bytes, workflow_bytes : int
+        Size of the compiled pipeline, and of the run's object in Kubernetes.
+    seconds : dict
+        Time by part.
+    budget_seconds, total_seconds : float
+        The budget, and what all parts take.
+    least_seconds : int
+        The least budget that leaves time for a race.
+    """
+
+    tasks: int
+    lanes: int
+    pods: int
+    pods_at_once: int
+    memory: str
+    memory_at_once_gib: float
+    ir_bytes: int
+    workflow_bytes: int
+    seconds: dict[str, float]
+    budget_seconds: float
+    total_seconds: float
+    least_seconds: int
+
+    @property
+    def fits(self) -> bool:
+        """Whether the budget leaves time for a race, and the workflow fits into its object."""
+        return self.budget_seconds >= self.least_seconds and self.workflow_bytes < WORKFLOW_BYTES
+
+
+def estimate(
+    settings: RunSettings, *, n_rows: int = 0, n_columns: int = 0, memory: str | None = None
+) -> Estimate:
+    """Estimate what a run of the pipeline ``train`` takes.
+
+    Parameters
+    ----------
+    settings : RunSettings
+        Settings of the run.
+    n_rows, n_columns : int
+        Size of the table; 0 for a typical one (10,000 x 20).
+    memory : str, optional
+        What a pod asks for; ``None``: the pipeline's default.
+
+    Raises
+    ------
+    SettingsError
+        `memory` is no quantity.
+    """
+    spec, size = _compiled()
+    root = spec["root"]["dag"]["tasks"]
+    has_exit = any(name.startswith("exit-handler") for name in root)
+    tasks = spec["components"]["comp-exit-handler-1"]["dag"]["tasks"] if has_exit else root
+    outside = [name for name in tasks if not name.startswith("for-loop")]
+    lanes = settings.search.lanes
+    rows, columns = n_rows or TYPICAL_ROWS, n_columns or TYPICAL_COLUMNS
+    default = spec["root"]["inputDefinitions"]["parameters"].get("pods_memory", {})
+    asked = memory or str(default.get("defaultValue") or "2Gi")
+    n_tasks = len(outside) + has_exit
+    # The root, the loop and the exit handler each have a driver of their own.
+    pods = PODS_A_TASK * n_tasks + 1 + LOOP_PODS + has_exit + PODS_A_LANE * lanes
+    seconds = _seconds(settings, rows, columns, outside, has_exit)
+    least = math.ceil(sum(seconds.values()) - seconds["trial: the race"] + LEAST_RACE_SECONDS)
+    return Estimate(
+        tasks=n_tasks,
+        lanes=lanes,
+        pods=pods,
+        pods_at_once=lanes,
+        memory=asked,
+        memory_at_once_gib=round(gibibytes(asked) * lanes, 2),
+        ir_bytes=size,
+        workflow_bytes=size + NODE_BYTES * (LANE_NODES * lanes + 3 * n_tasks),
+        seconds=seconds,
+        budget_seconds=settings.budget.seconds,
+        total_seconds=round(sum(seconds.values()), 1),
+        least_seconds=least,
+    )
+
+
+def gibibytes(quantity: str) -> float:
+    """Return a quantity of Kubernetes in GiB.
+
+    Raises
+    ------
+    SettingsError
+        The text is none.
+
+    Examples
+    --------
+    >>> gibibytes("512Mi"), gibibytes("2Gi")
+    (0.5, 2.0)
+    """
+    match = re.fullmatch(r"([0-9]{1,15}(?:\.[0-9]{1,9})?)(Ki|Mi|Gi|Ti|k|M|G)?", quantity.strip())
+    if not match:
+        raise SettingsError(
+            f"{quantity!r} is no quantity of memory",
+            expected="a number with a unit, such as 512Mi or 2Gi",
+            fix="correct --memory",
+        )
+    return float(match.group(1)) * UNITS[match.group(2) or ""] / 2**30
+
+
+def _seconds(
+    settings: RunSettings, rows: int, columns: int, tasks: list[str], has_exit: bool
+) -> dict[str, float]:
+    """Return the time of each part; the race gets what the others leave of the budget."""
+    lanes = settings.search.lanes
+    tail = estimate_tail(
+        rows,
+        columns,
+        2,
+        scored_rows=scored_rows(rows, settings),
+        budget_seconds=settings.budget.seconds,
+        deploy=settings.deploy.target != "none",
+        pods=False,
+    ).seconds()
+    before = [name for name in tasks if name in ("ingest", "prepare")]
+    after = [name for name in tasks if name not in before]
+    head = head_seconds(rows, columns)
+    loop = LOOP_SECONDS + LANE_SECONDS * max(0, lanes - LOOP_LANES)
+    parts = {
+        "pods before the race": TASK_SECONDS * len(before),
+        ", ".join(before): head,
+        "pods of the loop": loop,
+        "trial: the race": 0.0,
+        "pods after the race": TASK_SECONDS * len(after),
+        ", ".join(after): tail,
+    }
+    if has_exit:
+        parts["exit task"] = EXIT_TASK_SECONDS
+    # Without a start time the budget begins with the lanes: what is before them is not in it.
+    race = settings.budget.seconds - parts["pods after the race"] - tail
+    if settings.budget.started_at:
+        race -= parts["pods before the race"] + head + loop
+    parts["trial: the race"] = max(0.0, race)
+    return {name: round(seconds, 1) for name, seconds in parts.items()}
+
+
+def _compiled() -> tuple[dict[str, Any], int]:
+    """Return the compiled pipeline, and its size."""
+    import yaml
+
+    content = (locate() / "pipelines" / "train" / "pipeline.yaml").read_bytes()
+    # A second document holds what is Kubernetes' alone.
+    return next(iter(yaml.safe_load_all(content))), len(content)
