@@ -22,6 +22,7 @@ READ = {
 
 
 def main() -> None:
+    """Read the environment, and make what is missing."""
     endpoint, key, secret = (os.environ[n] for n in ("ENDPOINT", "ROOT_KEY", "ROOT_SECRET"))
     # Outlasts the start of the server; the Job tries again if it does not.
     patient = urllib3.PoolManager(retries=urllib3.Retry(10, backoff_factor=0.5))
