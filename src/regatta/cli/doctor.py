@@ -1,9 +1,18 @@
 """``regatta doctor``."""
 
+import os
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Annotated
+
 import typer
+
+if TYPE_CHECKING:
+    from regatta.runs.checks import Check
 
 __all__ = ["register"]
 
+CLUSTER = 4
+"""Exit code for what is missing in a cluster."""
 TITLES = {"local": "Local runs", "images": "Images", "cluster": "Cluster"}
 
 
@@ -12,25 +21,62 @@ def register(app: typer.Typer) -> None:
     app.command("doctor")(doctor)
 
 
-def doctor() -> None:
+def doctor(
+    cluster: Annotated[
+        bool, typer.Option("--cluster", help="Look at the cluster only, and closely.")
+    ] = False,
+    host: Annotated[
+        str | None,
+        typer.Option(help="Kubeflow Pipelines.", show_default="KF_PIPELINES_ENDPOINT"),
+    ] = None,
+    namespace: Annotated[str | None, typer.Option(help="Namespace of the runs.")] = None,
+    token: Annotated[
+        str | None, typer.Option(help="Bearer token.", envvar="REGATTA_TOKEN", show_envvar=True)
+    ] = None,
+) -> None:
     """Say what is missing on this machine for local runs, images and a cluster."""
+    from regatta.runs.checks import checks
+
+    if cluster:
+        if not all(_shown(_cluster_checks(host, namespace, token)).values()):
+            raise typer.Exit(CLUSTER)
+        return
+    if not _shown(checks())["local"]:
+        raise typer.Exit(2)
+
+
+def _cluster_checks(
+    host: str | None, namespace: str | None, token: str | None
+) -> "Iterator[Check]":
+    """Look at the cluster that options and environment name."""
+    from regatta.cluster.checks import checks
+    from regatta.cluster.connection import Connection
+    from regatta.cluster.kube import Kubernetes
+
+    named = host or os.environ.get("KF_PIPELINES_ENDPOINT")
+    connection = Connection.find(host, token, namespace) if named else None
+    kubernetes = Kubernetes.connect()
+    if kubernetes and namespace:
+        kubernetes.namespace = namespace
+    return checks(connection, kubernetes)
+
+
+def _shown(found: "Iterable[Check]") -> dict[str, bool]:
+    """Print checks as they come, and return which areas are ready."""
     from rich.table import Table
     from rich.text import Text
 
     from regatta.cli import terminal
-    from regatta.runs.checks import checks
 
     console = terminal.console()
-    ready = dict.fromkeys(TITLES, True)
-    area = ""
-    for check in checks():
-        ready[check.area] &= check.ok
-        if check.area != area:
-            area = check.area
-            console.print(f"\n[bold]{TITLES[area]}")
+    ready: dict[str, bool] = {}
+    for check in found:
+        if check.area not in ready:
+            console.print(f"\n[bold]{TITLES[check.area]}")
+        ready[check.area] = ready.get(check.area, True) and check.ok
         table = Table.grid(padding=(0, 2, 0, 0))
         table.add_column(width=1)
-        table.add_column(width=22)
+        table.add_column(width=26, overflow="fold")
         table.add_column()
         mark = Text("✓", "green") if check.ok else Text("✗", "red")
         table.add_row(mark, check.name, Text(check.found))
@@ -39,6 +85,6 @@ def doctor() -> None:
         console.print(table)
     console.print()
     for area, title in TITLES.items():
-        console.print(f"{title}: " + ("[green]ready" if ready[area] else "[yellow]not ready"))
-    if not ready["local"]:
-        raise typer.Exit(2)
+        if area in ready:
+            console.print(f"{title}: " + ("[green]ready" if ready[area] else "[yellow]not ready"))
+    return ready

@@ -112,8 +112,8 @@ def estimate(
     n_tasks = len(outside) + has_exit
     # The root, the loop and the exit handler each have a driver of their own.
     pods = PODS_A_TASK * n_tasks + 1 + LOOP_PODS + has_exit + PODS_A_LANE * lanes
-    seconds = _seconds(settings, rows, columns, outside, has_exit)
-    least = math.ceil(sum(seconds.values()) - seconds["trial: the race"] + LEAST_RACE_SECONDS)
+    seconds, room = _seconds(settings, rows, columns, outside, has_exit)
+    least = math.ceil(settings.budget.seconds - room + LEAST_RACE_SECONDS)
     return Estimate(
         tasks=n_tasks,
         lanes=lanes,
@@ -155,8 +155,8 @@ def gibibytes(quantity: str) -> float:
 
 def _seconds(
     settings: RunSettings, rows: int, columns: int, tasks: list[str], has_exit: bool
-) -> dict[str, float]:
-    """Return the time of each part; the race gets what the others leave of the budget."""
+) -> tuple[dict[str, float], float]:
+    """Return the time of each part, and what the others leave to the race of the budget."""
     lanes = settings.search.lanes
     tail = estimate_tail(
         rows,
@@ -186,7 +186,7 @@ def _seconds(
     if settings.budget.started_at:
         race -= parts["pods before the race"] + head + loop
     parts["trial: the race"] = max(0.0, race)
-    return {name: round(seconds, 1) for name, seconds in parts.items()}
+    return {name: round(seconds, 1) for name, seconds in parts.items()}, race
 
 
 def _compiled() -> tuple[dict[str, Any], int]:

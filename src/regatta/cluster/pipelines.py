@@ -60,6 +60,17 @@ class Pipelines:
         """Return what the server says of itself."""
         return self._json("GET", f"{V2}/healthz")
 
+    def may_list(self) -> None:
+        """Ask for one experiment, which needs a token and a right in the namespace.
+
+        Raises
+        ------
+        ClusterError
+            It is refused.
+        """
+        query = {"namespace": self.connection.namespace, "page_size": "1"}
+        self._json("GET", f"{V2}/experiments", params=query)
+
     def pipeline(self, name: str) -> str:
         """Return the identity of the pipeline of a name, which is made if there is none."""
         query = {"namespace": self.connection.namespace}
