@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
+    from regatta.deployment import Deployed
     from regatta.registry import Registry, Version
 
 __all__ = ["app"]
@@ -13,9 +14,19 @@ __all__ = ["app"]
 app = typer.Typer(help="List, show, promote and roll back registered models.", no_args_is_help=True)
 
 Root = Annotated[
-    str, typer.Option("--registry", help="Folder or s3:// URI of the registry.", show_default="~/.regatta")
+    str,
+    typer.Option(
+        "--registry", help="Folder or s3:// URI of the registry.", show_default="~/.regatta"
+    ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Deploy = Annotated[
+    bool,
+    typer.Option(
+        help="Let the model's InferenceService follow, if the registry is an object store."
+    ),
+]
+Namespace = Annotated[str, typer.Option(help="Namespace of the InferenceService.")]
 Name = Annotated[str, typer.Argument(help="Name of a model.", show_default=False)]
 
 
@@ -78,24 +89,66 @@ def promote(
         str, typer.Argument(help="Version to promote: a number or an alias.", show_default=False)
     ],
     registry: Root = "",
+    deploy: Deploy = True,
+    namespace: Namespace = "regatta",
     as_json: AsJson = False,
 ) -> None:
-    """Make a version the champion."""
+    """Make a version the champion, and serve it where the one before is served."""
     found = _open(registry)
     number = found.resolve(f"{name}@{version}").number
-    _print_change(found.promote(name, number), as_json)
+    before = found.aliases(name)
+    champion = found.promote(name, number)
+    _print_change(champion, _follow(found, name, before, deploy, namespace), as_json)
 
 
 @app.command()
-def rollback(name: Name, registry: Root = "", as_json: AsJson = False) -> None:
-    """Make the previous champion the champion again."""
-    _print_change(_open(registry).rollback(name), as_json)
+def rollback(
+    name: Name,
+    registry: Root = "",
+    deploy: Deploy = True,
+    namespace: Namespace = "regatta",
+    as_json: AsJson = False,
+) -> None:
+    """Make the previous champion the champion again, and serve it where this one is served."""
+    found = _open(registry)
+    before = found.aliases(name)
+    champion = found.rollback(name)
+    _print_change(champion, _follow(found, name, before, deploy, namespace), as_json)
+
+
+def _follow(
+    registry: "Registry", name: str, before: dict[str, int], deploy: bool, namespace: str
+) -> "Deployed | None":
+    """Let a service on a cluster follow the champion; if it cannot, the aliases go back.
+
+    A registry in a folder has no services on a cluster, and without a kubeconfig there is none.
+    """
+    from regatta.errors import ClusterError, RegattaError
+    from regatta.store import Location
+
+    if not deploy or not isinstance(registry.root, Location):
+        return None
+    from regatta.deployment import Cluster, follow
+
+    try:
+        cluster = Cluster.find(namespace)
+        return follow(cluster, registry, name) if cluster else None
+    except RegattaError as err:
+        registry.restore(name, before)
+        if isinstance(err, ClusterError):
+            err.add_note("The aliases are as they were. To change nothing but them: --no-deploy")
+        raise
 
 
 def _open(root: str) -> "Registry":
-    from regatta.registry import Registry, registry_root
+    from regatta.registry import Objects, Registry, registry_root
+    from regatta.store import Location, connect
 
-    return Registry(registry_root(root))
+    found = registry_root(root)
+    if isinstance(found, Location):
+        # Somebody waits at the terminal.
+        return Registry(found, Objects(found, connect(patience_seconds=5)))
+    return Registry(found)
 
 
 def _summary(name: str, versions: "list[Version]") -> dict[str, Any]:
@@ -125,12 +178,18 @@ def _or_dash(value: object) -> str:
     return "-" if value is None else str(value)
 
 
-def _print_change(champion: "Version", as_json: bool) -> None:
+def _print_change(champion: "Version", deployed: "Deployed | None", as_json: bool) -> None:
     if as_json:
-        _print_json(champion.to_dict())
+        served = (
+            {"url": deployed.url, "version": int(deployed.wanted.version)} if deployed else None
+        )
+        _print_json({**champion.to_dict(), "service": served})
         return
     typer.echo(f"Version {champion.number} is the champion of {champion.name}.")
-    typer.echo("A running service keeps its version; the next `regatta serve` takes this one.")
+    if deployed:
+        typer.echo(f"It is served at {deployed.url}.")
+    else:
+        typer.echo("A running service keeps its version; the next `regatta serve` takes this one.")
 
 
 def _print_json(value: object) -> None:

@@ -247,6 +247,10 @@ class Registry:
         self._storage.change(name, exchange)
         return self.version(name, self.aliases(name)["champion"])
 
+    def restore(self, name: str, aliases: Aliases) -> None:
+        """Put the aliases of a model back to what they were."""
+        self._storage.change(name, lambda _: dict(aliases))
+
     def resolve(self, reference: str) -> Version:
         """Find the version that a text names.
 

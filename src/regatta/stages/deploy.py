@@ -1,13 +1,18 @@
 """Deploy: a version becomes a service, proven equal to its bundle."""
 
+import contextlib
+import signal
+import sys
+import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from regatta.artifacts import open_artifact, read_json, write_json, writing
 from regatta.errors import RegattaError, ServiceError, UsageError
 from regatta.registry import Registry, Version, home
-from regatta.settings import RunSettings
+from regatta.settings import DeploySettings, RunSettings
 from regatta.stages.task import stage
 
 if TYPE_CHECKING:
@@ -32,6 +37,9 @@ def run(version: str, evaluation: str, settings: str, service: str) -> dict[str,
     earlier version is stopped. If it fails, it is stopped, and the earlier one stays. A version
     that did not become champion is not served: the champion is, started again if it does not run.
 
+    With the target ``kserve`` the champion becomes the InferenceService of the model on a cluster,
+    with the same proof before it gets traffic (see `regatta.deployment.release`).
+
     Parameters
     ----------
     version : str
@@ -54,6 +62,8 @@ def run(version: str, evaluation: str, settings: str, service: str) -> dict[str,
         The service was not ready in time, or differs from its bundle.
     UsageError
         The chosen port is taken by something else.
+    DeployError
+        A cluster does not serve the version; the one before it is served.
     """
     chosen = RunSettings.from_json(settings)
     with stage("deploy") as numbers:
@@ -61,6 +71,8 @@ def run(version: str, evaluation: str, settings: str, service: str) -> dict[str,
         values: dict[str, Any] = {"target": chosen.deploy.target, "url": None}
         if chosen.deploy.target == "local":
             values |= _deploy_local(registered, Path(evaluation), chosen.deploy.port)
+        elif chosen.deploy.target == "kserve":
+            values |= _deploy_kserve(registered, Path(evaluation), chosen.deploy)
         with writing(service, "service") as folder:
             write_json(folder / "service.json", values)
         shown = ("target", "url", "version", "max_abs_difference")
@@ -89,6 +101,51 @@ def _deploy_local(registered: dict[str, Any], evaluation: Path, port: int) -> di
         time.sleep(DRAIN_SECONDS)
         services.stop(old)
     return _describe(new, difference)
+
+
+def _deploy_kserve(
+    registered: dict[str, Any], evaluation: Path, settings: DeploySettings
+) -> dict[str, Any]:
+    """Make the champion of a model its service on a cluster."""
+    from regatta.deployment import Cluster, deploy_champion
+
+    samples = read_json(open_artifact(evaluation, "evaluation").file("samples.json"))
+    with _ended_by_signal():
+        done = deploy_champion(
+            Cluster.connect(settings.namespace),
+            Registry(registered["registry"]),
+            registered["name"],
+            settings,
+            samples={registered["version"]: samples},
+        )
+    difference = done.max_abs_difference
+    return {
+        "url": done.url,
+        "namespace": settings.namespace,
+        "model": done.wanted.model,
+        "version": int(done.wanted.version),
+        "replaced": done.replaced,
+        "uri": done.wanted.uri,
+        "protocols_checked": ["v1", "v2"] if difference is not None else [],
+        "max_abs_difference": difference,
+    }
+
+
+@contextlib.contextmanager
+def _ended_by_signal() -> Iterator[None]:
+    """Let a run that is ended clean up: SIGTERM becomes an exception."""
+
+    def leave(number: int, frame: object) -> None:
+        sys.exit(128 + number)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _start(

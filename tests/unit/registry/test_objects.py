@@ -184,5 +184,5 @@ def test_the_command_line(registry: Registry, bundle: Path, root: str) -> None:
 
     assert invoke("list").splitlines()[1].split()[:2] == ["churn", "2"]
     assert f"in {root}/models/churn/versions" in invoke("show", "churn")
-    assert "Version 1 is the champion" in invoke("rollback", "churn")
-    assert "Version 2 is the champion" in invoke("promote", "churn", "2")
+    assert "Version 1 is the champion" in invoke("rollback", "churn", "--no-deploy")
+    assert "Version 2 is the champion" in invoke("promote", "churn", "2", "--no-deploy")
