@@ -88,9 +88,9 @@ def train(
         overrides=set_,
     )
     seconds = parse_seconds(timeout) if timeout else settings.budget.seconds + 1800
-    submission = Submission(settings, experiment)
+    submission, more = Submission(settings, experiment), _arguments(argument or [])
     with Pipelines(Connection.find(host, token, namespace)) as pipelines:
-        sent = submission.send(pipelines, **_arguments(argument or []))
+        sent = submission.send(pipelines, **more)
         how = "reused" if sent.reused else "uploaded"
         typer.echo(f"run        {sent.run_id}\npipeline   regatta-train {sent.version} ({how})")
         typer.echo(f"dashboard  {sent.link}")

@@ -24,6 +24,7 @@ NEEDED = (
     ("pods", "", ("get", "list"), "to say why a run failed"),
 )
 KSERVE = "serving.kserve.io"
+STORE_SECONDS = 5.0
 
 
 def checks(connection: Connection | None, kubernetes: Kubernetes | None) -> Iterator[Check]:
@@ -218,7 +219,7 @@ def _bucket(kubernetes: Kubernetes, namespace: str) -> Iterator[Check]:
         yield _check(label, True, f"{bucket}: not known from here without {ENDPOINTS[1]}")
         return
     try:
-        connect(patience_seconds=5).check_bucket(bucket)
+        connect(patience_seconds=STORE_SECONDS).check_bucket(bucket)
     except RegattaError as err:
         yield _of(err, label)
         return

@@ -5,9 +5,12 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from regatta.errors import ClusterError, UsageError
+
+if TYPE_CHECKING:
+    import ssl
 
 __all__ = ["Connection"]
 
@@ -84,6 +87,15 @@ class Connection:
             headers=headers,
             verify=certificates or True,
         )
+
+    @property
+    def trust(self) -> "bool | ssl.SSLContext":
+        """What the server's certificate is checked by."""
+        if isinstance(self.verify, bool):
+            return self.verify
+        import ssl
+
+        return ssl.create_default_context(cafile=self.verify)
 
     def link(self, run_id: str) -> str:
         """Return the address of a run in the dashboard."""

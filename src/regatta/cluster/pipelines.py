@@ -46,7 +46,7 @@ class Pipelines:
         self._http = httpx.Client(
             base_url=connection.host,
             headers=connection.headers,
-            verify=connection.verify,
+            verify=connection.trust,
             timeout=httpx.Timeout(READ_SECONDS, connect=CONNECT_SECONDS),
         )
 

@@ -146,7 +146,7 @@ def _from_dashboard(uri: str, connection: Connection, path: Path) -> None:
             f"{connection.dashboard}/artifacts/get",
             params=query,
             headers=connection.headers,
-            verify=connection.verify,
+            verify=connection.trust,
             timeout=PATIENCE_SECONDS,
         )
     except httpx.TransportError as err:
