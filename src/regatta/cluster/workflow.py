@@ -130,7 +130,9 @@ class Workflow:
             elif "system-container-executor" in _text(node, "templateName") and path:
                 # Labels of a pod change the name of its template: metadata-0-1-system-….
                 key = (_clean(path[-1]), _lane(path))
-                tasks[key] = _text(node, "phase")
+                # With a retry there is a node for the whole and one for each try.
+                if key not in tasks or not path[-1].endswith(")"):
+                    tasks[key] = _text(node, "phase")
         steps.sort(key=lambda step: (step.started_at, step.id))
         return cls(
             name=name,

@@ -70,6 +70,23 @@ def test_a_second_try_rescues_the_first(last: str, rescued: bool) -> None:
     assert [step.attempt for step in workflow.failures()] == ([] if rescued else [1])
 
 
+def test_a_task_that_is_tried_again_is_at_work() -> None:
+    names = {"trial": ("Retry", "Running"), "trial(0)": ("DAG", "Failed")}
+    for order in (list(names), list(reversed(names))):
+        nodes = {
+            name: {
+                "id": name,
+                "name": f"w.root.{name}",
+                "type": names[name][0],
+                "phase": names[name][1],
+                "templateName": "system-container-executor",
+            }
+            for name in order
+        }
+        values = {"metadata": {"name": "w"}, "status": {"nodes": nodes}}
+        assert Workflow.read(values).tasks == {("trial", None): "Running"}
+
+
 @given(json_values)
 def test_any_json_is_read(values: Any) -> None:
     assert isinstance(Workflow.read(values), Workflow)
