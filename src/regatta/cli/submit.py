@@ -68,6 +68,7 @@ def train(
     ] = None,
 ) -> None:
     """Train on a cluster: start the pipeline, follow it, fetch report and leaderboard."""
+    from regatta.cluster.compiled import arguments
     from regatta.cluster.connection import Connection
     from regatta.cluster.pipelines import Pipelines
     from regatta.cluster.submission import Submission
@@ -88,7 +89,7 @@ def train(
         overrides=set_,
     )
     seconds = parse_seconds(timeout) if timeout else settings.budget.seconds + 1800
-    submission, more = Submission(settings, experiment), _arguments(argument or [])
+    submission, more = Submission(settings, experiment), arguments(argument or [])
     with Pipelines(Connection.find(host, token, namespace)) as pipelines:
         sent = submission.send(pipelines, **more)
         how = "reused" if sent.reused else "uploaded"
@@ -152,25 +153,3 @@ def _end(reason: Any, view: Any, end_when_stuck: bool) -> bool:
         return end_when_stuck
     view.pause()
     return bool(typer.confirm("End the run?", default=False, err=True))
-
-
-def _arguments(pairs: list[str]) -> dict[str, Any]:
-    """Return further arguments of the pipeline."""
-    import json
-
-    from regatta.errors import UsageError
-
-    values: dict[str, Any] = {}
-    for pair in pairs:
-        name, equals, text = pair.partition("=")
-        if not equals or not name:
-            raise UsageError(
-                f"--argument {pair!r} has no '='",
-                expected="NAME=VALUE",
-                fix="write it like --argument pods_memory=large",
-            )
-        try:
-            values[name] = json.loads(text)
-        except ValueError:
-            values[name] = text
-    return values

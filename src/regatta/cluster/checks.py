@@ -2,16 +2,15 @@
 
 import os
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
+from regatta.cluster.compiled import parameters
 from regatta.cluster.connection import Connection
 from regatta.cluster.estimate import gibibytes
 from regatta.cluster.kube import Kubernetes, KubernetesError
 from regatta.cluster.pipelines import Pipelines
 from regatta.errors import RegattaError
 from regatta.runs.checks import Check
-from regatta.runs.workflows import locate
 
 __all__ = ["checks"]
 
@@ -234,11 +233,7 @@ def _images() -> Check:
 
 def _pods_secret() -> str:
     """Return the name of the Secret that the tasks take their keys from."""
-    import yaml
-
-    content = Path(locate() / "pipelines" / "train" / "pipeline.yaml").read_text(encoding="utf-8")
-    spec = next(iter(yaml.safe_load_all(content)))
-    parameter = spec["root"]["inputDefinitions"]["parameters"].get("pods_secret") or {}
+    parameter = parameters().get("pods_secret") or {}
     return str(parameter.get("defaultValue") or "")
 
 

@@ -3,10 +3,9 @@
 import math
 import re
 from dataclasses import dataclass
-from typing import Any
 
+from regatta.cluster import compiled
 from regatta.errors import SettingsError
-from regatta.runs.workflows import locate
 from regatta.search.budget import (
     LEAST_RACE_SECONDS,
     estimate_tail,
@@ -102,7 +101,7 @@ def estimate(
     SettingsError
         `memory` is no quantity.
     """
-    spec, size = _compiled()
+    spec, size = compiled.spec(), len(compiled.content())
     root = spec["root"]["dag"]["tasks"]
     has_exit = any(name.startswith("exit-handler") for name in root)
     tasks = spec["components"]["comp-exit-handler-1"]["dag"]["tasks"] if has_exit else root
@@ -191,12 +190,3 @@ def _seconds(
         race -= parts["pods before the race"] + head + loop
     parts["trial: the race"] = max(0.0, race)
     return {name: round(seconds, 1) for name, seconds in parts.items()}, race
-
-
-def _compiled() -> tuple[dict[str, Any], int]:
-    """Return the compiled pipeline, and its size."""
-    import yaml
-
-    content = (locate() / "pipelines" / "train" / "pipeline.yaml").read_bytes()
-    # A second document holds what is Kubernetes' alone.
-    return next(iter(yaml.safe_load_all(content))), len(content)

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from regatta import __version__
+from regatta.cluster import compiled
 from regatta.cluster.following import Following
 from regatta.cluster.kube import Kubernetes, KubernetesError
 from regatta.cluster.pipelines import Pipelines, PipelinesError
 from regatta.cluster.reasons import Reason, read_conclusion
 from regatta.cluster.workflow import Step, Workflow
 from regatta.errors import ClusterError, DataError, SettingsError
-from regatta.runs.workflows import locate
 from regatta.settings import RunSettings
 from regatta.stages.parameters import decompose
 from regatta.store import Location
@@ -127,7 +127,7 @@ class Submission:
         ClusterError
             Kubeflow Pipelines refuses or does not answer.
         """
-        content = (locate() / "pipelines" / "train" / "pipeline.yaml").read_bytes()
+        content = compiled.content()
         version = version_name(content)
         pipeline = pipelines.pipeline(PIPELINE)
         identity, reused = pipelines.version(pipeline, version, content)

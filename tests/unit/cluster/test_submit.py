@@ -1,16 +1,20 @@
 """``regatta submit`` against a double of Kubeflow Pipelines that answers what was recorded."""
 
+import contextlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from regatta import errors
 from regatta.cli import app
 from regatta.cluster import submission
+from regatta.cluster.compiled import arguments, parameters
 from regatta.cluster.reasons import MARK, Reason
 from regatta.cluster.workflow import Workflow
 from regatta.runs.workflows import locate
@@ -201,12 +205,23 @@ def test_a_run_that_the_server_refuses(double: PipelinesDouble) -> None:
         (["--source", "s3://data/x.csv"], "no target is named"),
         (["--source", "s3://data/x.csv", "--target", "y", "--host", "ftp://x"], "no address"),
         (["--source", "s3://data/x.csv", "--target", "y", "--argument", "x"], "no '='"),
+        ([*TABLE, "--argument", "pods_cpus=2"], "did you mean 'pods_cpu'"),
+        ([*TABLE, "--argument", "search_lanes=two"], "is of another type"),
     ],
 )
 def test_what_cannot_be_is_said_before_anything_is_sent(given: list[str], words: str) -> None:
     result = CliRunner().invoke(app, ["submit", "train", "--host", "http://127.0.0.1:1", *given])
     assert isinstance(result.exception, errors.UsageError)
     assert words in str(result.exception)
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.text(max_size=30), st.sampled_from(sorted(parameters())))
+def test_any_argument_is_read_or_refused(text: str, name: str) -> None:
+    with contextlib.suppress(errors.UsageError):
+        assert list(arguments([f"{name}={text}"])) == [name]
+    with contextlib.suppress(errors.UsageError):
+        arguments([text])
 
 
 def test_without_a_host_it_says_how_to_get_one() -> None:
