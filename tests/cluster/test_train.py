@@ -1,0 +1,76 @@
+"""From a table in the object store to a service, by the command line, on a real cluster."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from regatta import bundle
+from regatta.registry import Registry
+from regatta.serving.client import Client
+from regatta.serving.proof import prove
+from regatta.testing.tables import binary_table
+from tests.cluster.conftest import NAMESPACE, RUNS, Ended, Trained, regatta
+
+
+def test_a_run_is_submitted_followed_and_fetched(trained: Trained) -> None:
+    assert trained.ended.code == 0, trained.ended.output + trained.ended.error
+    assert "dashboard" in trained.ended.output
+    assert f"{trained.name}@1, champion" in trained.ended.output
+    assert {path.name for path in trained.out.iterdir()} >= {"report.html", "leaderboard.json"}
+    trials = json.loads((trained.out / "leaderboard.json").read_text())["trials"]
+    # Two lanes, each in a pod of its own.
+    assert {trial["id"][:2] for trial in trials} == {"00", "01"}
+
+
+def test_every_pod_was_bounded_and_not_root(trained: Trained, kubectl: Callable[..., Any]) -> None:
+    chosen = ("-l", "app.kubernetes.io/part-of=regatta", "-o", "json")
+    pods = kubectl("-n", RUNS, "get", "pods", *chosen)["items"]
+    assert {pod["metadata"]["labels"]["regatta/stage"] for pod in pods} >= {"trial", "release"}
+    for pod in pods:
+        main = next(one for one in pod["spec"]["containers"] if one["name"] == "main")
+        assert main["securityContext"]["runAsNonRoot"] is True
+        assert main["resources"]["limits"]["memory"]
+
+
+def test_the_service_answers_as_the_bundle_over_both_protocols(
+    trained: Trained, address: str, versions: Registry
+) -> None:
+    version = versions.resolve(trained.name)
+    model = bundle.load(version.bundle)
+    frame = binary_table(1_000).drop(columns="outcome").iloc[:40]
+    rows = json.loads(frame.to_json(orient="records", date_format="iso"))
+    described = json.loads((version.bundle / "bundle.json").read_text())
+    expected = model.predict_array(frame).tolist()
+    assert prove(Client(address, trained.name), "1", described, rows, expected) < 1e-6
+
+
+def test_the_service_was_proven_before_it_was_released(trained: Trained) -> None:
+    service = json.loads((trained.out / "service.json").read_text())
+    assert service["max_abs_difference"] < 1e-6
+    assert service["target"] == "kserve"
+
+
+def test_no_candidate_is_left(trained: Trained, kubectl: Callable[..., Any]) -> None:
+    found = kubectl("-n", NAMESPACE, "get", "inferenceservices", "-o", "json")["items"]
+    names = {one["metadata"]["name"] for one in found}
+    assert trained.name in names
+    assert f"{trained.name}-candidate" not in names
+
+
+def test_models_of_the_registry_are_listed(trained: Trained, place: str) -> None:
+    ended = regatta("models", "list", "--registry", f"{place}/registry")
+    assert ended.code == 0, ended.error
+    assert trained.name in ended.output
+
+
+def test_a_wrong_target_is_told(submit: Callable[..., Ended], session: str) -> None:
+    ended = submit(f"{session}-wrong", target="outcom")
+    assert ended.code == 2, ended.output + ended.error
+    assert "did you mean 'outcome'" in ended.error
+    assert "Traceback" not in ended.error
+
+
+def test_a_missing_table_is_told(submit: Callable[..., Ended], session: str, place: str) -> None:
+    ended = submit(f"{session}-none", source=f"{place}/tables/none.csv")
+    assert ended.code in (2, 3), ended.output + ended.error
+    assert "none.csv" in ended.error
