@@ -81,6 +81,10 @@ class Request:
         )
         folder = _default_out(settings.name) if out is None else _absolute(out)
         _check_out(folder, overwrite)
+        if settings.deploy.target == "kserve":
+            from regatta.deployment.kserve import check_registry
+
+            check_registry(registry_root(settings.deploy.registry))
         _check_registry(settings.deploy.registry)
         return cls(settings, folder, overwrite)
 
