@@ -80,6 +80,24 @@ images: $(VENV)/.run  ## Build all images with docker, podman or buildah (BASE=,
 sbom:  ## A bill of materials of each image (CycloneDX), in build/sbom
 	@images/build.sh --sbom
 
+##@ Cluster
+
+.PHONY: kind-up
+kind-up: $(VENV)/.run  ## A kind cluster with KServe, Kubeflow Pipelines, MinIO and Regatta, and a smoke run
+	PYTHON=$(BIN)/python tools/kind_up.sh
+
+.PHONY: kind-down
+kind-down:  ## Delete it
+	kind delete cluster --name $${CLUSTER:-regatta}
+
+.PHONY: gke-deploy
+gke-deploy:  ## KServe and Regatta on the cluster of the current context
+	tools/gke_deploy.sh gke
+
+.PHONY: cluster-test
+cluster-test: $(VENV)/.test  ## Tests on the cluster of KUBECONFIG (REGATTA_KFP_HOST=, AWS_*)
+	$(BIN)/python -m pytest -q -m cluster tests/cluster
+
 ##@ Measure
 
 .PHONY: overhead

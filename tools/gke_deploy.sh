@@ -1,0 +1,20 @@
+#!/bin/sh
+# Puts cert-manager, KServe (Standard mode) and Regatta's namespace on the cluster of the current
+# context. Kubeflow Pipelines has to be there for pipelines. The argument is the overlay: gke or kind.
+set -eu
+root=$(cd "$(dirname "$0")/.." && pwd)
+. "$root/tools/versions.env"
+overlay=${1:-gke}
+apply() { kubectl apply --server-side --force-conflicts "$@"; }
+
+apply -f "https://github.com/cert-manager/cert-manager/releases/download/$CERT_MANAGER/cert-manager.yaml"
+for name in cert-manager cert-manager-webhook cert-manager-cainjector; do
+    kubectl -n cert-manager rollout status "deployment/$name" --timeout=300s
+done
+apply -f "https://github.com/kserve/kserve/releases/download/$KSERVE/kserve.yaml"
+kubectl -n kserve patch configmap inferenceservice-config --type merge --patch-file \
+    "$root/tools/kserve-standard.json"
+kubectl -n kserve rollout status deployment/kserve-controller-manager --timeout=300s
+apply -f "https://github.com/kserve/kserve/releases/download/$KSERVE/kserve-cluster-resources.yaml"
+apply -k "$root/manifests/overlays/$overlay"
+echo "Regatta's namespace is ready. Keys of the object store: docs/cluster.md."
