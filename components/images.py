@@ -22,7 +22,6 @@ IMAGES = {
     "register": "ops",
     "deploy": "ops",
     "release": "ops",
-    "conclude": "ops",
 }
 
 

@@ -30,9 +30,11 @@ def trial(
         Number of the lane.
     run_started_at : float
         When the budget began, in seconds since the epoch; 0 for when the lane starts.
-    pods_cpu, pods_memory : str
-        What its pod asks for; the task itself reads what it got. The compiler hands a loop only
-        the parameters that a task in it takes.
+    pods_cpu : str
+        What its pod asks for. The compiler hands a loop only the parameters that a task in it
+        takes; the task itself reads what it got.
+    pods_memory : str
+        The same of memory.
 
     Returns
     -------

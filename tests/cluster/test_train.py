@@ -72,5 +72,5 @@ def test_a_wrong_target_is_told(submit: Callable[..., Ended], session: str) -> N
 
 def test_a_missing_table_is_told(submit: Callable[..., Ended], session: str, place: str) -> None:
     ended = submit(f"{session}-none", source=f"{place}/tables/none.csv")
-    assert ended.code in (2, 3), ended.output + ended.error
+    assert ended.code == 4, ended.output + ended.error
     assert "none.csv" in ended.error

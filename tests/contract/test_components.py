@@ -14,8 +14,6 @@ from components.images import IMAGES, image
 ROOT = Path(__file__).parents[2]
 VERBS = sorted(path.parent.name for path in ROOT.glob("components/*/component.py"))
 COMPOSITES = {"prepare", "release"}
-# The exit task asks Kubernetes, of which stages know nothing.
-ELSEWHERE = {"conclude": "regatta.cluster.conclude"}
 MOST_STATEMENTS = 8
 LONGEST_OUTPUT = 17
 
@@ -79,7 +77,7 @@ def test_outputs_have_names_that_the_dashboard_shows_whole(verb: str) -> None:
 
 @pytest.mark.parametrize("verb", sorted(set(VERBS) - COMPOSITES))
 def test_it_wraps_the_stage_of_its_name(verb: str) -> None:
-    assert callable(importlib.import_module(ELSEWHERE.get(verb, f"regatta.stages.{verb}")).run)
+    assert callable(importlib.import_module(f"regatta.stages.{verb}").run)
 
 
 def test_image_names_follow_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -109,7 +109,7 @@ def _follow(
 
     from regatta.cluster.following import Following
     from regatta.cluster.kube import Kubernetes
-    from regatta.cluster.results import download
+    from regatta.cluster.results import download, keep
     from regatta.cluster.submission import Watch, out_folder, seconds_of
     from regatta.cluster.view import View
     from regatta.runs.summary import show
@@ -133,7 +133,9 @@ def _follow(
     except KeyboardInterrupt:
         typer.secho(f"the run goes on: {pipelines.connection.link(run_id)}", err=True)
         raise typer.Exit(130) from None
+    folder = out_folder(settings.name, out)
     if reason:
+        keep(reason, folder)
         raise reason.error()
     workflow = following.workflow
     facts = {
@@ -143,7 +145,7 @@ def _follow(
         "seconds": seconds_of(workflow),
         "budget_seconds": settings.budget.seconds,
     }
-    show(download(workflow, pipelines.connection, out_folder(settings.name, out), facts), console)
+    show(download(workflow, pipelines.connection, folder, facts), console)
 
 
 def _end(reason: Any, view: Any, end_when_stuck: bool) -> bool:

@@ -24,7 +24,6 @@ LOOP_SECONDS = 35.0
 LOOP_LANES = 4
 # The pods of four lanes start one after another on two cores: each driver 3-4 s.
 LANE_SECONDS = 4.0
-EXIT_TASK_SECONDS = 12.0
 # Seen: 65 nodes of 5 tasks and 2 lanes take 560 kB, which Argo compresses to 58 kB when it must.
 # The workflow's spec is 1.6 times the compiled pipeline. A step that may be retried has two nodes.
 NODE_BYTES = 900
@@ -103,17 +102,15 @@ def estimate(
     """
     spec, size = compiled.spec(), len(compiled.content())
     root = spec["root"]["dag"]["tasks"]
-    has_exit = any(name.startswith("exit-handler") for name in root)
-    tasks = spec["components"]["comp-exit-handler-1"]["dag"]["tasks"] if has_exit else root
-    outside = [name for name in tasks if not name.startswith("for-loop")]
+    outside = [name for name in root if not name.startswith("for-loop")]
     lanes = settings.search.lanes
     rows, columns = n_rows or TYPICAL_ROWS, n_columns or TYPICAL_COLUMNS
     default = spec["root"]["inputDefinitions"]["parameters"].get("pods_memory", {})
     asked = memory or str(default.get("defaultValue") or "2Gi")
-    n_tasks = len(outside) + has_exit
-    # The root, the loop and the exit handler each have a driver of their own.
-    pods = PODS_A_TASK * n_tasks + 1 + LOOP_PODS + has_exit + PODS_A_LANE * lanes
-    seconds, room = _seconds(settings, rows, columns, outside, has_exit)
+    n_tasks = len(outside)
+    # The root and the loop each have a driver of their own.
+    pods = PODS_A_TASK * n_tasks + 1 + LOOP_PODS + PODS_A_LANE * lanes
+    seconds, room = _seconds(settings, rows, columns, outside)
     least = math.ceil(settings.budget.seconds - room + LEAST_RACE_SECONDS)
     return Estimate(
         tasks=n_tasks,
@@ -157,7 +154,7 @@ def gibibytes(quantity: str) -> float:
 
 
 def _seconds(
-    settings: RunSettings, rows: int, columns: int, tasks: list[str], has_exit: bool
+    settings: RunSettings, rows: int, columns: int, tasks: list[str]
 ) -> tuple[dict[str, float], float]:
     """Return the time of each part, and what the others leave to the race of the budget."""
     lanes = settings.search.lanes
@@ -182,8 +179,6 @@ def _seconds(
         "pods after the race": TASK_SECONDS * len(after),
         ", ".join(after): tail,
     }
-    if has_exit:
-        parts["exit task"] = EXIT_TASK_SECONDS
     # Without a start time the budget begins with the lanes: what is before them is not in it.
     race = settings.budget.seconds - parts["pods after the race"] - tail
     if settings.budget.started_at:

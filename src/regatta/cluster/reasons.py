@@ -4,7 +4,6 @@ Kubernetes, Argo, Kubeflow Pipelines and the task itself each tell a part in wor
 here they become one `Reason`.
 """
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -14,10 +13,8 @@ from regatta import errors
 from regatta.cluster.workflow import Step, Workflow
 from regatta.errors import ClusterError, DefectError, RegattaError
 
-__all__ = ["MARK", "Reason", "explain", "explain_text", "read_conclusion", "said"]
+__all__ = ["Reason", "explain", "explain_text", "said"]
 
-MARK = "regatta-conclusion: "
-"""Begins the one line of the exit task's log that holds its conclusion as JSON."""
 
 LONGEST = 300
 
@@ -122,20 +119,6 @@ class Reason:
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
         return asdict(self)
-
-    @classmethod
-    def from_dict(cls, values: object) -> "Reason | None":
-        """Read what `to_dict` returned; None for anything else."""
-        if not isinstance(values, Mapping):
-            return None
-        texts = ("code", "found", "fix", "task", "pod", "expected", "detail")
-        lane, exit_code = values.get("lane"), values.get("exit_code")
-        if not all(isinstance(values.get(key), str) for key in texts) or not values["code"]:
-            return None
-        if not isinstance(exit_code, int) or not (lane is None or isinstance(lane, int)):
-            return None
-        given = {key: values[key] for key in texts}
-        return cls(**given, lane=lane, exit_code=exit_code)
 
     @property
     def place(self) -> str:
@@ -259,26 +242,6 @@ def said(log: str) -> tuple[str, str, str] | None:
     for line in reversed(log.splitlines()):
         if match := SAID.match(line.strip()):
             return match["found"], match["expected"] or "", match["fix"]
-    return None
-
-
-def read_conclusion(log: str) -> dict[str, Any] | None:
-    """Return the conclusion in the exit task's log; None if there is none.
-
-    Parameters
-    ----------
-    log : str
-        The log, with lines of others around ours.
-    """
-    for line in reversed(log.splitlines()):
-        _, mark, text = line.partition(MARK)
-        if mark:
-            try:
-                values = json.loads(text)
-            except (ValueError, RecursionError):
-                continue
-            if isinstance(values, dict):
-                return values
     return None
 
 

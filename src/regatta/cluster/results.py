@@ -10,11 +10,12 @@ from urllib.parse import urlsplit
 from regatta import __version__
 from regatta.artifacts import read_json, write_json
 from regatta.cluster.connection import Connection
+from regatta.cluster.reasons import Reason
 from regatta.cluster.workflow import Workflow
 from regatta.errors import ClusterError, RegattaError
 from regatta.runs.results import Outcome
 
-__all__ = ["download", "wanted"]
+__all__ = ["download", "keep", "wanted"]
 
 FILES = {
     "report": ("evaluate", "report", ""),
@@ -36,6 +37,20 @@ def wanted(workflow: Workflow) -> dict[str, str]:
         if uri := workflow.artifact(task, artifact):
             found[name] = f"{uri}/{file}" if file else uri
     return found
+
+
+def keep(reason: Reason, out: Path) -> None:
+    """Write why a run failed to ``reason.json``, for programs.
+
+    Parameters
+    ----------
+    reason : Reason
+        What was found out.
+    out : Path
+        Folder to make.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    write_json(out / "reason.json", reason.to_dict())
 
 
 def download(

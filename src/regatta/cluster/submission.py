@@ -12,7 +12,7 @@ from regatta.cluster import compiled
 from regatta.cluster.following import Following
 from regatta.cluster.kube import Kubernetes, KubernetesError
 from regatta.cluster.pipelines import Pipelines, PipelinesError
-from regatta.cluster.reasons import Reason, read_conclusion
+from regatta.cluster.reasons import Reason
 from regatta.cluster.workflow import Step, Workflow
 from regatta.errors import ClusterError, DataError, SettingsError
 from regatta.settings import RunSettings
@@ -31,7 +31,6 @@ __all__ = [
 ]
 
 PIPELINE = "regatta-train"
-EXIT_TASK = "conclude"
 POLL_SECONDS = 3.0
 LOGS_SECONDS = 10.0
 # So many looks in a row may go unanswered: a server that starts anew is back by then.
@@ -197,18 +196,10 @@ class Watch:
         return self.following.learn(lambda pod: self.pipelines.log(self.run_id, pod))
 
     def judge(self) -> Reason | None:
-        """Return why the run failed; None where it went well.
-
-        What the exit task says comes first: it saw pods that may be gone by now.
-        """
+        """Return why the run failed; None where it went well."""
         workflow = self.following.workflow
         if workflow.phase == "Succeeded":
             return None
-        for step in workflow.steps:
-            if step.task == EXIT_TASK and not step.driver:
-                told = read_conclusion(self.pipelines.log(self.run_id, step.pod)) or {}
-                if reason := Reason.from_dict(told.get("reason")):
-                    return reason
         found: Reason | None = self.pipelines.explain(self.run_id, workflow)
         if found and found.code not in ("Unknown", "ExitCode", "Driver"):
             return found

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from regatta.errors import ArtifactError, RegattaError
 from regatta.registry.registry import Registry
+from regatta.store import Location
 
 __all__ = ["Found", "find"]
 
@@ -28,7 +29,7 @@ class Found:
     name: str = ""
 
 
-def find(model: str, root: str | Path) -> Found:
+def find(model: str, root: str | Path | Location) -> Found:
     """Find the bundle that a text names.
 
     Parameters
@@ -36,7 +37,7 @@ def find(model: str, root: str | Path) -> Found:
     model : str
         Folder of a bundle, folder of a run or of a version (which has ``bundle`` in it), or
         ``name``, ``name@3``, ``name@champion`` in the registry. A folder goes first.
-    root : str or Path
+    root : str, Path or Location
         Folder of the registry.
 
     Raises

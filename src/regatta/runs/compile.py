@@ -165,7 +165,6 @@ TYPES = {
     "BOOLEAN": "true or false",
     "LIST": "list",
     "STRUCT": "object",
-    "TASK_FINAL_STATUS": "status of the run",
 }
 
 

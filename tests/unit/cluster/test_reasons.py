@@ -1,6 +1,5 @@
 """Why a run failed: from what a real cluster said, and from any text at all."""
 
-import json
 from typing import Any
 
 import pytest
@@ -8,10 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from regatta import errors
-from regatta.cluster.reasons import MARK, Reason, explain, explain_text, read_conclusion, said
+from regatta.cluster.reasons import Reason, explain, explain_text, said
 from regatta.cluster.workflow import Step, Workflow
 from tests.unit.cluster.doubles import recorded
-from tests.unit.cluster.test_workflow import json_values
 
 
 def reason_of(name: str, log: str = "", pods: Any = ()) -> Reason:
@@ -110,21 +108,3 @@ def test_every_error_of_ours_is_read_back(found: str, expected: str) -> None:
 def test_any_text_is_read(text: str) -> None:
     said(text)
     explain_text(text)
-    read_conclusion(text)
-
-
-@given(json_values)
-def test_any_record_is_read(values: Any) -> None:
-    assert read_conclusion(f"x {MARK}{json.dumps(values)}") == (
-        values if isinstance(values, dict) else None
-    )
-    Reason.from_dict(values)
-
-
-@given(st.text(min_size=1, max_size=20), st.text(max_size=20), st.none() | st.integers(0, 9))
-def test_a_reason_survives_the_log(code: str, found: str, lane: int | None) -> None:
-    reason = Reason(code, found, "fix", task="trial", lane=lane)
-    line = f"2026 INFO regatta.cluster.conclude {MARK}{json.dumps({'reason': reason.to_dict()})}"
-    told = read_conclusion(f"{line}\nlauncher: done")
-    assert told is not None
-    assert Reason.from_dict(told["reason"]) == reason

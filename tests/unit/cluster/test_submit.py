@@ -15,7 +15,6 @@ from regatta import errors
 from regatta.cli import app
 from regatta.cluster import submission
 from regatta.cluster.compiled import arguments, parameters
-from regatta.cluster.reasons import MARK, Reason
 from regatta.cluster.workflow import Workflow
 from regatta.runs.workflows import locate
 from tests.unit.cluster.doubles import KubernetesDouble, PipelinesDouble, kubeconfig, recorded
@@ -99,23 +98,14 @@ def test_what_the_task_said_ends_the_command() -> None:
     assert "task trial, lane 1: column 'churn' is not in the table" in str(error)
 
 
-def test_the_pod_that_ran_out_of_memory_ends_the_command() -> None:
+def test_the_pod_that_ran_out_of_memory_ends_the_command(tmp_path: Path) -> None:
     with failing("memory", "").serving() as double:
-        error, output = submit(double.url)
+        error, output = submit(double.url, "--out", str(tmp_path))
+    reason = json.loads((tmp_path / "reason.json").read_text())
+    assert (reason["code"], reason["task"], reason["lane"]) == ("OOMKilled", "trial", 1)
     assert isinstance(error, errors.ClusterError)
     assert "OOMKilled (exit code 137)" in str(error)
     assert "trial 1" in output
-
-
-def test_the_exit_task_has_the_first_word() -> None:
-    double = failing("memory", "")
-    reason = Reason("Quota", "no room", "ask for more", task="trial", lane=3)
-    for step in Workflow.read(recorded("memory.json")).steps:
-        if step.task == "conclude" and not step.driver:
-            double.logs[step.pod] = f"INFO {MARK}{json.dumps({'reason': reason.to_dict()})}\n"
-    with double.serving():
-        error, _ = submit(double.url)
-    assert str(error) == "task trial, lane 3: no room. To fix: ask for more"
 
 
 def test_a_run_that_hangs_is_said_and_ended(monkeypatch: pytest.MonkeyPatch) -> None:
