@@ -120,8 +120,9 @@ def test_a_version_that_does_not_load_gets_no_traffic(
     assert list(counts) == ["ok"], counts
     assert served(client) == ["1"]
     assert versions.aliases(trained.name)["champion"] == 1
-    found = kubectl("-n", NAMESPACE, "get", "inferenceservices", "-o", "json")["items"]
-    assert f"{trained.name}-candidate" not in {one["metadata"]["name"] for one in found}
+    # It is deleted before the command ends; its pods have half a minute to go.
+    gone = ("--for=delete", "--timeout=60s")
+    kubectl("-n", NAMESPACE, "wait", "inferenceservice", f"{trained.name}-candidate", *gone)
 
 
 def test_two_deployments_at_once_agree(
@@ -143,14 +144,24 @@ def test_a_killed_server_comes_back(
     trained: Trained, address: str, row: dict[str, Any], kubectl: Callable[..., Any]
 ) -> None:
     chosen = ("-l", f"serving.kserve.io/inferenceservice={trained.name}")
-    kubectl("-n", NAMESPACE, "delete", "pod", *chosen, "--wait=false", "--grace-period=0")
+    before = next(
+        pod
+        for pod in kubectl("-n", NAMESPACE, "get", "pods", *chosen, "-o", "json")["items"]
+        if "deletionTimestamp" not in pod["metadata"]
+    )
+    killed = ("--grace-period=0", "--force", "--wait=true")
+    kubectl("-n", NAMESPACE, "delete", "pod", before["metadata"]["name"], *killed)
+    kubectl("-n", NAMESPACE, "wait", "pod", *chosen, "--for=condition=Ready", "--timeout=120s")
+    pods = kubectl("-n", NAMESPACE, "get", "pods", *chosen, "-o", "json")["items"]
+    assert before["metadata"]["uid"] not in [pod["metadata"]["uid"] for pod in pods]
     client = Client(address, trained.name)
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 30
     while True:
+        # A request right at Ready can still be refused for a moment.
         try:
             answered = client.predict_v1([row])
             break
         except ServiceError:
             assert time.monotonic() < deadline
-            time.sleep(1)
+            time.sleep(0.5)
     assert answered[0]["prediction"] in ("yes", "no")

@@ -19,7 +19,7 @@ __all__ = ["WEIGHTED"]
 
 Array = npt.NDArray[np.float64]
 Scores = Callable[[Array], Array]
-CLIP = 1e-15
+CLIP = float(np.finfo(np.float64).eps)  # scikit-learn's own
 
 
 def _mean(losses: Array) -> Scores:

@@ -1,6 +1,6 @@
 """Check a LightGBM model before LightGBM reads it: its parser trusts the file."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import chain
 
 import numpy as np
@@ -31,8 +31,12 @@ def check_text(text: str, n_outputs: int) -> None:
     head, *trees = text.split("\n\n")[0], *_trees(text)
     header = dict(line.split("=", 1) for line in head.splitlines() if "=" in line)
     per_round = int(header["num_tree_per_iteration"])
-    if per_round != (n_outputs if n_outputs > 2 else 1):
+    n_groups = n_outputs if n_outputs > 2 else 1
+    if per_round != n_groups or int(header["num_class"]) != n_groups:
         raise ValueError(f"{per_round} trees a round for {n_outputs} outputs")
+    wanted = {1: "regression", 2: "binary"}.get(n_outputs, f"multiclass num_class:{n_outputs}")
+    if not f"{header['objective']} ".startswith(f"{wanted} "):
+        raise ValueError(f"objective {header['objective']!r} for {n_outputs} outputs")
     sizes = [int(size) for size in header["tree_sizes"].split()]
     if not trees or len(trees) % per_round or len(sizes) != len(trees):
         raise ValueError(f"{len(trees)} trees, {len(sizes)} announced")
@@ -46,6 +50,8 @@ def check_text(text: str, n_outputs: int) -> None:
         fields.append(dict(line.split("=", 1) for line in tree.splitlines() if "=" in line))
         if int(fields[-1]["Tree"]) != number:
             raise ValueError(f"tree {fields[-1]['Tree']} in place of {number}")
+        if fields[-1].get("is_linear", "0") != "0":
+            raise ValueError(f"tree {number} has linear leaves")
     _check_nodes(fields, last_feature)
 
 
@@ -74,7 +80,8 @@ def _check_nodes(trees: list[dict[str, str]], last_feature: int) -> None:
     n_leaves = n_leaves[n_leaves > 1]
     parts = {}
     for name in _BY_NODE:
-        parts[name], lengths = _flat(split, name)
+        # LightGBM reads the digits of a number up to the point, and means another node.
+        parts[name], lengths = _flat(split, name, float if name == "threshold" else int)
         if (lengths != n_leaves - 1).any():
             raise ValueError(f"{name} of a tree")
     leaves = np.repeat(n_leaves, n_leaves - 1)
@@ -89,17 +96,22 @@ def _check_nodes(trees: list[dict[str, str]], last_feature: int) -> None:
     feature = parts["split_feature"]
     if not ((feature >= 0) & (feature <= last_feature)).all():
         raise ValueError("a column that does not exist")
-    by_category = parts["decision_type"].astype(np.int64) & 1 == 1
+    decision = parts["decision_type"].astype(np.int64)
+    if ((decision < 0) | (decision > 15)).any():
+        raise ValueError("a kind of split that does not exist")
+    by_category = decision & 1 == 1
     for number, (tree, start, size) in enumerate(zip(split, first, n_leaves - 1, strict=True)):
         nodes = slice(start, start + size)
         _check_categories(tree, number, parts["threshold"][nodes][by_category[nodes]])
 
 
-def _flat(trees: list[dict[str, str]], name: str) -> tuple[Floats, npt.NDArray[np.int64]]:
+def _flat(
+    trees: list[dict[str, str]], name: str, kind: Callable[[str], float] = float
+) -> tuple[Floats, npt.NDArray[np.int64]]:
     """Return the numbers of all trees one after another, and how many each tree has."""
     parts = [tree[name].split() for tree in trees]
     lengths = np.array([len(part) for part in parts], dtype=np.int64)
-    return np.fromiter(map(float, chain.from_iterable(parts)), np.float64, lengths.sum()), lengths
+    return np.fromiter(map(kind, chain.from_iterable(parts)), np.float64, lengths.sum()), lengths
 
 
 def _check_categories(fields: dict[str, str], number: int, places: Floats) -> None:

@@ -91,7 +91,10 @@ class XGBoostModel(Model):
             raw = (folder / FILE).read_bytes()
             check_trees(raw, n_outputs)
             return cls(raw, n_outputs, scale, available_cores())
-        except (OSError, ValueError, KeyError, TypeError, xgboost.core.XGBoostError) as err:
+        except (
+            *(OSError, ValueError, KeyError, TypeError, IndexError, OverflowError),
+            *(RecursionError, xgboost.core.XGBoostError),
+        ) as err:
             reason = str(err).strip().splitlines()[:1]
             raise ArtifactError(
                 f"{FILE!r} of {folder.name!r} cannot be read ({type(err).__name__}: {reason})",

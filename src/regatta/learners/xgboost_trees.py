@@ -9,7 +9,12 @@ import numpy.typing as npt
 
 __all__ = ["check_trees"]
 
+Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
+
+ROOT = 2**31 - 1
+"""What XGBoost writes for the parent of a root."""
+_OBJECTIVES = {1: "reg:squarederror", 2: "binary:logistic", 3: "multi:softprob"}
 
 _BY_NODE = (
     "left_children",
@@ -43,17 +48,20 @@ def check_trees(raw: bytes, n_outputs: int) -> None:
     learner = json.loads(raw)["learner"]
     params = learner["learner_model_param"]
     n_columns = int(params["num_feature"])
-    if max(int(params["num_class"]), 1) != (n_outputs if n_outputs > 2 else 1):
+    n_groups = n_outputs if n_outputs > 2 else 1
+    if max(int(params["num_class"]), 1) != n_groups or int(params["num_target"]) != 1:
         raise ValueError(f"{params['num_class']} classes for {n_outputs} outputs")
+    if learner["objective"]["name"] != _OBJECTIVES[min(n_outputs, 3)]:
+        raise ValueError(f"objective {learner['objective']['name']!r} for {n_outputs} outputs")
     model = learner["gradient_booster"]["model"]
     trees, groups = model["trees"], np.asarray(model["tree_info"])
     n_trees = int(model["gbtree_model_param"]["num_trees"])
     if not trees or len(trees) != n_trees or len(groups) != n_trees:
         raise ValueError(f"{len(trees)} trees, {n_trees} announced")
-    if ((groups < 0) | (groups >= n_outputs)).any():
+    if ((groups < 0) | (groups >= n_groups)).any():
         raise ValueError("a tree belongs to no output")
     rounds = np.asarray(model["iteration_indptr"])
-    if rounds[0] != 0 or rounds[-1] != n_trees or (np.diff(rounds) < 0).any():
+    if not len(rounds) or rounds[0] != 0 or rounds[-1] != n_trees or (np.diff(rounds) < 0).any():
         raise ValueError("the rounds do not cover the trees")
     _check_nodes(trees, n_columns)
 
@@ -66,6 +74,8 @@ def _check_nodes(trees: list[dict[str, Any]], n_columns: int) -> None:
     sizes = np.array([int(tree["tree_param"]["num_nodes"]) for tree in trees], dtype=np.int64)
     if sizes.min() < 1:
         raise ValueError("a tree without nodes")
+    if any(int(tree["tree_param"]["size_leaf_vector"]) not in (0, 1) for tree in trees):
+        raise ValueError("leaves of more than one value")
     parts = {}
     for name in _BY_NODE:
         parts[name], lengths = _flat(trees, name, np.float64)
@@ -79,11 +89,27 @@ def _check_nodes(trees: list[dict[str, Any]], n_columns: int) -> None:
     inner = (left > own) & (left < size) & (right > own) & (right < size)
     if not (leaf | inner).all():
         raise ValueError(f"children of node {np.argmin(leaf | inner)}")
+    _check_parents(parts["parents"], left, right, inner, np.repeat(first, sizes), first)
+    if not np.isin(parts["split_type"], (0, 1)).all():
+        raise ValueError("a kind of split that does not exist")
     column = parts["split_indices"]
     if not ((column >= 0) & (column < max(n_columns, 1))).all():
         raise ValueError("a column that does not exist")
     by_category = np.flatnonzero((parts["split_type"] == 1) & ~leaf)
     _check_categories(trees, sizes, first, by_category)
+
+
+def _check_parents(
+    parents: Floats, left: Floats, right: Floats, inner: npt.NDArray[Any], offset: Ints, roots: Ints
+) -> None:
+    """Raise `ValueError` where a child does not know its parent; the children have been checked."""
+    own = np.arange(len(parents)) - offset
+    for child in (left, right):
+        place = (child[inner] + offset[inner]).astype(np.int64)
+        if (parents[place] != own[inner]).any():
+            raise ValueError("a child of another parent")
+    if (parents[roots] != ROOT).any():
+        raise ValueError("a root with a parent")
 
 
 def _check_categories(trees: list[dict[str, Any]], sizes: Ints, first: Ints, split: Ints) -> None:
@@ -95,9 +121,11 @@ def _check_categories(trees: list[dict[str, Any]], sizes: Ints, first: Ints, spl
     if (n_nodes != n_starts).any() or (n_nodes != n_counts).any():
         raise ValueError("categories of unlike lengths")
     tree = np.repeat(np.arange(len(trees)), n_nodes)
+    places = nodes + first[tree]
     if (
         ((nodes < 0) | (nodes >= sizes[tree])).any()
-        or not np.isin(split, nodes + first[tree]).all()
+        or (np.diff(places) <= 0).any()
+        or not np.isin(split, places).all()
         or ((starts < 0) | (counts < 0) | (starts + counts > n_values[tree])).any()
         or ((values < 0) | (values > 2**24)).any()
     ):

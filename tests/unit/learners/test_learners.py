@@ -1,6 +1,7 @@
 """What is particular to single learners; the promises of all are in tests/contract."""
 
 import json
+import re
 import time
 from dataclasses import replace
 
@@ -188,6 +189,11 @@ def test_a_damaged_forest_is_refused(damage, tmp_path):
         lambda text: text[: text.index("Tree=1")],
         lambda text: text.replace("num_tree_per_iteration=1", "num_tree_per_iteration=3"),
         lambda text: text.replace("leaf_value=", "leaf_value=nan ", 1),
+        lambda text: text.replace("is_linear=0", "is_linear=1", 1),
+        lambda text: text.replace("num_class=1", "num_class=9", 1),
+        lambda text: text.replace("objective=binary", "objective=lambda", 1),
+        lambda text: re.sub(r"left_child=(\d)", r"left_child=0.\1", text, count=1),
+        lambda text: re.sub("decision_type=\\d+", "decision_type=99", text, count=1),
         lambda text: "",
     ],
 )
@@ -287,6 +293,37 @@ def test_a_damaged_xgboost_model_is_refused(damage, tmp_path):
     with pytest.raises((ValueError, KeyError)):
         check_trees(model.raw, 2)
     model.save(tmp_path)
+    with pytest.raises(ArtifactError):
+        type(model).load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("place", "wrong"),
+    [
+        ("gradient_booster.model.tree_info.0", 1),
+        ("gradient_booster.model.iteration_indptr", []),
+        ("gradient_booster.model.trees.0.parents.1", 10**6),
+        ("gradient_booster.model.trees.0.parents.0", 0),
+        ("gradient_booster.model.trees.0.split_type.0", 257),
+        ("gradient_booster.model.trees.0.tree_param.size_leaf_vector", "2"),
+        ("gradient_booster.model.trees.0.categories_nodes", [1, 0]),
+        ("learner_model_param.num_target", "3"),
+        ("objective.name", "reg:squarederror"),
+    ],
+)
+def test_what_would_end_the_process_is_refused(place, wrong, tmp_path):
+    model, _ = fitted("xgboost")
+    values = json.loads(model.raw)
+    *path, last = place.split(".")
+    inner = values["learner"]
+    for step in path:
+        inner = inner[int(step)] if isinstance(inner, list) else inner[step]
+    inner[int(last) if isinstance(inner, list) else last] = wrong
+    model.raw = json.dumps(values).encode()
+    model.save(tmp_path)
+    with pytest.raises(ArtifactError):
+        type(model).load(tmp_path)
+    (tmp_path / "booster.json").write_text("[" * 200_000)
     with pytest.raises(ArtifactError):
         type(model).load(tmp_path)
 
