@@ -16,6 +16,8 @@ from regatta.store import Location, connect, is_location
 __all__ = ["MINIMUM_SECONDS", "Request", "name_of", "parse_seconds", "process_started_at"]
 
 MINIMUM_SECONDS = 5.0
+PATIENCE_SECONDS = 5.0
+"""Somebody waits at the terminal: an object store is not waited for longer."""
 RECORD = "run.json"
 
 
@@ -65,7 +67,9 @@ class Request:
             be written.
         """
         source = settings.data.source
-        if not is_location(source):
+        if is_location(source):
+            _check_object(source)
+        else:
             source = str(_checked_source(source))
         if not settings.data.target:
             raise SettingsError(
@@ -153,6 +157,16 @@ def process_started_at() -> float:
     return time.time() - age
 
 
+def _check_object(source: str) -> None:
+    """Raise `DataError` or `StoreError` unless a table is in its object store."""
+    if not connect(patience_seconds=PATIENCE_SECONDS).exists(Location.parse(source)):
+        raise DataError(
+            f"there is no object {source!r}",
+            expected="a CSV, Parquet or JSON-lines file in an object store",
+            fix="check bucket and key",
+        )
+
+
 def _checked_source(source: str) -> Path:
     """Return the absolute path of the table."""
     path = Path(source).expanduser()
@@ -220,7 +234,7 @@ def _check_registry(registry: str) -> None:
     """Raise `UsageError` unless a version can be registered at the end."""
     root = registry_root(registry)
     if isinstance(root, Location):
-        connect(patience_seconds=5).check_bucket(root.bucket)
+        connect(patience_seconds=PATIENCE_SECONDS).check_bucket(root.bucket)
         return
     for folder in (root, *root.parents):
         if folder.exists():

@@ -1,6 +1,7 @@
 """A number for each row of a table that depends on what the row holds, not on where it stands."""
 
 import hashlib
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pandas as pd
 import pyarrow as pa
 from pyarrow import parquet as pq
 
-from regatta.artifacts.base import open_artifact
+from regatta.artifacts.base import open_artifact, read_json
 from regatta.dataset.frame import TABLE
 
 __all__ = ["columns_digest", "row_keys"]
@@ -60,14 +61,30 @@ def row_keys(dataset: str | Path, seed: int) -> Keys:
 def columns_digest(dataset: str | Path) -> str:
     """Return the SHA-256 of the columns: two tables with the same one have comparable keys.
 
+    What the cells of a file were taken for is part of it: its first day above the twelfth makes
+    all dates of a column other dates, and another text for a missing value another value.
+
     Parameters
     ----------
     dataset : str or Path
         Folder of the dataset artifact.
     """
-    schema = pq.read_schema(open_artifact(dataset, "dataset", verify=False).file(TABLE))
-    columns = sorted(f"{field.name}\0{_storage(field.type)}" for field in schema)
-    return hashlib.sha256("\0\0".join(columns).encode("utf-8", "surrogatepass")).hexdigest()
+    artifact = open_artifact(dataset, "dataset", verify=False)
+    schema = pq.read_schema(artifact.file(TABLE))
+    reading = read_json(artifact.file("reading.json"))
+    columns = sorted(
+        [
+            field.name,
+            _kind(field.type),
+            str(reading["formats"].get(field.name, "")),
+            ",".join(sorted(reading["na_values"].get(field.name, ()))),
+        ]
+        for field in schema
+    )
+    # Where the comma separates no fields it may be a decimal sign.
+    has_commas = reading["format"] == "csv" and reading["delimiter"] != ","
+    text = json.dumps([columns, has_commas])
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _batches(dataset: str | Path) -> Iterator[pa.RecordBatch]:
@@ -83,6 +100,11 @@ def _hashed(batch: pa.RecordBatch) -> Keys:
     values = {number: _plain(batch.column(name)) for number, name in enumerate(names)}
     hashed = pd.util.hash_pandas_object(pd.DataFrame(values), index=False)
     return np.asarray(hashed, dtype=np.uint64)
+
+
+def _kind(dtype: pa.DataType) -> str:
+    """Return what people would call values of a type; whole numbers and others are one."""
+    return "moment" if pa.types.is_temporal(dtype) else _storage(dtype)
 
 
 def _storage(dtype: pa.DataType) -> str:

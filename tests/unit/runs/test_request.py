@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from regatta.errors import BudgetError, DataError, SettingsError, UsageError
+from regatta.errors import BudgetError, DataError, SettingsError, StoreError, UsageError
 from regatta.runs.request import Request, name_of, parse_seconds, process_started_at
 from regatta.settings import RunSettings
 
@@ -139,3 +139,12 @@ def test_a_text_that_is_no_utf_8_is_refused() -> None:
     # What Python makes of an argument under a locale that does not know its bytes.
     with pytest.raises(SettingsError, match="no UTF-8"):
         RunSettings.from_values({"data": {"target": "\udcff"}})
+
+
+def test_a_store_that_does_not_answer_is_told_before_the_run(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+    monkeypatch.setattr("regatta.runs.request.PATIENCE_SECONDS", 0.0)
+    with pytest.raises(StoreError, match=r"127\.0\.0\.1:1"):
+        Request.checked(settings("s3://tables/x.csv"), out=tmp_path / "out")

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyarrow import parquet as pq
 
-from regatta.artifacts import writing
+from regatta.artifacts import write_json, writing
 from regatta.splits import keys as keys_module
 from regatta.splits.keys import columns_digest, row_keys
 from regatta.splits.lock import Lock, draw
@@ -16,11 +16,13 @@ from regatta.splits.lock import Lock, draw
 def keys_of(tmp_path_factory):
     folder = tmp_path_factory.mktemp("keys")
 
-    def keys_of(table, seed=0):
+    def keys_of(table, seed=0, **reading):
         if isinstance(table, pd.DataFrame):
             table = pa.Table.from_pandas(table, preserve_index=False)
+        about = {"format": "csv", "delimiter": ",", "na_values": {}, "formats": {}, **reading}
         with writing(folder / "dataset", "dataset") as path:
             pq.write_table(table, path / "table.parquet")
+            write_json(path / "reading.json", about)
         return row_keys(folder / "dataset", seed), columns_digest(folder / "dataset")
 
     return keys_of
@@ -73,6 +75,16 @@ def test_other_columns_are_noticed(keys_of):
     assert keys_of(table.rename(columns={"flag": "flags"}))[1] != columns
     assert keys_of(table.astype({"number": str}))[1] != columns
     assert keys_of(table.drop(columns="day"))[1] != columns
+
+
+def test_cells_that_are_read_otherwise_are_noticed(keys_of):
+    table = frame(30)
+    columns = keys_of(table, formats={"day": "%m/%d/%Y"})[1]
+
+    assert keys_of(table, formats={"day": "%d/%m/%Y"})[1] != columns
+    assert keys_of(table, formats={"day": "%m/%d/%Y"}, na_values={"text": ["?"]})[1] != columns
+    assert keys_of(table, formats={"day": "%m/%d/%Y"}, delimiter=";")[1] != columns
+    assert keys_of(table.assign(day=1.0), formats={"day": "%m/%d/%Y"})[1] != columns
 
 
 def test_equal_rows_have_keys_of_their_own(keys_of):
