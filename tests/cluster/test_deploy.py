@@ -151,7 +151,8 @@ def test_a_killed_server_comes_back(
     )
     killed = ("--grace-period=0", "--force", "--wait=true")
     kubectl("-n", NAMESPACE, "delete", "pod", before["metadata"]["name"], *killed)
-    kubectl("-n", NAMESPACE, "wait", "pod", *chosen, "--for=condition=Ready", "--timeout=120s")
+    deployment = f"deployment/{trained.name}-predictor"
+    kubectl("-n", NAMESPACE, "rollout", "status", deployment, "--timeout=120s")
     pods = kubectl("-n", NAMESPACE, "get", "pods", *chosen, "-o", "json")["items"]
     assert before["metadata"]["uid"] not in [pod["metadata"]["uid"] for pod in pods]
     client = Client(address, trained.name)
