@@ -81,3 +81,14 @@ def test_the_champion_is_found_by_name(tmp_path: Path) -> None:
     register.run(bundle, evaluation, settings, str(tmp_path / "version"))
     assert champion_of("churn", root) == str(Registry(root).version("churn", 1).bundle)
     assert champion_of("other", root) == ""
+
+
+@pytest.mark.parametrize("decision", ["promote", "keep"])
+def test_a_task_that_is_tried_again_registers_once(tmp_path: Path, decision: str) -> None:
+    bundle, evaluation = write_inputs(tmp_path, decision)
+    root = tmp_path / "mine"
+    settings = RunSettings.from_values({"name": "churn", "deploy": {"registry": str(root)}})
+    first = register.run(bundle, evaluation, settings.to_json(), str(tmp_path / "first"))
+    again = register.run(bundle, evaluation, settings.to_json(), str(tmp_path / "again"))
+    assert first == again
+    assert [one.number for one in Registry(root).versions("churn")] == [1]
