@@ -1,10 +1,14 @@
-"""What the pods of a task get on Kubernetes; the local runner ignores it."""
+"""What the pods of a task get on Kubernetes; the local runner ignores nearly all of it."""
 
+import os
 from typing import Any
 
 from kfp import kubernetes
 
-__all__ = ["settle"]
+__all__ = ["TRIES_VARIABLE", "settle"]
+
+TRIES_VARIABLE = "REGATTA_TASK_TRIES"
+"""The local runner sets it to 1: it would try again as well, and a wrong table stays wrong."""
 
 USER = 10001
 SECONDS = 24 * 3600
@@ -49,7 +53,9 @@ def settle(
     """
     task.set_display_name(name)
     task.set_memory_request(memory).set_memory_limit(memory).set_cpu_request(cpu)
-    task.set_retry(tries - 1, backoff_duration="15s", backoff_factor=2.0)
+    tries = int(os.environ.get(TRIES_VARIABLE, tries))
+    if tries > 1:
+        task.set_retry(tries - 1, backoff_duration="15s", backoff_factor=2.0)
     kubernetes.set_security_context(task, USER, USER, run_as_non_root=True)
     kubernetes.set_timeout(task, SECONDS)
     kubernetes.add_pod_label(task, "app.kubernetes.io/part-of", "regatta")

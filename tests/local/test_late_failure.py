@@ -37,3 +37,7 @@ def test_a_taken_port_costs_the_service_alone(tmp_path: Path) -> None:
     assert str(port) in done.stderr
     assert json.loads((out / "run.json").read_text())["version"]["version"] == 1
     assert (out / "report.html").is_file()
+    events = [json.loads(line) for line in (out / "events.jsonl").read_text().splitlines()]
+    started = [event["task"] for event in events if event["event"] == "task_started"]
+    # A cluster tries a task again; here the second try would find the same port taken.
+    assert started.count("release") == 1
