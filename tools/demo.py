@@ -83,7 +83,9 @@ def _compare(service: dict[str, Any], out: Path, target: str) -> float:
     rows = samples["rows"][:ROWS]
     table, answers = BUILD / "rows.jsonl", BUILD / "predictions.csv"
     table.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-    regatta("predict", str(out), str(table), "--out", str(answers))
+    # Where a model of an earlier run is better, the service goes on with that one.
+    served = f"{service['model']}@{service['version']}"
+    regatta("predict", served, str(table), "--out", str(answers))
     batch = pd.read_csv(answers, dtype={"prediction": str})
     print(batch.to_string(index=False))
 
