@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from regatta.cli.options import settings_of
 from regatta.errors import RegattaError
 
 __all__ = ["register"]
@@ -61,33 +62,25 @@ def run(
     ] = True,
 ) -> None:
     """Train on a table: race learners, measure the best, register and serve it."""
-    from regatta.runs.request import Request, name_of, parse_seconds
-    from regatta.settings import RunSettings, parse_overrides
+    from regatta.runs.request import Request
 
-    options = {
-        "name": name,
-        "seed": seed,
-        "data": {"source": table, "target": target or None, "task": task},
-        "search": {"metric": metric, "lanes": workers, "cores": cores},
-        "budget": {"seconds": None if budget is None else parse_seconds(budget)},
-        "deploy": {"target": None if deploy else "none"},
-    }
-    settings = RunSettings.from_values(parse_overrides(set_ or [])).merged(_given(options))
-    if "name" not in settings.model_fields_set:
-        settings = settings.merged({"name": name_of(table)})
+    settings = settings_of(
+        table,
+        target=target,
+        task=task,
+        metric=metric,
+        budget=budget,
+        workers=workers,
+        cores=cores,
+        name=name,
+        seed=seed,
+        registry=None,
+        deploy=None if deploy else "none",
+        overrides=set_,
+    )
     request = Request.checked(settings, out=out, overwrite=overwrite)
     with _interruptible():
         _execute(request)
-
-
-def _given(options: dict[str, Any]) -> dict[str, Any]:
-    """Return the options that were given."""
-    kept = {
-        key: _given(value) if isinstance(value, dict) else value
-        for key, value in options.items()
-        if value is not None
-    }
-    return {key: value for key, value in kept.items() if value != {}}
 
 
 @contextmanager
