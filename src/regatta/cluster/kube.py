@@ -5,6 +5,7 @@ from typing import Any
 
 from regatta.cluster.reasons import explain
 from regatta.cluster.workflow import Workflow
+from regatta.deployment.kube import api_client
 from regatta.errors import ClusterError
 
 __all__ = ["Kubernetes", "KubernetesError"]
@@ -50,23 +51,8 @@ class Kubernetes:
         context : str, optional
             Context of the kubeconfig; ``None`` for the current one.
         """
-        from kubernetes import client, config
-
-        settings = client.Configuration()
-        namespace = "default"
-        try:
-            config.load_incluster_config(client_configuration=settings)
-            namespace = _pod_namespace() or namespace
-        except config.ConfigException:
-            try:
-                config.load_kube_config(client_configuration=settings, context=context)
-                _, active = config.list_kube_config_contexts()
-                namespace = active.get("context", {}).get("namespace") or namespace
-            except (config.ConfigException, OSError):
-                return None
-        # Without this a dead address takes minutes to be noticed.
-        settings.retries = False
-        return cls(client.ApiClient(settings), namespace)
+        client = api_client(context)
+        return cls(client, _pod_namespace() or _active_namespace()) if client else None
 
     def get(self, path: str, **query: Any) -> Any:
         """Return what is at a path, as plain values.
@@ -197,3 +183,14 @@ def _pod_namespace() -> str:
             return file.read().strip()
     except OSError:
         return ""
+
+
+def _active_namespace() -> str:
+    """Return the namespace of the kubeconfig's current context."""
+    from kubernetes import config
+
+    try:
+        _, active = config.list_kube_config_contexts()
+    except (config.ConfigException, OSError):
+        return "default"
+    return str(active.get("context", {}).get("namespace") or "default")

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 from regatta.deployment.answers import refused
 from regatta.errors import DeployError
 
-__all__ = ["REQUESTS", "Cluster", "Request"]
+__all__ = ["REQUESTS", "Cluster", "Request", "api_client"]
 
 Object = dict[str, Any]
 
@@ -59,6 +59,34 @@ REQUESTS = {
 first server-side apply of a name."""
 
 
+def api_client(context: str | None = None) -> Any:
+    """Connect as a pod does, else by the kubeconfig.
+
+    Parameters
+    ----------
+    context : str, optional
+        Context of the kubeconfig; its current one by default.
+
+    Returns
+    -------
+    kubernetes.client.ApiClient or None
+        None: there is neither.
+    """
+    from kubernetes import client, config
+
+    settings = client.Configuration()
+    try:
+        config.load_incluster_config(client_configuration=settings)
+    except config.ConfigException:
+        try:
+            config.load_kube_config(client_configuration=settings, context=context)
+        except (config.ConfigException, OSError):
+            return None
+    # Without this a dead address takes minutes to be noticed.
+    settings.retries = False
+    return client.ApiClient(settings)
+
+
 class Cluster:
     """The API of one cluster, in one namespace.
 
@@ -84,17 +112,8 @@ class Cluster:
         context : str, optional
             Context of the kubeconfig; its current one by default.
         """
-        from kubernetes import client, config
-
-        settings = client.Configuration()
-        try:
-            config.load_incluster_config(client_configuration=settings)
-        except config.ConfigException:
-            try:
-                config.load_kube_config(client_configuration=settings, context=context)
-            except (config.ConfigException, OSError):
-                return None
-        return cls(client.ApiClient(settings), namespace)
+        found = api_client(context)
+        return cls(found, namespace) if found else None
 
     @classmethod
     def connect(cls, namespace: str, context: str | None = None) -> "Cluster":
