@@ -10,7 +10,6 @@ import numpy.typing as npt
 from regatta.evaluation.intervals import Interval, Resamples
 from regatta.evaluation.metrics import Metric
 from regatta.evaluation.scoring import decided, difference
-from regatta.splits import Lock
 
 __all__ = ["Verdict", "compare", "first", "incomparable", "unfair"]
 
@@ -72,10 +71,8 @@ def incomparable(
     target: str,
     classes: Sequence[str],
     columns: Sequence[str],
-    lock: Lock,
-    champion_lock: Lock | None,
 ) -> Verdict | None:
-    """Find out whether a champion can be measured fairly on the locked rows.
+    """Find out whether a champion can be measured on the locked rows at all.
 
     Parameters
     ----------
@@ -87,15 +84,12 @@ def incomparable(
         Its class labels.
     columns : sequence of str
         Names of the columns of the table.
-    lock, champion_lock : Lock
-        Which rows were locked, now and when the champion was trained; None if not known.
 
     Returns
     -------
     Verdict or None
-        None if it can be measured. A champion that predicts something else is kept: whoever
-        calls its service expects that. One that needs columns that are no more, or of which nobody
-        can say which of the locked rows it was trained on, cannot defend its place.
+        None if it can be. A champion that predicts something else is kept: whoever calls its
+        service expects that. One that needs columns that are no more cannot defend its place.
     """
     if (champion.task, champion.target, set(champion.classes)) != (task, target, set(classes)):
         return Verdict(
@@ -106,18 +100,6 @@ def incomparable(
     gone = [column.name for column in champion.signature if column.name not in columns]
     if gone:
         return unfair(f"it needs {_some(gone)}, which the table no longer has")
-    if champion_lock is None:
-        return unfair("it is not known which rows it was trained on")
-    if champion_lock.columns != lock.columns:
-        return unfair(
-            "the table's columns changed since, so nobody can tell which of these rows it was "
-            "trained on"
-        )
-    if champion_lock.seed != lock.seed:
-        return unfair(
-            f"other rows were locked for it (seed {champion_lock.seed}, now {lock.seed}), so it "
-            "may have been trained on these"
-        )
     return None
 
 

@@ -97,18 +97,28 @@ def challenge(
         old = bundles.load(champion)
     except ArtifactError as err:
         return champions.unfair(f"it cannot be loaded: {err.found}")
-    before = _lock_of(Path(champion))
     verdict = champions.incomparable(
         old,
         task=schema.task,
         target=schema.target,
         classes=schema.classes,
         columns=[column.name for column in schema.columns],
-        lock=lock,
-        champion_lock=before,
     )
-    if verdict or before is None:
-        return verdict or champions.unfair("it is not known which rows it was trained on")
+    if verdict:
+        return verdict
+    before = _lock_of(Path(champion))
+    if before is None:
+        return champions.unfair("it is not known which rows it was trained on")
+    if before.columns != lock.columns:
+        return champions.unfair(
+            "the table's columns changed since, so nobody can tell which of these rows it was "
+            "trained on"
+        )
+    if before.seed != lock.seed:
+        return champions.unfair(
+            f"other rows were locked for it (seed {before.seed}, now {lock.seed}), so it may have "
+            "been trained on these"
+        )
     codes = y_true.astype(np.int64) if schema.classes else np.zeros(len(y_true), np.int64)
     fair = before.covers(keys, codes, schema.classes or ("",))
     if fair.sum() < FEWEST_ROWS or (schema.classes and len(np.unique(codes[fair])) < 2):
