@@ -1,0 +1,53 @@
+"""How the table is read and understood."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from regatta.settings.group import Group
+
+__all__ = ["ColumnKind", "DataSettings", "Task", "TaskChoice"]
+
+Task = Literal["binary", "multiclass", "regression"]
+TaskChoice = Literal["auto", "binary", "multiclass", "regression"]
+ColumnKind = Literal["numeric", "boolean", "categorical", "text", "datetime", "ignore"]
+
+
+class DataSettings(Group):
+    """How the table is read and understood."""
+
+    source: str = ""
+    """Path of the table: CSV, Parquet or JSON lines."""
+    target: str = ""
+    """Column to predict."""
+    task: TaskChoice = "auto"
+    """What kind of prediction; ``auto`` decides by the target's type and number of values."""
+    delimiter: str = ""
+    """Field separator of a CSV file; empty: found out from the first lines."""
+    encoding: str = ""
+    """Encoding of a CSV or JSON-lines file; empty: UTF-8, or what a byte-order mark says."""
+    na_values: tuple[str, ...] = (
+        "",
+        "NA",
+        "N/A",
+        "n/a",
+        "#N/A",
+        "<NA>",
+        "NaN",
+        "nan",
+        "NaT",
+        "null",
+        "NULL",
+        "None",
+        "?",
+    )
+    """Texts that mean a missing value, compared after blanks around them are cut. ``None`` stays
+    a value where it is a common category rather than rare (see `regatta.dataset`)."""
+    ignore: tuple[str, ...] = ()
+    """Columns that are not used."""
+    kinds: dict[str, ColumnKind] = Field(default_factory=dict)
+    """Kind of a column, by name, where the detection should be overruled."""
+    max_field_bytes: int = Field(default=8_388_608, ge=1024)
+    """Longest field of a CSV file, in bytes; a longer one is nearly always a quote left open."""
+    max_classes: int = Field(default=100, ge=2)
+    """More classes than this are taken for a wrong target."""

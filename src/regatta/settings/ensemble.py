@@ -1,0 +1,16 @@
+"""How trials are combined."""
+
+from pydantic import Field
+
+from regatta.settings.group import Group
+
+__all__ = ["EnsembleSettings"]
+
+
+class EnsembleSettings(Group):
+    """How trials are combined."""
+
+    max_members: int = Field(default=8, ge=1)
+    """Most trials in the ensemble. More add little score and cost latency."""
+    iterations: int = Field(default=50, ge=1)
+    """Steps of the greedy selection (Caruana et al., 2004)."""

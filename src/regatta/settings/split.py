@@ -1,0 +1,16 @@
+"""How rows are set apart."""
+
+from pydantic import Field
+
+from regatta.settings.group import Group
+
+__all__ = ["SplitSettings"]
+
+
+class SplitSettings(Group):
+    """How rows are set apart."""
+
+    locked_share: float = Field(default=0.2, gt=0, lt=0.9)
+    """Share of rows that only ``evaluate`` may read."""
+    folds: int = Field(default=0, ge=0, le=20)
+    """Number of cross-validation folds, 1 for one holdout; 0: by table size and budget."""
