@@ -20,6 +20,7 @@ from regatta.dataset.columns import Columns
 from regatta.dataset.findings import Finding
 from regatta.dataset.names import check_settings, check_wanted, clean_names
 from regatta.dataset.source import Source, inspect
+from regatta.dataset.spellings import Spellings
 from regatta.dataset.typing import NONE, Plan
 from regatta.errors import DataError
 from regatta.settings import DataSettings
@@ -52,6 +53,8 @@ class Reading:
         Texts that meant a missing value, by column.
     formats : dict of str to str
         Spelling of dates (see `regatta.dataset.moments`), by column.
+    target_texts : tuple of str
+        Different texts of the target in the file, sorted; ``()`` where it holds none.
     findings : tuple of Finding
         What was noticed.
     """
@@ -64,6 +67,7 @@ class Reading:
     columns: tuple[str, ...]
     na_values: dict[str, tuple[str, ...]] = field(default_factory=dict)
     formats: dict[str, str] = field(default_factory=dict)
+    target_texts: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = ()
 
     @property
@@ -80,8 +84,8 @@ class Reading:
         """Read what `to_dict` returned."""
         findings = tuple(Finding(**finding) for finding in values["findings"])
         na_values = {name: tuple(texts) for name, texts in values["na_values"].items()}
-        columns = tuple(values["columns"])
-        return cls(**{**values, "columns": columns, "na_values": na_values, "findings": findings})
+        tuples = {name: tuple(values[name]) for name in ("columns", "target_texts")}
+        return cls(**{**values, **tuples, "na_values": na_values, "findings": findings})
 
 
 class _Sink(Protocol):
@@ -275,10 +279,12 @@ def _read(path: str | Path, settings: DataSettings, sink: _Sink) -> Reading:
     source = inspect(path, settings)
     columns = Columns(source, settings)
     written: dict[str, Plan] = {}
-    n_rows, current = 0, False
+    n_rows, current, spellings = 0, False, Spellings()
     for table in chunks(source, settings):
         if not n_rows and source.format != "jsonl":
             check_settings(table.column_names, settings)
+        if settings.target in table.column_names:
+            spellings.take(table[settings.target])
         values = columns.take(table)
         n_rows += table.num_rows
         if not written and table.num_rows:
@@ -292,7 +298,7 @@ def _read(path: str | Path, settings: DataSettings, sink: _Sink) -> Reading:
     check_settings(columns.names, settings)
     if not current:
         _write_by(columns, source, settings, sink)
-    return _reading(source, columns, n_rows)
+    return _reading(source, columns, n_rows, tuple(sorted(spellings.texts)))
 
 
 def _write_by(columns: Columns, source: Source, settings: DataSettings, sink: _Sink) -> None:
@@ -323,7 +329,9 @@ def _check_rows(source: Source, names: list[str], n_rows: int) -> None:
     )
 
 
-def _reading(source: Source, columns: Columns, n_rows: int) -> Reading:
+def _reading(
+    source: Source, columns: Columns, n_rows: int, target_texts: tuple[str, ...]
+) -> Reading:
     plans = columns.plans
     unnamed = [
         Finding("info", name, "unnamed", f"{name} has no name in the file")
@@ -348,5 +356,6 @@ def _reading(source: Source, columns: Columns, n_rows: int) -> Reading:
         columns=tuple(columns.names),
         na_values={name: columns.na_values(plan) for name, plan in plans.items()},
         formats={name: plan.format for name, plan in plans.items() if plan.format},
+        target_texts=target_texts,
         findings=(*unnamed, *ambiguous),
     )

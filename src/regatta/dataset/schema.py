@@ -80,12 +80,14 @@ class Schema:
     target : str
         Column to predict.
     classes : tuple of str
-        Class labels as text, sorted (by number where all are numbers); ``()`` for a regression.
-        Of a binary task the second is the positive one.
+        Class labels as the file writes them, sorted (by number where all are numbers); ``()`` for
+        a regression. Of a binary task the second is the positive one.
     columns : tuple of Column
         All columns in file order, the target among them.
     n_rows : int
         Number of rows of the table.
+    class_values : tuple of str
+        How `class_text` writes each class in the stored table; ``()``: as `classes`.
     """
 
     task: Task
@@ -93,6 +95,7 @@ class Schema:
     classes: tuple[str, ...]
     columns: tuple[Column, ...] = field(default_factory=tuple)
     n_rows: int = 0
+    class_values: tuple[str, ...] = ()
 
     @property
     def features(self) -> tuple[Column, ...]:
@@ -133,7 +136,7 @@ class Schema:
         """
         if self.task == "regression":
             return values.to_numpy(dtype=np.float64, na_value=np.nan)
-        codes = {label: float(code) for code, label in enumerate(self.classes)}
+        codes = {label: float(code) for code, label in enumerate(self.class_values or self.classes)}
         texts = class_text(values)
         encoded = texts.map(codes).to_numpy(dtype=np.float64, na_value=np.nan)
         strange = texts[np.isnan(encoded) & texts.notna().to_numpy()]
@@ -155,7 +158,8 @@ class Schema:
     def from_dict(cls, values: Mapping[str, Any]) -> "Schema":
         """Read what `to_dict` returned."""
         columns = tuple(Column(**column) for column in values["columns"])
-        return cls(**{**values, "columns": columns, "classes": tuple(values["classes"])})
+        own = {name: tuple(values.get(name, ())) for name in ("classes", "class_values")}
+        return cls(**{**values, **own, "columns": columns})
 
 
 def class_text(values: "pd.Series[Any]") -> "pd.Series[Any]":
@@ -166,8 +170,9 @@ def class_text(values: "pd.Series[Any]") -> "pd.Series[Any]":
     >>> class_text(pd.Series([1.0, 2.0, None])).tolist()
     ['1', '2', <NA>]
     """
-    if pd.api.types.is_bool_dtype(values):
-        return values.astype("string").str.lower()
+    # Truths among missing values are objects.
+    if pd.api.types.infer_dtype(values, skipna=True) == "boolean":
+        return values.astype("boolean").astype("string").str.lower()
     if pd.api.types.is_float_dtype(values):
         whole = values.dropna().mod(1).eq(0).all()
         return values.astype("Int64" if whole else "Float64").astype("string")

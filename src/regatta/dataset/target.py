@@ -12,6 +12,7 @@ from regatta.dataset.kinds import check_mixed
 from regatta.dataset.measures import Measures
 from regatta.dataset.names import listed, na_option
 from regatta.dataset.schema import class_text
+from regatta.dataset.spellings import spelt
 from regatta.errors import TargetError
 from regatta.settings import DataSettings, Task
 
@@ -37,7 +38,9 @@ class Target:
     task : {"binary", "multiclass", "regression"}
         Kind of prediction.
     classes : tuple of str
-        Sorted class labels; ``()`` for a regression.
+        Sorted class labels, as the file writes them; ``()`` for a regression.
+    values : tuple of str
+        The same as `class_text` writes the values of the table.
     counts : tuple of int
         Rows of each class.
     findings : tuple of Finding
@@ -46,6 +49,7 @@ class Target:
 
     task: Task
     classes: tuple[str, ...]
+    values: tuple[str, ...]
     counts: tuple[int, ...]
     findings: tuple[Finding, ...]
 
@@ -56,6 +60,7 @@ def analyse(
     settings: DataSettings,
     *,
     decimal_comma: bool = False,
+    texts: tuple[str, ...] = (),
 ) -> Target:
     """Decide what kind of prediction a target asks for, and check that it can be made.
 
@@ -73,6 +78,8 @@ def analyse(
         Name of the target, the task if it is not ``auto``, most classes.
     decimal_comma : bool, default False
         Whether ``3,14`` is a number.
+    texts : tuple of str, default ()
+        Different texts of the target in the file, for labels as the file writes them.
 
     Raises
     ------
@@ -106,7 +113,7 @@ def analyse(
         as_classes = _looks_like_classes(column, measures, settings)
     if not as_classes:
         return _regression(column, measures, settings)
-    return _classes(column, measures, settings)
+    return _classes(column, measures, settings, texts)
 
 
 def _shown(measures: Measures) -> str:
@@ -154,7 +161,7 @@ def _regression(column: pa.ChunkedArray, measures: Measures, settings: DataSetti
         )
     _check_range(column, measures, name)
     chosen = Finding("info", name, "task", f"{measures.unique:,} different numbers: a regression")
-    return Target("regression", (), (), (chosen,) if settings.task == "auto" else ())
+    return Target("regression", (), (), (), (chosen,) if settings.task == "auto" else ())
 
 
 def _check_range(column: pa.ChunkedArray, measures: Measures, name: str) -> None:
@@ -191,7 +198,9 @@ def _first_text(column: pa.ChunkedArray) -> tuple[int, str]:
     return 1, str(column[0].as_py())[:40]
 
 
-def _classes(column: pa.ChunkedArray, measures: Measures, settings: DataSettings) -> Target:
+def _classes(
+    column: pa.ChunkedArray, measures: Measures, settings: DataSettings, texts: tuple[str, ...]
+) -> Target:
     """Return the classes in order, after checking their number and their rows."""
     name = settings.target
     if measures.unique > settings.max_classes:
@@ -217,6 +226,7 @@ def _classes(column: pa.ChunkedArray, measures: Measures, settings: DataSettings
         )
     return Target(
         "binary" if len(labels) == 2 else "multiclass",
+        spelt(labels, texts),
         labels,
         counts,
         tuple(_class_findings(name, labels, counts, settings)),

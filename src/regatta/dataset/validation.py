@@ -102,7 +102,13 @@ def _validate(file: pq.ParquetFile, reading: Reading, settings: DataSettings) ->
         )
     target_column = file.read(columns=[settings.target])[settings.target]
     target_measures = measure(target_column)
-    target = analyse(target_column, target_measures, settings, decimal_comma=reading.decimal_comma)
+    target = analyse(
+        target_column,
+        target_measures,
+        settings,
+        decimal_comma=reading.decimal_comma,
+        texts=reading.target_texts,
+    )
     leaks = LeakCheck(target_column, target.task)
 
     described: list[_Described] = []
@@ -123,7 +129,7 @@ def _validate(file: pq.ParquetFile, reading: Reading, settings: DataSettings) ->
     findings += [finding for item in described for finding in item.findings]
     _check_features(columns)
     return Validated(
-        Schema(target.task, settings.target, target.classes, columns, n_rows),
+        Schema(target.task, settings.target, target.classes, columns, n_rows, target.values),
         {item.column.name: item.profile for item in described},
         tuple(sorted(findings, key=lambda finding: finding.level != "warning")),
     )

@@ -1,6 +1,7 @@
 """From the file to the schema: kinds, tasks, findings, and what is refused."""
 
 import csv
+import json
 import uuid
 
 import numpy as np
@@ -115,11 +116,15 @@ def test_other_tasks(check, table, task, n_outputs):
     ("values", "task", "classes"),
     [
         (["a", "b"] * 100, "binary", ("a", "b")),
-        (["true", "FALSE"] * 100, "binary", ("false", "true")),
+        (["true", "FALSE"] * 100, "binary", ("FALSE", "true")),
+        (["true", "TRUE", "false"] * 70, "binary", ("false", "true")),
+        ([" <=50K", " >50K"] * 100, "binary", (" <=50K", " >50K")),
+        ([" no", "no", " yes"] * 70, "binary", ("no", " yes")),
         ([0, 1] * 100, "binary", ("0", "1")),
         ([0.5, 1.5] * 100, "binary", ("0.5", "1.5")),
         ([10, 9, -1, 8] * 50, "multiclass", ("-1", "8", "9", "10")),
-        ([1.0, 2.0, 3.0, ""] * 50, "multiclass", ("1", "2", "3")),
+        ([1.0, 2.0, 3.0, ""] * 50, "multiclass", ("1.0", "2.0", "3.0")),
+        (["1", "1.0", "2", "3"] * 50, "multiclass", ("1", "2", "3")),
         (["b", "a", "c", "c"] * 50, "multiclass", ("a", "b", "c")),
         ([0.5, 1.5, 2.5, 3.5] * 50, "regression", ()),
         (list(range(200)), "regression", ()),
@@ -437,3 +442,15 @@ def test_what_the_parquet_file_holds_is_what_the_schema_says(check, tmp_path):
 
 def test_every_error_is_the_users(refused):
     assert "did you mean" in refused({"x": x(), "y": y()}, RegattaError, ignore=("xx",))
+
+
+def test_classes_are_as_the_file_writes_them_whatever_was_read(check):
+    values = [" True", "False", " True", "", "?"] * 40
+    schema = check({"x": x(200), "y": values}).schema
+
+    assert schema.classes == ("False", " True")
+    assert schema.class_values == ("false", "true")
+    for truths in ([True, False], [True, False, None]):
+        assert schema.encode_target(pd.Series(truths))[:2].tolist() == [1, 0]
+    assert np.isnan(schema.encode_target(pd.Series([True, None]))[1])
+    assert Schema.from_dict(json.loads(json.dumps(schema.to_dict()))) == schema
