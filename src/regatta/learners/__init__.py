@@ -11,6 +11,7 @@ from regatta.learners.base import (
     Param,
     Shape,
 )
+from regatta.learners.catboost import CatBoostLearner
 from regatta.learners.extra_trees import ExtraTreesLearner
 from regatta.learners.lightgbm import LightGBMLearner
 from regatta.learners.linear import LinearLearner
@@ -35,6 +36,7 @@ LEARNERS: dict[str, type[Learner]] = {
         LightGBMLearner,
         LinearLearner,
         XGBoostLearner,
+        CatBoostLearner,
         ExtraTreesLearner,
         MlpLearner,
         RandomForestLearner,
@@ -72,11 +74,12 @@ def get_learner(key: str) -> Learner:
 
 
 def learners_for(task: str) -> list[str]:
-    """Return the keys of the learners that can learn a task.
+    """Return the keys of the learners that can learn a task and are installed.
 
     Examples
     --------
     >>> learners_for("regression")[:2]
     ['lightgbm', 'linear']
     """
-    return [key for key, learner in LEARNERS.items() if task in learner.tasks]
+    able = (key for key, learner in LEARNERS.items() if task in learner.tasks)
+    return [key for key in able if LEARNERS[key].installed()]

@@ -9,6 +9,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, ClassVar, Literal, TypeAlias
 
@@ -168,12 +169,21 @@ class Learner(ABC):
         The matrix it takes (see `regatta.features.encoders`).
     model : type of Model
         What `fit` returns.
+    package : str
+        Extra of Regatta, and module of the same name, that `fit` needs; empty: none. Without it
+        the learner does not race.
     """
 
     key: ClassVar[str]
     tasks: ClassVar[frozenset[str]] = frozenset({"binary", "multiclass", "regression"})
     encoding: ClassVar[Encoding]
     model: ClassVar[type[Model]]
+    package: ClassVar[str] = ""
+
+    @classmethod
+    def installed(cls) -> bool:
+        """Return whether what `fit` needs is there."""
+        return not cls.package or find_spec(cls.package) is not None
 
     @abstractmethod
     def defaults(self, shape: Shape) -> dict[str, Any]:

@@ -53,6 +53,7 @@ COMMON = ("threadpoolctl", "pyarrow.parquet", "sklearn.metrics", "regatta.featur
 NATIVE: dict[str, tuple[str, ...]] = {
     "lightgbm": ("lightgbm",),
     "xgboost": ("xgboost",),
+    "catboost": ("catboost",),
     "linear": ("sklearn.linear_model",),
     "extra_trees": ("sklearn.ensemble",),
     "random_forest": ("sklearn.ensemble",),

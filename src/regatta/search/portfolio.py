@@ -14,7 +14,7 @@ from regatta.search.space import nearest_point
 
 __all__ = ["FAMILIES", "portfolio", "sample_rows"]
 
-FAMILIES = ("lightgbm", "linear", "xgboost", "extra_trees", "mlp", "random_forest")
+FAMILIES = ("lightgbm", "linear", "xgboost", "catboost", "extra_trees", "mlp", "random_forest")
 """Order of the families; others follow in the order of their registration."""
 
 # Cells of training rows up to which a first trial takes a few seconds.
@@ -44,6 +44,10 @@ VARIATIONS: dict[str, tuple[dict[str, Any], ...]] = {
         {"learning_rate": 0.04, "max_depth": 3, "column_share": 0.5},
         {"learning_rate": 0.04, "max_depth": 10, "min_weight": 10.0, "column_share": 0.6},
         {"learning_rate": 0.03, "max_depth": 5, "row_share": 0.9, "l2": 20.0},
+    ),
+    "catboost": (
+        {"learning_rate": 0.04, "depth": 4, "random_strength": 2.0},
+        {"depth": 8, "l2": 8.0, "column_share": 0.6},
     ),
     "linear": ({"l1_ratio": 0.5},),
     "extra_trees": (

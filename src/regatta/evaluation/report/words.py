@@ -32,6 +32,7 @@ LEARNERS = {
     "random_forest": "Random forest",
     "lightgbm": "LightGBM",
     "xgboost": "XGBoost",
+    "catboost": "CatBoost",
     "mlp": "Neural network",
 }
 
