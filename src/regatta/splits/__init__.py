@@ -2,7 +2,17 @@
 
 from regatta.splits.assign import DROPPED, LOCKED, MIN_ROWS, assign
 from regatta.splits.lock import Lock
-from regatta.splits.scheme import Scheme, choose_scheme
+from regatta.splits.scheme import Scheme, choose_locked_share, choose_scheme
 from regatta.splits.stored import Splits
 
-__all__ = ["DROPPED", "LOCKED", "MIN_ROWS", "Lock", "Scheme", "Splits", "assign", "choose_scheme"]
+__all__ = [
+    "DROPPED",
+    "LOCKED",
+    "MIN_ROWS",
+    "Lock",
+    "Scheme",
+    "Splits",
+    "assign",
+    "choose_locked_share",
+    "choose_scheme",
+]

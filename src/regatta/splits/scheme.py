@@ -4,8 +4,10 @@ from dataclasses import dataclass
 
 from regatta.errors import SplitError
 
-__all__ = ["Scheme", "choose_scheme"]
+__all__ = ["Scheme", "choose_locked_share", "choose_scheme"]
 
+LOCKED_ROWS = 2_500
+LOCKED_BOUNDS = 0.1, 0.2
 MIN_TRAIN_ROWS = 10
 SMALL_ROWS = 2_000
 MEDIUM_ROWS = 20_000
@@ -35,6 +37,33 @@ class Scheme:
     def name(self) -> str:
         """Its name for people: ``5-fold`` or ``holdout``."""
         return f"{self.n_folds}-fold" if self.n_folds > 1 else "holdout"
+
+
+def choose_locked_share(n_rows: int, wanted: float = 0.0) -> float:
+    """Choose the share of rows that is set apart for the final measurement.
+
+    Every locked row is missing in training. 2,500 rows give an AUC to about one hundredth; more of
+    them narrow the interval slowly, while the rows that they leave make the model better.
+
+    Parameters
+    ----------
+    n_rows : int
+        Rows that have a target.
+    wanted : float, default 0
+        What the user asks for; 0 to choose.
+
+    Returns
+    -------
+    float
+        A fifth up to 12,500 rows, then what 2,500 rows are, and a tenth from 25,000 rows.
+
+    Examples
+    --------
+    >>> choose_locked_share(5_000), choose_locked_share(20_000), choose_locked_share(1_000_000)
+    (0.2, 0.125, 0.1)
+    """
+    low, high = LOCKED_BOUNDS
+    return wanted or min(max(LOCKED_ROWS / max(n_rows, 1), low), high)
 
 
 def choose_scheme(n_train: int, *, budget_seconds: float, folds: int = 0) -> Scheme:

@@ -5,7 +5,7 @@ from typing import Any
 from regatta.artifacts.base import open_artifact, read_json
 from regatta.dataset import Schema, load_frame
 from regatta.settings import RunSettings
-from regatta.splits import Splits, assign, choose_scheme
+from regatta.splits import Splits, assign, choose_locked_share, choose_scheme
 from regatta.splits.keys import columns_digest, row_keys
 from regatta.stages.task import stage
 
@@ -40,7 +40,9 @@ def run(dataset: str, schema: str, settings: str, splits: str) -> dict[str, Any]
         about = Schema.from_dict(read_json(open_artifact(schema, "schema").file("schema.json")))
         values = load_frame(dataset, columns=[about.target])[about.target]
         target = about.encode_target(values)
-        n_train = round(int(values.notna().sum()) * (1 - wanted.split.locked_share))
+        n_rows = int(values.notna().sum())
+        share = choose_locked_share(n_rows, wanted.split.locked_share)
+        n_train = round(n_rows * (1 - share))
         scheme = choose_scheme(
             n_train, budget_seconds=wanted.budget.seconds, folds=wanted.split.folds
         )
@@ -50,7 +52,7 @@ def run(dataset: str, schema: str, settings: str, splits: str) -> dict[str, Any]
             scheme,
             keys,
             regression=about.task == "regression",
-            locked_share=wanted.split.locked_share,
+            locked_share=share,
             seed=wanted.seed,
         )
         stored = Splits.of(
