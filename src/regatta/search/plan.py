@@ -241,6 +241,58 @@ def _learners(wanted: tuple[str, ...], shape: Shape, tools: Toolbox) -> dict[str
     return learners
 
 
+def _recipes(
+    learners: dict[str, Learner], shape: Shape, settings: RunSettings, n_texts: int
+) -> tuple[list[Recipe], Refine]:
+    """Return the recipes of a strategy, best first, and who goes on after them."""
+    strategy, seed = settings.search.strategy, settings.seed
+    spaces = {key: learner.space(shape) for key, learner in learners.items()}
+    ahead = settings.search.max_trials or DRAWN_AHEAD * settings.search.lanes
+    if strategy == "random":
+        return _drawn(spaces, seed, ahead), "random"
+    if strategy == "grid":
+        return _grid(spaces, seed, settings.search.max_trials or GRID_MOST), "none"
+    ranked = portfolio(learners, shape, settings.budget.seconds, n_texts)
+    if strategy == "bayes":
+        firsts: dict[str, Recipe] = {}
+        for recipe in ranked:
+            key = f"{recipe.learner} {recipe.rows > 0}"
+            firsts.setdefault(key, recipe)
+        return list(firsts.values()), "bayes"
+    return ranked, "bayes"
+
+
+def _drawn(spaces: Mapping[str, Space], seed: int, count: int) -> list[Recipe]:
+    """Draw recipes at random, the learners in turn."""
+    from regatta.search.sampler import RandomProposer
+
+    proposer = RandomProposer(spaces, seed)
+    drawn = (proposer.ask() for _ in range(count))
+    return [recipe for recipe in drawn if recipe is not None]
+
+
+def _grid(spaces: Mapping[str, Space], seed: int, most: int) -> list[Recipe]:
+    """Return grid points, the learners in turn, each learner's points in a shuffled order.
+
+    In the order of the grid itself the first points would differ in one dimension only.
+    """
+    import numpy as np
+
+    rng = np.random.default_rng(np.random.SeedSequence([seed, 4]))
+    queues: list[list[Recipe]] = []
+    for key, space in spaces.items():
+        sizes = [GRID_LEVELS if p.kind != "choice" else len(p.choices) for p in space.values()]
+        if int(np.prod(sizes, dtype=np.float64)) > 50_000:
+            points = [draw(space, rng) for _ in range(most)]
+        else:
+            points = list(grid(space, GRID_LEVELS))
+            points[1:] = [points[1:][i] for i in rng.permutation(len(points) - 1)]
+        queues.append([Recipe(key, point, origin="grid") for point in points[:most]])
+    turns = max((len(queue) for queue in queues), default=0)
+    rounds = ([queue[turn] for queue in queues if turn < len(queue)] for turn in range(turns))
+    return [recipe for round_ in rounds for recipe in round_][:most]
+
+
 def _shares(total: int, n_lanes: int) -> tuple[int, ...]:
     """Split a number of trials over lanes; 0 stays 0."""
     return tuple(total // n_lanes + (lane < total % n_lanes) for lane in range(n_lanes))
