@@ -50,7 +50,7 @@ def prepare(
     search_metric : str
         Metric to optimise.
     search_strategy : str
-        Which recipes are tried: portfolio, grid, random or bayes.
+        Which recipes are tried: portfolio, grid, random, bayes or halving.
 
     Returns
     -------

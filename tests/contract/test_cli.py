@@ -26,7 +26,7 @@ HEAVY = {
 MOST_MODULES = 400
 COMMANDS = ["run", "predict", "serve", "report", "compile", "doctor", "models"]
 OPTIONS = {
-    "run": "--target --task --metric --budget --workers --cores --name --seed --out --set "
+    "run": "--target --task --metric --budget --trials --workers --cores --name --seed --out --set "
     "--overwrite --no-deploy",
     "predict": "--out",
     "serve": "--port",

@@ -22,13 +22,17 @@ class Recipe:
     rows : int
         Most training rows of a fold, drawn at random; 0 for all.
     origin : str
-        Who proposed it: ``portfolio``, ``grid``, ``random``, ``bayes``, ``user``.
+        Who proposed it: ``portfolio``, ``grid``, ``random``, ``bayes``, ``halving``, ``user``;
+        or ``retry of <id>``, after a trial that failed.
+    number : int or None
+        Its number among the recipes of all lanes; None where a lane numbers its trials itself.
     """
 
     learner: str
     params: dict[str, Any] = field(default_factory=dict)
     rows: int = 0
     origin: str = "portfolio"
+    number: int | None = None
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "Recipe":
@@ -43,9 +47,11 @@ class TrialRecord:
     Attributes
     ----------
     id : str
-        ``<lane>-<number>-<learner>``, such as ``00-003-lightgbm``; also the name of its folder.
+        ``<lane>-<number>-<learner>``, such as ``00-003-lightgbm``; without the lane where the
+        trials were fixed beforehand; ``-retry`` follows for a retry. Also the name of its folder.
     lane, number : int
-        Where it ran, and its place in the lane.
+        Where it ran, and its place: in the lane, or among all recipes where they have numbers. A
+        retry has the number of its trial.
     recipe : Recipe
         What was tried.
     seed : int

@@ -28,6 +28,7 @@ def settings_of(
     task: str | None,
     metric: str | None,
     budget: str | None,
+    trials: int | None = None,
     workers: int | None,
     cores: int | None,
     name: str | None,
@@ -50,7 +51,12 @@ def settings_of(
         "name": name,
         "seed": seed,
         "data": {"source": source, "target": target or None, "task": task},
-        "search": {"metric": metric, "lanes": workers, "cores": cores},
+        "search": {
+            "metric": metric,
+            "max_trials": trials,
+            "lanes": workers,
+            "cores": cores,
+        },
         "budget": {"seconds": None if budget is None else parse_seconds(budget)},
         "deploy": {"target": deploy, "registry": registry},
     }

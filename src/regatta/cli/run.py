@@ -35,6 +35,12 @@ def run(
         str | None,
         typer.Option(help="Wall-clock of the whole command: 90s, 5m, 1h30m.", show_default="5m"),
     ] = None,
+    trials: Annotated[
+        int | None,
+        typer.Option(
+            help="Fixed number of trials: same seed, same leaderboard.", show_default="any"
+        ),
+    ] = None,
     workers: Annotated[
         int | None, typer.Option(help="Trial tasks side by side.", show_default="1")
     ] = None,
@@ -70,6 +76,7 @@ def run(
         task=task,
         metric=metric,
         budget=budget,
+        trials=trials,
         workers=workers,
         cores=cores,
         name=name,

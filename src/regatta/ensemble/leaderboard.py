@@ -32,10 +32,12 @@ def leaderboard(race: Race, selection: Selection, metric: Metric) -> dict[str, A
         ``members``; ``counts`` by status; ``lanes``.
     """
 
-    def order(record: TrialRecord) -> tuple[bool, int, float, int, int]:
+    def order(record: TrialRecord) -> tuple[bool, int, float, int, int, str]:
         failed = record.status != "ok" or record.score is None
         loss = 0.0 if record.score is None else metric.loss(record.score)
-        return failed, -len(record.fold_scores), loss, record.lane, record.number
+        # The number before the lane: where trials have one of the race, lanes change nothing.
+        place = record.number, record.lane, record.id
+        return failed, -len(record.fold_scores), loss, *place
 
     weights = {trial.record.id: weight for trial, weight in selection.members}
     ranked = sorted((trial.record for trial in race.trials), key=order)

@@ -20,11 +20,13 @@ from regatta import events
 from regatta.artifacts import read_json, write_json
 from regatta.artifacts.records import Recipe, TrialRecord
 from regatta.search import machine
-from regatta.search.budget import LEAST_RACE_SECONDS, Clock, Costs, bounded_tail, least_budget
+from regatta.search.budget import Clock, Costs, bounded_tail, least_budget
 from regatta.search.cache import EncodedFolds
 from regatta.search.isolation import Child, Ending, Limits, wait
+from regatta.search.launching import OTHER_SHARE, terms
 from regatta.search.plan import Plan, scored_rows
-from regatta.search.sampler import BayesProposer, Proposer, QueueProposer, RandomProposer
+from regatta.search.proposing import proposer_of
+from regatta.search.retries import retried, retry_of
 from regatta.search.table import TrainingTable
 from regatta.search.toolbox import Toolbox
 from regatta.search.trial import RECORD, Job, run_trial, write_record
@@ -35,18 +37,11 @@ logger = logging.getLogger(__name__)
 
 POLL_SECONDS = 0.1
 MEMORY_SHARE = 0.8
-# Share of the race that fitting one trial may take, the first one and any other.
-FIRST_SHARE, FIRST_MOST = 0.15, 20.0
-OTHER_SHARE = 0.3
-# Share after which a trial is killed that does not stop by itself.
-KILL_SHARE = 0.6
-# Share of the race that encoding all folds may take, once for each encoding.
-ENCODE_SHARE = 0.5
-# As long as there is no model, a trial may finish so much after the race.
-GRACE_SECONDS = 3.0
 # Recipes looked at, near the end, to find one that is short enough.
 LOOKS = 12
 FEWEST_SECONDS = 0.5
+# Uses of a seed, beside a trial's own draws (0).
+PROPOSER_USE, RETRY_USE = 1, 2
 
 # Imported before the first fork that needs them, so that children start with them.
 COMMON = ("threadpoolctl", "pyarrow.parquet", "sklearn.metrics", "regatta.features.encoders")
@@ -153,12 +148,14 @@ class Lane:
         )
         self.metric = plan.objective
         self.cache = EncodedFolds(table, scratch, folder / "encoders", plan.settings.seed, toolbox)
-        self.proposer = self._proposer()
+        self.proposer = proposer_of(plan, number, self._seed(0, PROPOSER_USE), toolbox)
         self.costs = Costs(plan.shape.n_rows)
         self.clock, self.speed = Clock(0.0, 0.0, 0.0), 1.0
         self.records: list[TrialRecord] = []
         self.running: list[Running] = []
+        self.retries: list[Recipe] = []
         self.begun = 0
+        self.late = False
 
     def start_clock(self, started_at: float, speed: float) -> None:
         """Fix when the race ends."""
@@ -178,11 +175,23 @@ class Lane:
             while len(self.running) < self.slots and (recipe := self._next()):
                 self._launch(recipe)
             if not self.running:
+                self._say_what_is_left()
                 return
             wait([running.child for running in self.running], POLL_SECONDS)
             for running in list(self.running):
                 if (ending := running.child.poll()) is not None:
                     self._bury(running, ending)
+
+    def _say_what_is_left(self) -> None:
+        """Warn of trials that were asked for and that there was no time for."""
+        most = self.plan.max_trials[self.number]
+        if self.late and self.begun < most:
+            logger.warning(
+                "lane %d: the budget ended before %d of %d trials began; use a longer --budget",
+                self.number,
+                most - self.begun,
+                most,
+            )
 
     def stop(self, reason: str) -> None:
         """End what is at work, and remove what it left half-written."""
@@ -211,81 +220,84 @@ class Lane:
             "best": {"id": best.id, "score": best.score} if best else None,
         }
 
-    def _proposer(self) -> Proposer:
-        """Return who proposes: the queue of the plan, then what the strategy says."""
-        plan, seed = self.plan, self._seed(0, 1)
-        spaces = {key: self.toolbox.learner(key).space(plan.shape) for key in plan.learners}
-        then: Proposer | None = None
-        if plan.refine == "bayes":
-            then = BayesProposer(spaces, self.metric, seed)
-        elif plan.refine == "random":
-            then = RandomProposer(spaces, seed)
-        return QueueProposer(plan.lanes[self.number], then)
-
     def _seed(self, number: int, use: int = 0) -> int:
-        """Return a seed of this lane: of a trial, or of another use."""
-        entropy = [self.plan.settings.seed, self.number, number, use]
+        """Return a seed: of a trial, or of another use."""
+        lane = 0 if self.plan.fixed else self.number
+        entropy = [self.plan.settings.seed, lane, number, use]
         return int(np.random.SeedSequence(entropy).generate_state(1)[0] >> 1)
 
     def _next(self) -> Recipe | None:
-        """Return a recipe that there is time for."""
+        """Return a recipe that there is time for; retries come first."""
         most = self.plan.max_trials[self.number]
-        if most and self.begun >= most:
-            return None
         for _ in range(LOOKS):
             left = self.clock.left
-            if left < (FEWEST_SECONDS if self.begun else 0.0):
+            if not self.retries and most and self.begun >= most:
                 return None
-            recipe = self.proposer.ask()
-            share = OTHER_SHARE * self.clock.race
-            if recipe is None or (able := self.costs.affordable(recipe, share, left)):
+            if left < (FEWEST_SECONDS if self.begun else 0.0):
+                self.late = True
+                return None
+            recipe = self.retries.pop(0) if self.retries else self.proposer.ask()
+            if recipe is None or (able := self._affordable(recipe, left)):
                 return recipe and able
         return None
+
+    def _affordable(self, recipe: Recipe, left: float) -> Recipe | None:
+        """Return a recipe that there is time for; what was fixed beforehand stays as it is."""
+        if self.plan.fixed:
+            return recipe
+        if retried(recipe):
+            return recipe if self.costs.expect(recipe) <= left else None
+        if recipe.number is not None or recipe.origin == "user":
+            return recipe
+        return self.costs.affordable(recipe, OTHER_SHARE * self.clock.race, left)
 
     def _launch(self, recipe: Recipe) -> None:
         """Start a trial in a child process."""
         for name in (*COMMON, *NATIVE.get(recipe.learner, ())):
             import_module(name)
-        now, race_seconds = time.time(), self.clock.race
-        longest = self.plan.settings.search.trial_seconds
-        most = longest or max(KILL_SHARE * race_seconds, LEAST_RACE_SECONDS)
-        ends = min(now + most, self.clock.deadline)
-        share = OTHER_SHARE * race_seconds if self.begun else self._first_seconds(race_seconds)
-        hopeful = self.best is None and not longest
-        name = f"{self.number:02d}-{self.begun:03d}-{recipe.learner}"
+        times = terms(
+            self.clock,
+            now := time.time(),
+            longest=self.plan.settings.search.trial_seconds,
+            n_folds=self.table.n_folds,
+            first=not self.begun,
+            hopeful=self.best is None,
+            fixed=self.plan.fixed,
+        )
+        name, number = self._named(recipe)
         job = Job(
             id=name,
             lane=self.number,
-            number=self.begun,
+            number=number,
             recipe=recipe,
-            seed=self._seed(self.begun),
+            seed=self._seed(number, RETRY_USE if retried(recipe) else 0),
             threads=self.threads,
-            fit_seconds=min(share, longest or share),
-            encode_seconds=ENCODE_SHARE * race_seconds / self.table.n_folds,
-            # What a child needs to write its files after the last fold.
-            deadline=ends - min(0.05 * (ends - now) + 0.1, 2.0),
-            partial=hopeful,
+            fit_seconds=times.fit_seconds,
+            encode_seconds=times.encode_seconds,
+            deadline=times.deadline,
+            partial=times.partial,
             memory_bytes=self.memory_bytes,
             started_at=now,
             folder=self.folder / name,
         )
-        why = "the time of a trial" if ends < self.clock.deadline else "the race"
-        killed_at = ends + (GRACE_SECONDS if hopeful else 0.0)
-        limits = Limits(killed_at, self.memory_bytes, why)
+        limits = Limits(times.killed_at, self.memory_bytes, times.why)
         work = (job, self.table, self.cache, self.toolbox, self.metric)
         self.running.append(Running(job, Child(lambda: run_trial(*work), limits)))
-        self.begun += 1
+        self.begun += not retried(recipe)
+
+    def _named(self, recipe: Recipe) -> tuple[str, int]:
+        """Return id and number of the trial of a recipe."""
+        number = self.begun if recipe.number is None else recipe.number
+        if original := retried(recipe):
+            return f"{original}-retry", number
+        lane = "" if self.plan.fixed else f"{self.number:02d}-"
+        return f"{lane}{number:03d}-{recipe.learner}", number
 
     @property
     def best(self) -> TrialRecord | None:
         """The best trial so far, of those with most folds."""
         done = [record for record in self.records if record.score is not None]
         return min(done, key=lambda r: (-len(r.fold_scores), self._loss(r)), default=None)
-
-    @staticmethod
-    def _first_seconds(race_seconds: float) -> float:
-        """Return the time of the first trial: short, for there shall be a model soon."""
-        return min(max(FIRST_SHARE * race_seconds, min(2.0, race_seconds)), FIRST_MOST)
 
     def _bury(self, running: Running, ending: Ending) -> None:
         """Take a trial that has ended into the records."""
@@ -302,6 +314,9 @@ class Lane:
         self.records.append(record)
         self.proposer.tell(record)
         self.costs.learn(record)
+        learner = self.toolbox.learner(record.recipe.learner)
+        if again := retry_of(record, learner, self.plan.shape):
+            self.retries.append(again)
         if record.score is not None:
             self.clock.learn(self._loss(record), record.predict_seconds_per_row)
         self._announce(record)

@@ -3,30 +3,23 @@
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from regatta.artifacts import open_artifact, read_json, write_json, writing
 from regatta.artifacts.records import Recipe
 from regatta.errors import SettingsError, nearest
 from regatta.evaluation.metrics import Metric, get_metric
-from regatta.learners.base import Learner, Shape, Space
+from regatta.learners.base import Learner, Shape
 from regatta.search.budget import Tail, check_budget, estimate_tail, head_seconds
 from regatta.search.machine import in_pod
-from regatta.search.portfolio import portfolio
-from regatta.search.space import check_space, draw, grid
+from regatta.search.space import check_space
+from regatta.search.strategies import Refine, queues
 from regatta.search.table import TrainingTable
 from regatta.search.toolbox import Toolbox
 from regatta.settings import RunSettings
 from regatta.splits.scheme import choose_locked_share
 
-__all__ = ["Plan", "deal", "make_plan", "read_plan", "scored_rows", "write_plan"]
-
-Refine = Literal["bayes", "random", "none"]
-
-# Recipes that the plan of an endless strategy names; the lanes draw further ones themselves.
-DRAWN_AHEAD = 40
-GRID_LEVELS = 3
-GRID_MOST = 2_000
+__all__ = ["Plan", "make_plan", "read_plan", "scored_rows", "write_plan"]
 
 
 @dataclass(frozen=True)
@@ -49,10 +42,10 @@ class Plan:
         Learners that race.
     lanes : tuple of tuple of Recipe
         Queue of each lane.
-    refine : {"bayes", "random", "none"}
+    refine : {"bayes", "random", "halving", "none"}
         Who proposes recipes when a queue is empty.
     max_trials : tuple of int
-        Most trials of each lane; 0: as many as the budget holds.
+        Most trials of each lane, retries not counted; 0: as many as the budget holds.
     tail : Tail
         What comes after the race.
     """
@@ -113,6 +106,11 @@ class Plan:
         """The metric that is optimised."""
         return get_metric(self.metric, self.shape.task)
 
+    @property
+    def fixed(self) -> bool:
+        """Whether the trials are fixed beforehand: a number of them was asked for."""
+        return self.settings.search.max_trials > 0
+
 
 def make_plan(table: TrainingTable, settings: RunSettings, toolbox: Toolbox | None = None) -> Plan:
     """Plan the race on a table.
@@ -150,13 +148,8 @@ def make_plan(table: TrainingTable, settings: RunSettings, toolbox: Toolbox | No
     head = head_seconds(table.n_rows, shape.n_columns)
     check_budget(settings.budget.seconds, tail.seconds(), head)
     n_texts = sum(feature.kind == "text" for feature in table.features.columns)
-    recipes, refine = _recipes(learners, shape, settings, n_texts)
-    n_lanes = settings.search.lanes
-    if settings.search.max_trials:
-        recipes = recipes[: settings.search.max_trials]
-        n_lanes = min(n_lanes, settings.search.max_trials)
-    if refine == "none":
-        n_lanes = min(n_lanes, len(recipes))
+    spaces = {key: learner.space(shape) for key, learner in learners.items()}
+    made = queues(learners, spaces, shape, settings, n_texts=n_texts)
     return Plan(
         settings=settings,
         metric=metric.key,
@@ -164,9 +157,9 @@ def make_plan(table: TrainingTable, settings: RunSettings, toolbox: Toolbox | No
         n_folds=table.n_folds,
         n_train_rows=table.n_rows,
         learners=tuple(learners),
-        lanes=deal(recipes, n_lanes),
-        refine=refine,
-        max_trials=_shares(settings.search.max_trials, n_lanes),
+        lanes=made.lanes,
+        refine=made.refine,
+        max_trials=made.trials,
         tail=tail,
     )
 
@@ -175,25 +168,6 @@ def scored_rows(n_train_rows: int, settings: RunSettings) -> int:
     """Return how many locked rows ``evaluate`` will score."""
     share = choose_locked_share(n_train_rows, settings.split.locked_share)
     return int(min(n_train_rows * share / (1 - share), settings.evaluate.max_rows))
-
-
-def deal(recipes: list[Recipe], n_lanes: int) -> tuple[tuple[Recipe, ...], ...]:
-    """Deal recipes out to lanes, so that every lane begins with good ones.
-
-    Parameters
-    ----------
-    recipes : list of Recipe
-        Best first.
-    n_lanes : int
-        Number of lanes.
-
-    Examples
-    --------
-    >>> lanes = deal([Recipe(key) for key in "abcde"], 2)
-    >>> [[recipe.learner for recipe in lane] for lane in lanes]
-    [['a', 'c', 'e'], ['b', 'd']]
-    """
-    return tuple(tuple(recipes[lane::n_lanes]) for lane in range(n_lanes))
 
 
 def write_plan(path: str | Path, plan: Plan) -> None:
@@ -239,60 +213,3 @@ def _learners(wanted: tuple[str, ...], shape: Shape, tools: Toolbox) -> dict[str
     for key, learner in learners.items():
         check_space(learner.space(shape), f"learner {key!r}")
     return learners
-
-
-def _recipes(
-    learners: dict[str, Learner], shape: Shape, settings: RunSettings, n_texts: int
-) -> tuple[list[Recipe], Refine]:
-    """Return the recipes of a strategy, best first, and who goes on after them."""
-    strategy, seed = settings.search.strategy, settings.seed
-    spaces = {key: learner.space(shape) for key, learner in learners.items()}
-    ahead = settings.search.max_trials or DRAWN_AHEAD * settings.search.lanes
-    if strategy == "random":
-        return _drawn(spaces, seed, ahead), "random"
-    if strategy == "grid":
-        return _grid(spaces, seed, settings.search.max_trials or GRID_MOST), "none"
-    ranked = portfolio(learners, shape, settings.budget.seconds, n_texts)
-    if strategy == "bayes":
-        firsts: dict[str, Recipe] = {}
-        for recipe in ranked:
-            key = f"{recipe.learner} {recipe.rows > 0}"
-            firsts.setdefault(key, recipe)
-        return list(firsts.values()), "bayes"
-    return ranked, "bayes"
-
-
-def _drawn(spaces: Mapping[str, Space], seed: int, count: int) -> list[Recipe]:
-    """Draw recipes at random, the learners in turn."""
-    from regatta.search.sampler import RandomProposer
-
-    proposer = RandomProposer(spaces, seed)
-    drawn = (proposer.ask() for _ in range(count))
-    return [recipe for recipe in drawn if recipe is not None]
-
-
-def _grid(spaces: Mapping[str, Space], seed: int, most: int) -> list[Recipe]:
-    """Return grid points, the learners in turn, each learner's points in a shuffled order.
-
-    In the order of the grid itself the first points would differ in one dimension only.
-    """
-    import numpy as np
-
-    rng = np.random.default_rng(np.random.SeedSequence([seed, 4]))
-    queues: list[list[Recipe]] = []
-    for key, space in spaces.items():
-        sizes = [GRID_LEVELS if p.kind != "choice" else len(p.choices) for p in space.values()]
-        if int(np.prod(sizes, dtype=np.float64)) > 50_000:
-            points = [draw(space, rng) for _ in range(most)]
-        else:
-            points = list(grid(space, GRID_LEVELS))
-            points[1:] = [points[1:][i] for i in rng.permutation(len(points) - 1)]
-        queues.append([Recipe(key, point, origin="grid") for point in points[:most]])
-    turns = max((len(queue) for queue in queues), default=0)
-    rounds = ([queue[turn] for queue in queues if turn < len(queue)] for turn in range(turns))
-    return [recipe for round_ in rounds for recipe in round_][:most]
-
-
-def _shares(total: int, n_lanes: int) -> tuple[int, ...]:
-    """Split a number of trials over lanes; 0 stays 0."""
-    return tuple(total // n_lanes + (lane < total % n_lanes) for lane in range(n_lanes))

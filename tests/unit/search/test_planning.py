@@ -7,9 +7,10 @@ import pytest
 from regatta.errors import BudgetError, SettingsError
 from regatta.learners import LEARNERS, get_learner, learners_for
 from regatta.learners.base import Shape
-from regatta.search.plan import deal, make_plan, read_plan, write_plan
+from regatta.search.plan import make_plan, read_plan, write_plan
 from regatta.search.portfolio import VARIATIONS, portfolio, sample_rows
 from regatta.search.space import nearest_point
+from regatta.search.strategies import deal
 from regatta.settings import RunSettings
 from tests.unit.search.fakes import TOOLBOX, open_features
 

@@ -1,0 +1,46 @@
+"""Who proposes the recipes of a lane: its queue, then what the strategy says."""
+
+from itertools import islice
+
+from regatta.search.halving import HalvingProposer, brackets, rungs
+from regatta.search.plan import Plan
+from regatta.search.sampler import BayesProposer, Proposer, QueueProposer, RandomProposer
+from regatta.search.strategies import FIRSTS
+from regatta.search.toolbox import Toolbox
+
+__all__ = ["proposer_of"]
+
+
+def proposer_of(plan: Plan, lane: int, seed: int, toolbox: Toolbox) -> Proposer:
+    """Return the proposer of a lane.
+
+    Parameters
+    ----------
+    plan : Plan
+        What is raced.
+    lane : int
+        Number of the lane.
+    seed : int
+        Seed of its draws.
+    toolbox : Toolbox
+        Where learners come from.
+    """
+    spaces = {key: toolbox.learner(key).space(plan.shape) for key in plan.learners}
+    queue = plan.lanes[lane]
+    if plan.refine == "bayes":
+        return QueueProposer(queue, BayesProposer(spaces, plan.objective, seed))
+    if plan.refine == "random":
+        return QueueProposer(queue, RandomProposer(spaces, seed))
+    if plan.refine == "none":
+        return QueueProposer(queue)
+    first = sum(recipe.origin in FIRSTS for recipes in plan.lanes for recipe in recipes)
+    trials = plan.settings.search.max_trials - first if plan.fixed else None
+    rows = rungs(plan.shape.n_rows)
+    contests = islice(brackets(len(rows), trials, first), lane, None, len(plan.lanes))
+    # Beyond the plan there are draws, unless the plan is all there is.
+    source = QueueProposer(
+        [recipe for recipe in queue if recipe.origin not in FIRSTS],
+        None if plan.fixed else RandomProposer(spaces, seed),
+    )
+    halving = HalvingProposer(source, contests, rows, plan.objective)
+    return QueueProposer([recipe for recipe in queue if recipe.origin in FIRSTS], halving)
