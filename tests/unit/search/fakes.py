@@ -194,6 +194,62 @@ class Exits(Line):
         os._exit(3)
 
 
+class OnMany(Line):
+    """Gets into trouble with many rows only."""
+
+    def fit(self, data, params, **options):
+        if len(data.X) > 600:
+            self.suffer()
+        return super().fit(data, params, **options)
+
+    def suffer(self) -> None:
+        """What many rows do to it."""
+
+
+class KilledByMany(OnMany):
+    key = "killed_by_many"
+
+    def suffer(self):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+class HangsOnMany(OnMany):
+    key = "hangs_on_many"
+
+    def suffer(self):
+        Hangs().before()
+
+
+class HogsOnMany(OnMany):
+    key = "hogs_on_many"
+
+    def suffer(self):
+        Hogs().before()
+
+
+class SlowOnMany(OnMany):
+    key = "slow_on_many"
+
+    def suffer(self):
+        time.sleep(1.0)
+
+
+class RaisesIfNoisy(Line):
+    key = "raises_if_noisy"
+
+    def fit(self, data, params, **options):
+        if params["noise"]:
+            raise ValueError("noise")
+        return super().fit(data, params, **options)
+
+
+class NanIfNoisy(Line):
+    key = "nan_if_noisy"
+
+    def fit(self, data, params, **options):
+        return (Nan() if params["noise"] else Line()).fit(data, params, **options)
+
+
 class Regression(Line):
     key = "only_regression"
     tasks = frozenset({"regression"})
@@ -203,7 +259,8 @@ LEARNERS: dict[str, Learner] = {
     kind.key: kind()
     for kind in (
         Line, Slow, Raises, Skips, Huge, Nan, Hangs, Hogs, HogsInChild, CannotAllocate, Segfaults,
-        Exits, Regression,
+        Exits, Regression, KilledByMany, HangsOnMany, HogsOnMany, SlowOnMany, RaisesIfNoisy,
+        NanIfNoisy,
     )
 }  # fmt: skip
 
