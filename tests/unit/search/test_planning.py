@@ -27,7 +27,7 @@ def settings(**search) -> RunSettings:
     return RunSettings.from_values({"search": search, "budget": {"seconds": 60}})
 
 
-@pytest.mark.parametrize("strategy", ["portfolio", "grid", "random", "bayes"])
+@pytest.mark.parametrize("strategy", ["portfolio", "grid", "random", "bayes", "halving"])
 def test_every_strategy_has_recipes_inside_the_spaces(table, strategy: str):
     plan = make_plan(table, settings(strategy=strategy))
     assert {recipe.learner for recipe in plan.lanes[0]} == set(learners_for("binary"))
@@ -38,7 +38,8 @@ def test_every_strategy_has_recipes_inside_the_spaces(table, strategy: str):
         assert near is not None
         if recipe.origin != "portfolio":
             assert near == {name: params[name] for name in near}
-    assert plan.refine == {"grid": "none", "random": "random"}.get(strategy, "bayes")
+    refine = {"grid": "none", "random": "random", "halving": "halving"}
+    assert plan.refine == refine.get(strategy, "bayes")
 
 
 def test_plan_is_deterministic_and_depends_on_the_seed(table):
