@@ -7,15 +7,15 @@ from typing import Any
 
 from regatta.artifacts import open_artifact, read_json, write_json, writing
 from regatta.artifacts.records import Recipe
-from regatta.errors import SettingsError, nearest
 from regatta.evaluation.metrics import Metric, get_metric
 from regatta.learners.base import Learner, Shape
 from regatta.search.budget import Tail, check_budget, estimate_tail, head_seconds
 from regatta.search.machine import in_pod
-from regatta.search.space import check_space
 from regatta.search.strategies import Refine, queues
 from regatta.search.table import TrainingTable
 from regatta.search.toolbox import Toolbox
+from regatta.search.user_recipes import check_learner, user_recipes
+from regatta.search.user_spaces import spaces_of
 from regatta.settings import RunSettings
 from regatta.splits.scheme import choose_locked_share
 
@@ -127,7 +127,8 @@ def make_plan(table: TrainingTable, settings: RunSettings, toolbox: Toolbox | No
     Raises
     ------
     SettingsError
-        A learner is unknown or does not learn the task, or the metric does not fit.
+        A learner is unknown or does not learn the task, the metric does not fit, or a space or a
+        recipe of the user's does not.
     BudgetError
         No trial fits into the budget.
     """
@@ -148,8 +149,9 @@ def make_plan(table: TrainingTable, settings: RunSettings, toolbox: Toolbox | No
     head = head_seconds(table.n_rows, shape.n_columns)
     check_budget(settings.budget.seconds, tail.seconds(), head)
     n_texts = sum(feature.kind == "text" for feature in table.features.columns)
-    spaces = {key: learner.space(shape) for key, learner in learners.items()}
-    made = queues(learners, spaces, shape, settings, n_texts=n_texts)
+    spaces = spaces_of(learners, shape, settings.search.spaces, tools)
+    firsts = user_recipes(settings.search.recipes, shape, tools)
+    made = queues(learners, spaces, shape, settings, n_texts=n_texts, firsts=firsts)
     return Plan(
         settings=settings,
         metric=metric.key,
@@ -189,27 +191,7 @@ def read_plan(path: str | Path, *, verify: bool = True) -> Plan:
 
 def _learners(wanted: tuple[str, ...], shape: Shape, tools: Toolbox) -> dict[str, Learner]:
     """Return the learners that race, in the order of the portfolio."""
-    known = tools.learners_for(shape.task)
     for key in wanted:
-        if key in known:
-            continue
-        every = tools.learners_for("")
-        if key in every and not (learner := tools.learner(key)).installed():
-            raise SettingsError(
-                f"learner {key!r} needs the package {learner.package!r}, which is not installed",
-                expected="one of " + ", ".join(known),
-                fix=f"install regatta[{learner.package}], or leave {key!r} out",
-            )
-        if key in every:
-            found = f"learner {key!r} does not learn a {shape.task} task"
-        else:
-            found = f"there is no learner {key!r}{nearest(key, every)}"
-        raise SettingsError(
-            found,
-            expected="one of " + ", ".join(known),
-            fix="correct search.learners, or leave it out",
-        )
-    learners = {key: tools.learner(key) for key in (dict.fromkeys(wanted) or known)}
-    for key, learner in learners.items():
-        check_space(learner.space(shape), f"learner {key!r}")
-    return learners
+        check_learner(key, shape, tools, "search.learners")
+    keys = dict.fromkeys(wanted) or tools.learners_for(shape.task)
+    return {key: tools.learner(key) for key in keys}

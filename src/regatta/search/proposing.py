@@ -7,6 +7,7 @@ from regatta.search.plan import Plan
 from regatta.search.sampler import BayesProposer, Proposer, QueueProposer, RandomProposer
 from regatta.search.strategies import FIRSTS
 from regatta.search.toolbox import Toolbox
+from regatta.search.user_spaces import spaces_of
 
 __all__ = ["proposer_of"]
 
@@ -25,7 +26,7 @@ def proposer_of(plan: Plan, lane: int, seed: int, toolbox: Toolbox) -> Proposer:
     toolbox : Toolbox
         Where learners come from.
     """
-    spaces = {key: toolbox.learner(key).space(plan.shape) for key in plan.learners}
+    spaces = spaces_of(plan.learners, plan.shape, plan.settings.search.spaces, toolbox)
     queue = plan.lanes[lane]
     if plan.refine == "bayes":
         return QueueProposer(queue, BayesProposer(spaces, plan.objective, seed))

@@ -15,6 +15,7 @@ from regatta.learners.base import Learner, Shape, Space
 from regatta.search.halving import brackets, rungs
 from regatta.search.portfolio import portfolio
 from regatta.search.space import draw, grid
+from regatta.search.user_spaces import within
 from regatta.settings import RunSettings
 
 __all__ = ["FIRSTS", "Queues", "Refine", "deal", "queues"]
@@ -79,6 +80,7 @@ def queues(
     ahead = _distinct(firsts)
     if search.strategy == "halving":
         ranked = portfolio(learners, shape, settings.budget.seconds)
+        ranked = within(ranked, spaces, search.spaces)
         return _halving(ahead, ranked, spaces, shape, settings)
     then, refine = _strategy(learners, spaces, shape, settings, n_texts)
     recipes, n_lanes, most = _distinct([*ahead, *then]), search.lanes, search.max_trials
@@ -126,6 +128,7 @@ def _strategy(
     if strategy == "grid":
         return _grid(spaces, seed, settings.search.max_trials or GRID_MOST), "none"
     ranked = portfolio(learners, shape, settings.budget.seconds, n_texts)
+    ranked = within(ranked, spaces, settings.search.spaces)
     if strategy == "bayes":
         firsts: dict[str, Recipe] = {}
         for recipe in ranked:

@@ -12,15 +12,17 @@ from regatta.settings.ensemble import EnsembleSettings
 from regatta.settings.evaluate import EvaluateSettings
 from regatta.settings.overrides import parse_overrides
 from regatta.settings.run import RunSettings
-from regatta.settings.search import SearchSettings
+from regatta.settings.search import DimensionSettings, RecipeSettings, SearchSettings
 from regatta.settings.split import SplitSettings
 
 __all__ = [
     "BudgetSettings",
     "DataSettings",
     "DeploySettings",
+    "DimensionSettings",
     "EnsembleSettings",
     "EvaluateSettings",
+    "RecipeSettings",
     "RunSettings",
     "SearchSettings",
     "SplitSettings",

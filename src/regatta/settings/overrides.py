@@ -57,6 +57,8 @@ def _value(key: str, text: str) -> Any:
         value = text
     # What is below a map may be anything.
     holds = fields(RunSettings).get(key, "one")
+    if holds == "many" and isinstance(value, dict):
+        return [value]
     if holds == "many" and not isinstance(value, list):
         return [part.strip() for part in text.split(",") if part.strip()]
     return text if holds == "text" else value

@@ -15,7 +15,7 @@ from regatta.settings.ensemble import EnsembleSettings
 from regatta.settings.evaluate import EvaluateSettings
 from regatta.settings.group import Group
 from regatta.settings.keys import check_keys, check_text, expectation, merge
-from regatta.settings.search import SearchSettings
+from regatta.settings.search import DimensionSettings, RecipeSettings, SearchSettings
 from regatta.settings.split import SplitSettings
 
 __all__ = ["RunSettings"]
@@ -26,6 +26,10 @@ def _checked_name(name: str) -> str:
     if not is_name(name):
         raise ValueError(RULE)
     return name
+
+
+# Groups inside of settings, whose keys are not checked before.
+_NESTED: dict[str, type[Group]] = {"spaces": DimensionSettings, "recipes": RecipeSettings}
 
 
 class RunSettings(Group):
@@ -87,17 +91,7 @@ class RunSettings(Group):
         try:
             return cls.model_validate(dict(values))
         except ValidationError as err:
-            first = err.errors(include_url=False)[0]
-            key = ".".join(str(part) for part in first["loc"])
-            hint = ""
-            if first["type"] == "literal_error":
-                # The message names the choices between quotes.
-                hint = nearest(str(first["input"]), first["msg"].split("'")[1::2])
-            raise SettingsError(
-                f"setting {key!r} is {first['input']!r}{hint}",
-                expected=expectation(first["msg"]),
-                fix=f"set another value with --set {key}=…",
-            ) from err
+            raise _refusal(err) from err
 
     def to_json(self) -> str:
         """Return the JSON text that `from_json` reads, values that are not defaults only."""
@@ -112,3 +106,29 @@ class RunSettings(Group):
             Nested values, as `from_values` takes them; they win.
         """
         return RunSettings.from_values(merge(self.model_dump(exclude_defaults=True), values))
+
+
+def _refusal(err: ValidationError) -> SettingsError:
+    """Put the first thing that is wrong into words."""
+    first = err.errors(include_url=False)[0]
+    key = ".".join(str(part) for part in first["loc"])
+    if first["type"] in ("extra_forbidden", "missing"):
+        name = str(first["loc"][-1])
+        known = list(_NESTED[str(first["loc"][1])].model_fields)
+        is_missing = first["type"] == "missing"
+        return SettingsError(
+            f"setting {key!r} is missing"
+            if is_missing
+            else f"there is no setting {key!r}{nearest(name, known)}",
+            expected="one with " + ", ".join(known),
+            fix="add it" if is_missing else "correct the key; docs/settings.md describes each",
+        )
+    hint = ""
+    if first["type"] == "literal_error":
+        # The message names the choices between quotes.
+        hint = nearest(str(first["input"]), first["msg"].split("'")[1::2])
+    return SettingsError(
+        f"setting {key!r} is {first['input']!r}{hint}",
+        expected=expectation(first["msg"]),
+        fix=f"set another value with --set {key}=…",
+    )

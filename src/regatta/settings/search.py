@@ -6,9 +6,36 @@ from pydantic import Field
 
 from regatta.settings.group import Group
 
-__all__ = ["SearchSettings", "Strategy"]
+__all__ = ["DimensionSettings", "RecipeSettings", "SearchSettings", "Strategy"]
 
 Strategy = Literal["portfolio", "grid", "random", "bayes", "halving"]
+
+# In this order an integer of JSON stays one.
+Value = bool | int | float | str | None
+
+
+class DimensionSettings(Group):
+    """What one parameter may be: between two bounds, or one of some choices."""
+
+    low: float | None = Field(default=None, allow_inf_nan=False)
+    """Least value; absent: that of the learner's own space."""
+    high: float | None = Field(default=None, allow_inf_nan=False)
+    """Greatest value; absent: that of the learner's own space."""
+    log: bool | None = None
+    """Whether to draw on a logarithmic scale; absent: as the learner does."""
+    choices: tuple[Value, ...] = ()
+    """The only values, instead of bounds."""
+
+
+class RecipeSettings(Group):
+    """A trial that shall be raced."""
+
+    learner: str
+    """Key of the learner."""
+    params: dict[str, Value] = Field(default_factory=dict)
+    """Parameters that shall differ from the learner's defaults."""
+    rows: int = Field(default=0, ge=0)
+    """Most training rows of a fold, drawn at random; 0: all."""
 
 
 class SearchSettings(Group):
@@ -22,6 +49,13 @@ class SearchSettings(Group):
     more."""
     learners: tuple[str, ...] = ()
     """Keys of the learners to use; empty: all that suit the task."""
+    spaces: dict[str, dict[str, DimensionSettings]] = Field(default_factory=dict)
+    """What parameters may be, by learner and parameter, where the learner's own space should be
+    narrower or another: ``{"lightgbm": {"num_leaves": {"low": 4, "high": 32}, "extra_trees":
+    {"choices": [true]}}}``."""
+    recipes: tuple[RecipeSettings, ...] = ()
+    """Trials to race before all others: ``[{"learner": "linear", "params": {"C": 1}, "rows":
+    0}]``. With as many ``max_trials``, only these."""
     lanes: int = Field(default=1, ge=1, le=256)
     """Number of trial tasks (``regatta run --workers``): one lane is one pod on a cluster."""
     cores: int = Field(default=0, ge=0)
@@ -29,8 +63,8 @@ class SearchSettings(Group):
     max_trials: int = Field(default=0, ge=0)
     """Trials over all lanes (``--trials``), retries not counted; 0: as many as the budget holds. A
     number fixes every recipe beforehand, so that a seed gives one leaderboard whatever the number
-    of lanes and cores; recipes after those of the strategy are random draws, for ``bayes`` too. Set
-    ``search.memory_bytes`` as well where memory is short: the default limit depends on the lanes."""
+    of lanes and cores; recipes after those of the strategy are random draws, for ``bayes`` too.
+    Where memory is short, set ``search.memory_bytes`` as well: its default depends on the lanes."""
     memory_bytes: int = Field(default=0, ge=0)
     """Memory limit of one trial; 0: 80 % of what is free, shared by the trials at work."""
     trial_seconds: float = Field(default=0, ge=0)
