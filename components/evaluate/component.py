@@ -17,6 +17,7 @@ def evaluate(
     report: dsl.Output[dsl.HTML],
     metrics: dsl.Output[dsl.Metrics],
     curves: dsl.Output[dsl.ClassificationMetrics],
+    model: dsl.Output[dsl.Model],
     release_registry: str = "",
 ) -> None:
     """Measure the bundle on the locked rows and write the report.
@@ -48,6 +49,8 @@ def evaluate(
         Scores as scalars.
     curves
         ROC curve and confusion matrix of a classification.
+    model
+        The bundle to release: the measured one, fitted again on all rows where there was time.
     """
     from regatta.stages import evaluate, task
 
@@ -63,6 +66,7 @@ def evaluate(
             report.path,
             metrics.path,
             curves.path,
+            model=model.path,
             registry=release_registry,
         )
         metrics.metadata.update(drawn["metrics"])

@@ -126,7 +126,7 @@ def train(
     settle(measured, "evaluate", memory=pods_memory, store=pods_secret)
 
     released = release(
-        bundle=combined.outputs["bundle"],
+        bundle=measured.outputs["model"],
         evaluation=measured.outputs["evaluation"],
         release_registry=release_registry,
         release_target=release_target,

@@ -5,8 +5,18 @@ the endpoint, so that all three give the same numbers.
 """
 
 from regatta.bundle.bundle import Bundle
+from regatta.bundle.measured import Measured, measured
 from regatta.bundle.reading import load
 from regatta.bundle.spec import BundleSpec, FitSpec, MemberSpec
 from regatta.bundle.writing import write
 
-__all__ = ["Bundle", "BundleSpec", "FitSpec", "MemberSpec", "load", "write"]
+__all__ = [
+    "Bundle",
+    "BundleSpec",
+    "FitSpec",
+    "Measured",
+    "MemberSpec",
+    "load",
+    "measured",
+    "write",
+]

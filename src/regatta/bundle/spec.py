@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from regatta.bundle.measured import Measured
 from regatta.dataset.schema import Schema
 
 __all__ = ["BundleSpec", "FitSpec", "MemberSpec"]
@@ -77,6 +78,8 @@ class BundleSpec:
         SHA-256 of the training table.
     metadata : mapping
         Further small JSON values (run name, seed, number of rows ...).
+    measured : Measured, optional
+        What the model said of the locked rows before it learnt from them.
     """
 
     name: str
@@ -88,3 +91,4 @@ class BundleSpec:
     thresholds: tuple[float, ...] = ()
     fingerprint: str = ""
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    measured: Measured | None = None

@@ -48,6 +48,8 @@ def write(path: str | Path, spec: BundleSpec) -> None:
     with writing(path, "bundle", **values) as folder:
         members = [_write_member(folder, member) for member in spec.members]
         write_json(folder / "bundle.json", _description(spec, members))
+        if spec.measured is not None:
+            spec.measured.save(folder)
 
 
 def _check(spec: BundleSpec) -> None:

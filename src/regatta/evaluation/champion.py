@@ -108,7 +108,7 @@ def compare(
     y_true: Array,
     new: Array,
     champion: Any,
-    frame: Any,
+    old: Array,
     *,
     classes: Sequence[str],
     resamples: Resamples,
@@ -127,8 +127,8 @@ def compare(
         Predictions of the new model.
     champion : Bundle
         The bundle in service; `incomparable` returned None for it.
-    frame : DataFrame of shape (n_rows, n_columns)
-        Those of the locked rows that the champion was not trained on.
+    old : ndarray of shape (n_rows, n_outputs), float64
+        What it says of the rows, its own classes in their order.
     classes : sequence of str
         Class labels of the new model; the champion's outputs are put in their order.
     resamples, confidence
@@ -142,7 +142,6 @@ def compare(
         ``promote`` if the new model is better, by however little: at equal expectation the one
         trained on newer rows is the better bet. The reason says whether the difference is sure.
     """
-    old = champion.predict_array(frame)
     if classes:
         old = old[:, [list(champion.classes).index(label) for label in classes]]
     if metric.by_label:

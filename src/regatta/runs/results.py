@@ -80,8 +80,8 @@ def collect(session: Session, stages: Mapping[str, float]) -> Outcome:
     out, final = session.request.out, session.work / "out"
     final.mkdir()
     record = _record(session.request, made, stages)
-    _move(_one(made, "bundle"), final / "bundle")
     evaluation = _one(made, "evaluation")
+    _move(evaluation.parent / "model", final / "bundle")
     _move(evaluation.parent / "report", final / "report.html")
     _move(evaluation, final / "evaluation")
     shutil.copyfile(_one(made, "leaderboard") / "leaderboard.json", final / "leaderboard.json")

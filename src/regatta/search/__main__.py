@@ -12,7 +12,7 @@ import sys
 import time
 from pathlib import Path
 
-__all__ = ["main"]
+__all__ = ["end_with", "main"]
 
 PR_SET_PDEATHSIG = 1
 
@@ -27,7 +27,7 @@ def main(arguments: list[str]) -> None:
         epoch), folder to fill, process id of the starter.
     """
     features, plan, lane, started_at, folder, starter = arguments
-    _end_with(int(starter))
+    end_with(int(starter))
     began = time.perf_counter()
     for library in ("lightgbm", "pandas", "sklearn.metrics"):
         __import__(library)
@@ -51,8 +51,14 @@ def main(arguments: list[str]) -> None:
     )
 
 
-def _end_with(starter: int) -> None:
-    """Die when the stage that started this process dies."""
+def end_with(starter: int) -> None:
+    """Die when the stage that started this process dies.
+
+    Parameters
+    ----------
+    starter : int
+        Its process id.
+    """
     library = ctypes.CDLL(None)
     if hasattr(library, "prctl"):
         library.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)

@@ -23,6 +23,8 @@ __all__ = [
     "estimate_tail",
     "head_seconds",
     "least_budget",
+    "refit_seconds",
+    "release_seconds",
     "speed_factor",
 ]
 
@@ -50,6 +52,15 @@ LOADING_SHARE, LOADING_AT_MOST = 0.04, 4.0
 TAIL_SECONDS_PER_COLUMN = 1.2e-3
 # A task on a cluster costs about 12 s of pods; three of them come after the race.
 POD_TAIL_SECONDS = 36.0
+
+# Share of the race, for tables of so many rows and cells, in which the winner is fitted again with
+# the locked rows. On eight small tables that was worth 0.2 to 7 % of the loss, on each of them.
+REFIT_SHARE = 0.3
+REFIT_ROWS, REFIT_CELLS = 200_000, 10_000_000
+# Its process takes two seconds to start.
+REFIT_LEAST_SECONDS = 4.0
+# The report, the bundle and a margin for what the estimates do not see.
+CLOSING_SECONDS = 1.5
 
 LEAST_RACE_SECONDS = 2.5
 # Share of what is left at the start of a lane that the race gets, if the tail of the reference
@@ -130,6 +141,31 @@ def estimate_tail(
         + min(n_rows * n_outputs * SECONDS_PER_TRAINING_OUTPUT, 10.0)
     )
     return Tail(round(work, 3), round(columns + (POD_TAIL_SECONDS if pods else 0.0), 3))
+
+
+def refit_seconds(seconds: float, n_rows: int, n_columns: int) -> float:
+    """Return how long the winner may be fitted again, with the locked rows, before its release.
+
+    Parameters
+    ----------
+    seconds : float
+        What the budget leaves for the race and for this.
+    n_rows, n_columns : int
+        Training rows and features; a large table gains little and takes long.
+
+    Examples
+    --------
+    >>> refit_seconds(40, 5_000, 20), refit_seconds(40, 1_000_000, 20), refit_seconds(10, 500, 20)
+    (12.0, 0.0, 0.0)
+    """
+    large = n_rows > REFIT_ROWS or n_rows * n_columns > REFIT_CELLS
+    share = REFIT_SHARE * seconds
+    return 0.0 if large or share < REFIT_LEAST_SECONDS else round(share, 3)
+
+
+def release_seconds(deploy: bool) -> float:
+    """Estimate what comes after the refit on the reference machine, in seconds."""
+    return CLOSING_SECONDS + RELEASE_SECONDS + (DEPLOY_SECONDS if deploy else 0.0)
 
 
 def speed_factor(import_seconds: float) -> float:

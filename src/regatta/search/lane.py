@@ -214,7 +214,7 @@ class Lane:
             "race_seconds": round(self.clock.race, 3),
             "tail_seconds": round(self.clock.tail, 3),
             "speed": round(self.speed, 3),
-            "least_budget": least_budget(self.clock.tail, self.clock.head),
+            "least_budget": least_budget(self.clock.tail - self.plan.refit, self.clock.head),
             "trials": [record.id for record in self.records],
             "statuses": {status: statuses.count(status) for status in sorted(set(statuses))},
             "best": {"id": best.id, "score": best.score} if best else None,

@@ -1,7 +1,7 @@
 """The plan of a race: what each lane tries, in which order, under which limits."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +9,13 @@ from regatta.artifacts import open_artifact, read_json, write_json, writing
 from regatta.artifacts.records import Recipe
 from regatta.evaluation.metrics import Metric, get_metric
 from regatta.learners.base import Learner, Shape
-from regatta.search.budget import Tail, check_budget, estimate_tail, head_seconds
+from regatta.search.budget import (
+    Tail,
+    check_budget,
+    estimate_tail,
+    head_seconds,
+    refit_seconds,
+)
 from regatta.search.machine import in_pod
 from regatta.search.strategies import Refine, queues
 from regatta.search.table import TrainingTable
@@ -47,7 +53,9 @@ class Plan:
     max_trials : tuple of int
         Most trials of each lane, retries not counted; 0: as many as the budget holds.
     tail : Tail
-        What comes after the race.
+        What comes after the race, the refit included.
+    refit : float
+        Seconds of it for fitting the winner again with the locked rows; 0: it is not.
     """
 
     settings: RunSettings
@@ -60,6 +68,7 @@ class Plan:
     refine: Refine
     max_trials: tuple[int, ...]
     tail: Tail
+    refit: float = 0.0
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
@@ -80,6 +89,7 @@ class Plan:
                 "trial_seconds": search.trial_seconds,
             },
             "tail": asdict(self.tail),
+            "refit_seconds": self.refit,
             "tail_seconds": round(self.tail.seconds(), 3),
         }
 
@@ -99,6 +109,7 @@ class Plan:
             refine=values["refine"],
             max_trials=tuple(values["limits"]["max_trials"]),
             tail=Tail(**values["tail"]),
+            refit=values["refit_seconds"],
         )
 
     @property
@@ -148,6 +159,8 @@ def make_plan(table: TrainingTable, settings: RunSettings, toolbox: Toolbox | No
     )
     head = head_seconds(table.n_rows, shape.n_columns)
     check_budget(settings.budget.seconds, tail.seconds(), head)
+    left = settings.budget.seconds - head - tail.seconds()
+    refit = settings.ensemble.refit * refit_seconds(left, table.n_rows, shape.n_columns)
     n_texts = sum(feature.kind == "text" for feature in table.features.columns)
     spaces = spaces_of(learners, shape, settings.search.spaces, tools)
     firsts = user_recipes(settings.search.recipes, shape, tools)
@@ -162,7 +175,8 @@ def make_plan(table: TrainingTable, settings: RunSettings, toolbox: Toolbox | No
         lanes=made.lanes,
         refine=made.refine,
         max_trials=made.trials,
-        tail=tail,
+        tail=replace(tail, wait=tail.wait + refit),
+        refit=refit,
     )
 
 

@@ -14,3 +14,6 @@ class EnsembleSettings(Group):
     """Most trials in the ensemble. More add little score and cost latency."""
     iterations: int = Field(default=50, ge=1)
     """Steps of the greedy selection (Caruana et al., 2004)."""
+    refit: bool = True
+    """Whether the members learn again, with the locked rows among the rows they learn from, once
+    they are measured. On a small table that is worth more than further trials."""

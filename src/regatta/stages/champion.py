@@ -125,13 +125,16 @@ def challenge(
         return champions.unfair(
             f"it was trained on all but {int(fair.sum())} of the locked rows, too few to decide"
         )
-    truth = y_true[fair]
+    truth, answers = y_true[fair], old.predict_array(frame[fair])
+    # A refitted champion knows these rows by now: what counts is what it said before.
+    if (known := bundles.measured(champion)) is not None:
+        answers = known.instead(keys[fair], answers)
     return champions.compare(
         metric,
         truth,
         predicted[fair],
         old,
-        frame[fair],
+        answers,
         classes=schema.classes,
         resamples=Resamples.plan(
             truth,

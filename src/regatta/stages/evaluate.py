@@ -21,8 +21,10 @@ from regatta.evaluation.metrics import Metric, get_metric, metrics_for
 from regatta.evaluation.pictures import draw
 from regatta.evaluation.sampling import draw_rows
 from regatta.evaluation.scoring import decided, score_all
+from regatta.search.budget import release_seconds
 from regatta.settings import RunSettings
 from regatta.splits import Lock
+from regatta.stages import refit
 from regatta.stages.champion import challenge, champion_of
 from regatta.stages.task import stage
 
@@ -72,10 +74,11 @@ def run(
     report: str,
     metrics: str,
     curves: str,
+    model: str,
     champion: str = "",
     registry: str | None = None,
 ) -> dict[str, Any]:
-    """Measure a bundle on the locked rows.
+    """Measure a bundle on the locked rows, then let it learn from them.
 
     Parameters
     ----------
@@ -85,6 +88,9 @@ def run(
         Folder of the artifact to write: evaluation.json, leaderboard.json, samples.json.
     report, metrics, curves : str
         Files to write: the report as HTML, the scores and the curves as JSON.
+    model : str
+        Folder of the bundle to write, which is released: the measured one, its members fitted
+        again with the locked rows among what they learn from (see `regatta.stages.refit`).
     champion : str, default ""
         Folder of the bundle in service, scored on the same rows if it can be.
     registry : str, optional
@@ -110,12 +116,12 @@ def run(
         planned = read_json(open_artifact(plan, "plan").file("plan.json"))
         settings = RunSettings.from_values(planned["settings"])
         about = Schema.from_dict(read_json(open_artifact(schema, "schema").file("schema.json")))
-        model = bundles.load(bundle)
+        winner = bundles.load(bundle)
         if not champion and registry is not None:
             champion = champion_of(settings.name, registry)
         metric = get_metric(planned["metric"], about.task)
-        locked = _open_locked(dataset, about, splits, model, settings)
-        values = _evaluate(model, about, metric, locked, settings)
+        locked = _open_locked(dataset, about, splits, winner, settings)
+        values = _evaluate(winner, about, metric, locked, settings)
         verdict = challenge(
             champion,
             about,
@@ -126,7 +132,20 @@ def run(
             locked.keys,
             locked.lock,
             settings,
-            thresholds=model.thresholds,
+            thresholds=winner.thresholds,
+        )
+        # One that is not released need not learn more.
+        seconds = planned["refit_seconds"] if verdict.decision == "promote" else 0.0
+        learnt = refit.run(
+            dataset,
+            schema,
+            splits,
+            bundle,
+            leaderboard,
+            plan,
+            model,
+            deadline=_refit_deadline(settings, seconds),
+            measured=bundles.Measured(locked.keys, locked.predicted),
         )
         trials = read_json(open_artifact(leaderboard, "leaderboard").file("leaderboard.json"))
         values |= {
@@ -135,9 +154,10 @@ def run(
             "findings": read_json(Path(schema) / "findings.json"),
             "verdict": verdict.decision,
             "comparison": verdict.to_dict(),
+            "refit": learnt,
             "seconds": round(time.perf_counter() - began, 3),
         }
-        _write(evaluation, values, trials, _samples(model, locked))
+        _write(evaluation, values, trials, _samples(bundles.load(model), locked))
         returned = _returned(values)
         for path, content in ((metrics, returned["metrics"]), (curves, values["pictures"])):
             Path(path).parent.mkdir(parents=True, exist_ok=True)
@@ -146,6 +166,17 @@ def run(
         Path(report).write_text(render(values, trials), encoding="utf-8", errors="replace")
         numbers.update(metric=metric.key, **_shown(values["metric"]), rows=len(locked.y))
         return returned
+
+
+def _refit_deadline(settings: RunSettings, seconds: float) -> float:
+    """Return until when members may be fitted again, in seconds since the epoch.
+
+    Where it is known when the budget began, all that is left of it may be used.
+    """
+    now, budget = time.time(), settings.budget
+    if not seconds or not budget.started_at:
+        return now + seconds
+    return budget.started_at + budget.seconds - release_seconds(settings.deploy.target != "none")
 
 
 def _open_locked(

@@ -13,7 +13,7 @@ from regatta.features.rows import Feature, RowFeatures
 from regatta.splits import Splits
 from regatta.stages.task import stage
 
-__all__ = ["run"]
+__all__ = ["run", "write_frame"]
 
 CELLS_AT_ONCE = 5_000_000
 """Values read at once: bounds the memory beside the features themselves."""
@@ -47,7 +47,7 @@ def run(dataset: str, schema: str, splits: str, features: str) -> dict[str, Any]
         numbers.update(n_rows=len(rows), n_columns=len(plan.columns), n_folds=stored.n_folds)
         origin = open_artifact(dataset, "dataset", verify=False).metadata.get("fingerprint", "")
         with writing(features, "features", fingerprint=origin, **numbers) as folder:
-            _write_frame(folder / "frame.parquet", dataset, about, rows, plan)
+            write_frame(folder / "frame.parquet", dataset, about, rows, plan)
             np.save(folder / "target.npy", about.encode_target(target))
             np.save(folder / "folds.npy", stored.assignment[rows].astype(np.int16))
             write_json(folder / "features.json", plan.to_dict())
@@ -55,14 +55,28 @@ def run(dataset: str, schema: str, splits: str, features: str) -> dict[str, Any]
     return numbers
 
 
-def _write_frame(
+def write_frame(
     path: Path,
     dataset: str,
     about: Schema,
     rows: npt.NDArray[np.integer[Any]],
     plan: RowFeatures,
 ) -> None:
-    """Write the features of some rows as Parquet, a few raw columns in memory at a time."""
+    """Write the features of some rows as Parquet, a few raw columns in memory at a time.
+
+    Parameters
+    ----------
+    path : Path
+        File to write.
+    dataset : str
+        Folder of the dataset artifact, verified before.
+    about : Schema
+        Its columns.
+    rows : ndarray of shape (n_rows,), int
+        Which rows, in this order.
+    plan : RowFeatures
+        Which features.
+    """
     import pyarrow as pa
     from pyarrow import parquet as pq
 

@@ -36,7 +36,7 @@ class Inputs:
     @property
     def arguments(self) -> list[str]:
         names = ["dataset", "schema", "splits", "bundle", "leaderboard", "plan", "evaluation"]
-        files = ["out/report.html", "out/metrics.json", "out/curves.json"]
+        files = ["out/report.html", "out/metrics.json", "out/curves.json", "model"]
         return [str(self.folder / name) for name in names + files]
 
     def run(self, **more: str) -> dict:
@@ -72,7 +72,12 @@ def make(folder: Path, task: str, *, settings: dict | None = None, **bundle: obj
         {"name": "toy", "data": {"target": "outcome"}, "evaluate": {"resamples": 60}}
     ).merged(settings or {})
     with writing(folder / "plan", "plan") as path:
-        plan = {"settings": values.model_dump(mode="json"), "metric": METRICS[task], "task": task}
+        plan = {
+            "settings": values.model_dump(mode="json"),
+            "metric": METRICS[task],
+            "task": task,
+            "refit_seconds": 0.0,
+        }
         write_json(path / "plan.json", plan)
     with writing(folder / "leaderboard", "leaderboard") as path:
         write_json(path / "leaderboard.json", {"metric": METRICS[task], "trials": list(trials())})
@@ -162,7 +167,7 @@ def test_what_matters_is_found(done):
 def test_same_inputs_same_numbers(done, tmp_path):
     inputs, _ = done
     first = inputs.read()
-    arguments = inputs.arguments[:6] + [str(tmp_path / n) for n in "abcd"]
+    arguments = inputs.arguments[:6] + [str(tmp_path / n) for n in "abcde"]
     evaluate.run(*arguments)
     second = read_json(tmp_path / "a" / "evaluation.json")
     for key in ("metrics", "scores", "importance", "pictures", "locked"):

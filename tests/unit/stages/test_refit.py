@@ -1,0 +1,114 @@
+"""The stage ``refit``, behind all stages before it, on a real table."""
+
+import json
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from regatta import bundle as bundles
+from regatta.artifacts import read_json
+from regatta.artifacts.records import Recipe, TrialRecord
+from regatta.bundle import Measured
+from regatta.dataset import load_frame
+from regatta.evaluation.metrics import get_metric
+from regatta.splits import Splits
+from regatta.stages import ensemble, featurize, ingest, plan, refit, split, trial, validate
+from regatta.testing.tables import binary_table
+
+
+@pytest.fixture(scope="module")
+def raced(tmp_path_factory) -> Path:
+    """A race of two trials, and the bundle of both."""
+    folder = tmp_path_factory.mktemp("raced")
+    binary_table(400).to_csv(folder / "table.csv", index=False)
+    settings = json.dumps(
+        {
+            "data": {"source": str(folder / "table.csv"), "target": "outcome"},
+            "search": {"max_trials": 2, "cores": 2, "learners": ["lightgbm", "linear"]},
+            "budget": {"seconds": 300},
+        }
+    )
+    path = {name: str(folder / name) for name in ("dataset", "schema", "splits", "features")}
+    ingest.run(settings, path["dataset"])
+    validate.run(path["dataset"], settings, path["schema"])
+    split.run(path["dataset"], path["schema"], settings, path["splits"])
+    featurize.run(path["dataset"], path["schema"], path["splits"], path["features"])
+    plan.run(path["features"], settings, str(folder / "plan"))
+    trial.run(path["features"], str(folder / "plan"), 0, 0.0, str(folder / "lane"))
+    names = ("features", "plan", "bundle", "leaderboard")
+    ensemble.run([str(folder / "lane")], *(str(folder / name) for name in names))
+    return folder
+
+
+def run(folder: Path, model: Path, seconds: float) -> dict:
+    """Refit, with what the bundle says of the locked rows."""
+    stored = Splits.open(folder / "splits")
+    frame = load_frame(folder / "dataset", rows=stored.locked())
+    said = bundles.load(folder / "bundle").predict_array(frame)
+    names = ("dataset", "schema", "splits", "bundle", "leaderboard", "plan")
+    return refit.run(
+        *(str(folder / name) for name in names),
+        str(model),
+        deadline=time.time() + seconds,
+        measured=Measured(stored.keys, said),
+    )
+
+
+def test_members_learn_from_the_locked_rows(raced, tmp_path):
+    numbers = run(raced, tmp_path / "model", 120)
+    before, after = bundles.load(raced / "bundle"), bundles.load(tmp_path / "model")
+    assert numbers["refitted"] == numbers["members"] == len(before.metadata["members"])
+    assert sorted(after.metadata["metadata"]["refitted"]) == sorted(
+        member["trial"] for member in before.metadata["members"]
+    )
+    stored = Splits.open(raced / "splits")
+    frame = load_frame(raced / "dataset", rows=stored.locked())
+    first, second = before.predict_array(frame), after.predict_array(frame)
+    assert np.abs(first - second).max() > 1e-3
+    known = bundles.measured(tmp_path / "model")
+    assert known is not None
+    assert np.abs(known.instead(stored.keys, second) - first).max() < 1e-12
+    weights = [[m["weight"] for m in b.metadata["members"]] for b in (before, after)]
+    assert weights[0] == weights[1]
+    assert not list(tmp_path.glob(".refit-*"))
+
+
+def test_without_time_the_measured_bundle_is_released(raced, tmp_path):
+    numbers = run(raced, tmp_path / "model", 0)
+    assert numbers["refitted"] == 0
+    assert bundles.measured(tmp_path / "model") is None
+    frame = load_frame(raced / "dataset")
+    pair = [
+        bundles.load(path).predict_array(frame) for path in (raced / "bundle", tmp_path / "model")
+    ]
+    assert (pair[0] == pair[1]).all()
+
+
+def test_a_member_that_fails_or_has_no_time_stays(raced, tmp_path, monkeypatch):
+    board = read_json(raced / "leaderboard" / "leaderboard.json")
+    slow = min(board["trials"], key=lambda row: row["rank"])["id"]
+
+    def record(row):
+        found = read_record(row)
+        long = {**found.to_dict(), "seconds": 1e6}
+        return TrialRecord.from_dict(long) if found.id == slow else found
+
+    read_record = refit._record
+    monkeypatch.setattr(refit, "_record", record)
+    run(raced, tmp_path / "model", 120)
+    members = bundles.load(raced / "bundle").metadata["members"]
+    refitted = bundles.load(tmp_path / "model").metadata["metadata"]["refitted"]
+    assert slow not in refitted
+    assert len(refitted) == len(members) - any(member["trial"] == slow for member in members)
+
+
+@pytest.mark.parametrize(
+    ("score", "truncated", "worse"),
+    [(0.80, False, False), (0.795, False, False), (0.70, False, True), (0.9, True, True)],
+)
+def test_what_came_out_worse_is_not_taken(score, truncated, worse):
+    old = TrialRecord("a", 0, 0, Recipe("linear"), 0, "ok", score=0.8, fold_scores=(0.78, 0.82))
+    new = TrialRecord("a", 0, 0, Recipe("linear"), 0, "ok", score=score, truncated=truncated)
+    assert refit._worse(new, old, get_metric("roc_auc", "binary")) is worse
