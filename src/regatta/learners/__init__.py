@@ -13,6 +13,7 @@ from regatta.learners.base import (
 )
 from regatta.learners.catboost import CatBoostLearner
 from regatta.learners.extra_trees import ExtraTreesLearner
+from regatta.learners.hist_gradient_boosting import HistGradientBoostingLearner
 from regatta.learners.lightgbm import LightGBMLearner
 from regatta.learners.linear import LinearLearner
 from regatta.learners.mlp import MlpLearner
@@ -40,6 +41,7 @@ LEARNERS: dict[str, type[Learner]] = {
         ExtraTreesLearner,
         MlpLearner,
         RandomForestLearner,
+        HistGradientBoostingLearner,
     )
 }
 """Every learner by its key, the most promising first."""

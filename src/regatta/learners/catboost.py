@@ -118,9 +118,9 @@ class CatBoostLearner(Learner):
             "depth": 6,
             "l2": 3.0,
             "random_strength": 1.0,
-            "column_share": 1.0 if shape.n_columns <= 50 else 0.5,
+            "column_share": 0.7 if shape.n_columns > 5 else 1.0,
             "row_share": 0.8,
-            "max_bins": 254,
+            "max_bins": 128,
         }
 
     def space(self, shape: Shape) -> Space:

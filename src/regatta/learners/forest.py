@@ -25,7 +25,7 @@ from regatta.learners.base import (
     check_target,
 )
 
-__all__ = ["ForestModel", "grow"]
+__all__ = ["ForestModel", "grow", "round_down"]
 
 Ints = npt.NDArray[np.int32]
 
@@ -90,9 +90,8 @@ class ForestModel(Model):
         X = np.ascontiguousarray(X, dtype=np.float32)
         if X.shape[1] != self.n_columns:
             raise ValueError(f"{X.shape[1]} columns; the forest was fitted on {self.n_columns}")
-        few = len(X) * (len(self.starts) - 1) <= FEW_STEPS and not self._trees
-        if few or len(X) <= FEW_ROWS:
-            mean = self.values[self._walk(X)].mean(axis=1, dtype=np.float64)
+        if self.few(len(X)):
+            mean = self.values[self.walk(X)].mean(axis=1, dtype=np.float64)
         else:
             mean = self._apply(X)
         if self.n_outputs == 1:
@@ -100,7 +99,12 @@ class ForestModel(Model):
             return value
         return as_probabilities(mean, self.n_outputs)
 
-    def _walk(self, X: npt.NDArray[np.float32]) -> Ints:
+    def few(self, n_rows: int) -> bool:
+        """Return whether NumPy is faster for so many rows than to get compiled trees ready."""
+        in_time = n_rows * (len(self.starts) - 1) <= FEW_STEPS and not self._trees
+        return in_time or n_rows <= FEW_ROWS
+
+    def walk(self, X: npt.NDArray[np.float32]) -> Ints:
         """Return the leaf of each row in each tree; all trees take a step at once."""
         first = self.starts[:-1]
         node = np.broadcast_to(first, (len(X), len(first)))
@@ -115,6 +119,13 @@ class ForestModel(Model):
         leaves: Ints = self.right[node]
         return leaves
 
+    def leaves(self, X: npt.NDArray[np.float32]) -> Iterator[Ints]:
+        """Yield the leaf of each row, tree by tree, by compiled trees."""
+        if not self._trees:
+            self._trees = list(self._compile())
+        for start, tree in zip(self.starts, self._trees, strict=False):
+            yield self.right[start + tree.apply(X)]
+
     def _apply(self, X: npt.NDArray[np.float32]) -> Array:
         """Return the mean over compiled trees, for many rows."""
         if not self._trees:
@@ -124,8 +135,8 @@ class ForestModel(Model):
         def add(begin: int) -> None:
             rows = slice(begin, begin + CHUNK_ROWS)
             part = X[rows]
-            for start, tree in zip(self.starts, self._trees, strict=False):
-                total[rows] += self.values[self.right[start + tree.apply(part)]]
+            for leaves in self.leaves(part):
+                total[rows] += self.values[leaves]
 
         if self.threads > 1 and len(X) > CHUNK_ROWS:
             with ThreadPoolExecutor(self.threads) as pool:
@@ -278,7 +289,7 @@ def _flatten(forest: Any, data: FitData, scale: Array, threads: int) -> ForestMo
                 left,
                 right,
                 np.where(leaf, 0, tree.feature).astype(np.int32),
-                _round_down(np.where(leaf, 0, tree.threshold)),
+                round_down(np.where(leaf, 0, tree.threshold)),
                 np.asarray(missing).astype(bool),
                 values.astype(np.float32),
             )
@@ -296,7 +307,7 @@ def _smooth(values: Array, rows: Array, present: Any, prior: Array) -> Array:
     return found[:, 1:] if len(prior) == 2 else found
 
 
-def _round_down(threshold: Array) -> npt.NDArray[np.float32]:
+def round_down(threshold: Array) -> npt.NDArray[np.float32]:
     """Return the greatest float32 numbers that are not above."""
     rounded = threshold.astype(np.float32)
     above = rounded > threshold

@@ -52,6 +52,7 @@ NATIVE: dict[str, tuple[str, ...]] = {
     "linear": ("sklearn.linear_model",),
     "extra_trees": ("sklearn.ensemble",),
     "random_forest": ("sklearn.ensemble",),
+    "hist_gradient_boosting": ("sklearn.ensemble",),
 }
 
 

@@ -14,7 +14,10 @@ from regatta.search.space import nearest_point
 
 __all__ = ["FAMILIES", "portfolio", "sample_rows"]
 
-FAMILIES = ("lightgbm", "linear", "xgboost", "catboost", "extra_trees", "mlp", "random_forest")
+FAMILIES = (
+    *("lightgbm", "linear", "xgboost", "catboost", "extra_trees", "mlp", "random_forest"),
+    *("hist_gradient_boosting",),
+)
 """Order of the families; others follow in the order of their registration."""
 
 # Cells of training rows up to which a first trial takes a few seconds.
@@ -59,6 +62,7 @@ VARIATIONS: dict[str, tuple[dict[str, Any], ...]] = {
         {"width": 512, "depth": 3, "learning_rate": 1e-3, "dropout": 0.3},
         {"width": 128, "depth": 1, "learning_rate": 5e-3, "weight_decay": 0.1},
     ),
+    "hist_gradient_boosting": ({"num_leaves": 12, "column_share": 0.3, "l2": 10.0},),
 }
 
 

@@ -34,6 +34,7 @@ LEARNERS = {
     "xgboost": "XGBoost",
     "catboost": "CatBoost",
     "mlp": "Neural network",
+    "hist_gradient_boosting": "Histogram boosting",
 }
 
 
