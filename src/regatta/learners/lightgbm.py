@@ -22,7 +22,7 @@ from regatta.learners.base import (
     check_target,
 )
 from regatta.learners.lightgbm_text import check_text
-from regatta.learners.stopping import Stopping
+from regatta.learners.stopping import Stopping, at_pace
 from regatta.learners.threads import available_cores
 
 __all__ = ["LightGBMLearner", "LightGBMModel"]
@@ -161,20 +161,24 @@ class LightGBMLearner(Learner):
             data.X, y, categorical_feature=list(data.categorical), params=options
         )
         valid = lightgbm.Dataset(data.X_valid, y_valid, reference=train, params=options)
-        stopping = Stopping(int(params["patience"]), deadline)
 
-        def watch(env: Any) -> None:
-            if stopping.ends(env.iteration, env.evaluation_result_list[0][2]):
-                raise lightgbm.callback.EarlyStopException(
-                    stopping.best_round, env.evaluation_result_list
-                )
+        def boost(rate: float, stopping: Stopping) -> Any:
+            def watch(env: Any) -> None:
+                if stopping.ends(env.iteration, env.evaluation_result_list[0][2]):
+                    raise lightgbm.callback.EarlyStopException(
+                        stopping.best_round, env.evaluation_result_list
+                    )
 
-        booster = lightgbm.train(
-            options,
-            train,
-            num_boost_round=int(params["n_rounds"]),
-            valid_sets=[valid],
-            callbacks=[watch],
+            return lightgbm.train(
+                {**options, "learning_rate": rate},
+                train,
+                num_boost_round=int(params["n_rounds"]),
+                valid_sets=[valid],
+                callbacks=[watch],
+            )
+
+        booster, stopping = at_pace(
+            boost, params["learning_rate"], int(params["patience"]), deadline
         )
         text = booster.model_to_string(num_iteration=stopping.best_round + 1)
         model = LightGBMModel(text, data.n_outputs, scale, threads)
@@ -187,7 +191,6 @@ def _options(data: FitData, params: Params, seed: int, threads: int) -> dict[str
     options = {
         "objective": _OBJECTIVES[data.task],
         "metric": _METRICS[data.task],
-        "learning_rate": params["learning_rate"],
         "num_leaves": int(params["num_leaves"]),
         "min_data_in_leaf": int(params["min_rows"]),
         "bagging_fraction": params["row_share"],

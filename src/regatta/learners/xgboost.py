@@ -21,7 +21,7 @@ from regatta.learners.base import (
     as_probabilities,
     check_target,
 )
-from regatta.learners.stopping import Stopping
+from regatta.learners.stopping import Stopping, at_pace
 from regatta.learners.threads import available_cores
 from regatta.learners.xgboost_trees import check_trees
 
@@ -171,19 +171,24 @@ class XGBoostLearner(Learner):
         }
         train = xgboost.QuantileDMatrix(data.X, y, **common)
         valid = xgboost.QuantileDMatrix(data.X_valid, y_valid, ref=train, **common)
-        stopping = Stopping(int(params["patience"]), deadline)
+        options = _options(data, params, seed, threads)
 
-        class Watch(xgboost.callback.TrainingCallback):  # type: ignore[misc]
-            def after_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:
-                return stopping.ends(epoch, evals_log["valid"][_METRICS[data.task]][-1])
+        def boost(rate: float, stopping: Stopping) -> Any:
+            class Watch(xgboost.callback.TrainingCallback):  # type: ignore[misc]
+                def after_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:
+                    return stopping.ends(epoch, evals_log["valid"][_METRICS[data.task]][-1])
 
-        booster = xgboost.train(
-            _options(data, params, seed, threads),
-            train,
-            num_boost_round=int(params["n_rounds"]),
-            evals=[(valid, "valid")],
-            verbose_eval=False,
-            callbacks=[Watch()],
+            return xgboost.train(
+                {**options, "eta": rate},
+                train,
+                num_boost_round=int(params["n_rounds"]),
+                evals=[(valid, "valid")],
+                verbose_eval=False,
+                callbacks=[Watch()],
+            )
+
+        booster, stopping = at_pace(
+            boost, params["learning_rate"], int(params["patience"]), deadline
         )
         raw = bytes(booster[: stopping.best_round + 1].save_raw("json"))
         model = XGBoostModel(raw, data.n_outputs, scale, threads)
@@ -197,7 +202,6 @@ def _options(data: FitData, params: Params, seed: int, threads: int) -> dict[str
         "objective": _OBJECTIVES[data.task],
         "eval_metric": _METRICS[data.task],
         "tree_method": "hist",
-        "eta": params["learning_rate"],
         "max_depth": int(params["max_depth"]),
         "min_child_weight": params["min_weight"],
         "subsample": params["row_share"],
