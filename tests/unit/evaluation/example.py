@@ -66,6 +66,7 @@ def example(
         "scores": scores,
         "intervals": {"confidence": 0.95, "resamples": 60, "wanted": 60, "method": "percentile"},
         "baseline": {"kind": "mean" if task == "regression" else "shares", "answer": [0.5]},
+        "refit": {"members": 3, "refitted": 2},
         "locked": {
             "n_rows": N,
             "scored": N,

@@ -293,3 +293,12 @@ def test_contrast_is_aa(scheme):
         assert _contrast(colours[text], colours["wash"]) >= 4.5, text
     for line in ("s1", "s2", "s3", "s4"):
         assert _contrast(colours[line], colours["paper"]) >= 3, line
+
+
+def test_what_is_released_may_know_more_than_what_was_measured():
+    values, trials = example()
+    assert "2 of the 3 members of the model learnt from them, too" in render(values, trials)
+    values["refit"]["refitted"] = 3
+    assert "Only then the model learnt from them, too" in render(values, trials)
+    del values["refit"]
+    assert "Only then" not in render(values, trials)
