@@ -17,6 +17,7 @@ from regatta.learners.hist_gradient_boosting import HistGradientBoostingLearner
 from regatta.learners.lightgbm import LightGBMLearner
 from regatta.learners.linear import LinearLearner
 from regatta.learners.mlp import MlpLearner
+from regatta.learners.nearest_neighbors import NearestNeighborsLearner
 from regatta.learners.random_forest import RandomForestLearner
 from regatta.learners.xgboost import XGBoostLearner
 
@@ -42,6 +43,7 @@ LEARNERS: dict[str, type[Learner]] = {
         MlpLearner,
         RandomForestLearner,
         HistGradientBoostingLearner,
+        NearestNeighborsLearner,
     )
 }
 """Every learner by its key, the most promising first."""

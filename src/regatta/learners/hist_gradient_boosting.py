@@ -216,7 +216,7 @@ def _grow(
     else:
         present = np.unique(y).astype(np.int64)
         known = np.isin(y_valid, present)
-        X_valid, y_valid = X_valid[known], np.searchsorted(present, y_valid[known])
+        X_valid, y_valid = X_valid[known], np.searchsorted(present, y_valid[known]).astype(float)
     done, began, ended = 0, time.time(), False
     scores: Any = None
     while done < wanted and not ended:

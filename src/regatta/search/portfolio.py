@@ -16,7 +16,7 @@ __all__ = ["FAMILIES", "portfolio", "sample_rows"]
 
 FAMILIES = (
     *("lightgbm", "linear", "xgboost", "catboost", "extra_trees", "mlp", "random_forest"),
-    *("hist_gradient_boosting",),
+    *("hist_gradient_boosting", "nearest_neighbors"),
 )
 """Order of the families; others follow in the order of their registration."""
 
@@ -63,6 +63,7 @@ VARIATIONS: dict[str, tuple[dict[str, Any], ...]] = {
         {"width": 128, "depth": 1, "learning_rate": 5e-3, "weight_decay": 0.1},
     ),
     "hist_gradient_boosting": ({"num_leaves": 12, "column_share": 0.3, "l2": 10.0},),
+    "nearest_neighbors": ({"relevance": 2.0},),
 }
 
 

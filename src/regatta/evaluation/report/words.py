@@ -35,6 +35,7 @@ LEARNERS = {
     "catboost": "CatBoost",
     "mlp": "Neural network",
     "hist_gradient_boosting": "Histogram boosting",
+    "nearest_neighbors": "Nearest neighbours",
 }
 
 
