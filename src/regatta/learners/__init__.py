@@ -19,6 +19,7 @@ from regatta.learners.linear import LinearLearner
 from regatta.learners.mlp import MlpLearner
 from regatta.learners.nearest_neighbors import NearestNeighborsLearner
 from regatta.learners.random_forest import RandomForestLearner
+from regatta.learners.svm import SvmLearner
 from regatta.learners.xgboost import XGBoostLearner
 
 __all__ = [
@@ -44,6 +45,7 @@ LEARNERS: dict[str, type[Learner]] = {
         RandomForestLearner,
         HistGradientBoostingLearner,
         NearestNeighborsLearner,
+        SvmLearner,
     )
 }
 """Every learner by its key, the most promising first."""

@@ -53,6 +53,7 @@ NATIVE: dict[str, tuple[str, ...]] = {
     "extra_trees": ("sklearn.ensemble",),
     "random_forest": ("sklearn.ensemble",),
     "hist_gradient_boosting": ("sklearn.ensemble",),
+    "svm": ("sklearn.svm",),
 }
 
 

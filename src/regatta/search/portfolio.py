@@ -16,7 +16,7 @@ __all__ = ["FAMILIES", "portfolio", "sample_rows"]
 
 FAMILIES = (
     *("lightgbm", "linear", "xgboost", "catboost", "extra_trees", "mlp", "random_forest"),
-    *("hist_gradient_boosting", "nearest_neighbors"),
+    *("hist_gradient_boosting", "nearest_neighbors", "svm"),
 )
 """Order of the families; others follow in the order of their registration."""
 
@@ -64,6 +64,7 @@ VARIATIONS: dict[str, tuple[dict[str, Any], ...]] = {
     ),
     "hist_gradient_boosting": ({"num_leaves": 12, "column_share": 0.3, "l2": 10.0},),
     "nearest_neighbors": ({"relevance": 2.0},),
+    "svm": ({"C": 10.0, "gamma": 0.1}, {"C": 10.0, "gamma": 0.5}),
 }
 
 

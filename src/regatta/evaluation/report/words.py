@@ -36,6 +36,7 @@ LEARNERS = {
     "mlp": "Neural network",
     "hist_gradient_boosting": "Histogram boosting",
     "nearest_neighbors": "Nearest neighbours",
+    "svm": "Support vector machine",
 }
 
 
