@@ -3,7 +3,7 @@
 from regatta.registry.find import Found, find
 from regatta.registry.objects import Objects
 from regatta.registry.registry import Registry, Verdict, Version
-from regatta.registry.root import home, registry_root
+from regatta.registry.root import home, ledger_root, registry_root
 from regatta.registry.storage import ALIASES
 
 __all__ = [
@@ -15,5 +15,6 @@ __all__ = [
     "Version",
     "find",
     "home",
+    "ledger_root",
     "registry_root",
 ]

@@ -5,12 +5,17 @@ from pathlib import Path
 
 from regatta.store import Location, is_location
 
-__all__ = ["home", "registry_root"]
+__all__ = ["home", "ledger_root", "registry_root"]
 
 
 def home() -> Path:
     """Return Regatta's folder of the user: ``$REGATTA_HOME``, by default ``~/.regatta``."""
     return Path(os.environ.get("REGATTA_HOME") or "~/.regatta").expanduser().absolute()
+
+
+def ledger_root() -> Path:
+    """Return the folder of the ledger of earlier runs (`regatta.search.ledger`)."""
+    return home() / "ledger"
 
 
 def registry_root(chosen: str | Path | Location = "") -> Path | Location:

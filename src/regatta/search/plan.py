@@ -1,6 +1,6 @@
 """The plan of a race: what each lane tries, in which order, under which limits."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,12 +16,13 @@ from regatta.search.budget import (
     head_seconds,
     refit_seconds,
 )
+from regatta.search.ledger import usable
 from regatta.search.machine import in_pod
 from regatta.search.strategies import Refine, queues
 from regatta.search.table import TrainingTable
 from regatta.search.toolbox import Toolbox
 from regatta.search.user_recipes import check_learner, user_recipes
-from regatta.search.user_spaces import spaces_of
+from regatta.search.user_spaces import spaces_of, within
 from regatta.settings import RunSettings
 from regatta.splits.scheme import choose_locked_share
 
@@ -123,7 +124,12 @@ class Plan:
         return self.settings.search.max_trials > 0
 
 
-def make_plan(table: TrainingTable, settings: RunSettings, toolbox: Toolbox | None = None) -> Plan:
+def make_plan(
+    table: TrainingTable,
+    settings: RunSettings,
+    toolbox: Toolbox | None = None,
+    earlier: Iterable[Recipe] = (),
+) -> Plan:
     """Plan the race on a table.
 
     Parameters
@@ -134,6 +140,9 @@ def make_plan(table: TrainingTable, settings: RunSettings, toolbox: Toolbox | No
         What the user asked for.
     toolbox : Toolbox, optional
         Where learners come from.
+    earlier : iterable of Recipe
+        Recipes that did well in earlier runs (`regatta.search.ledger`); those that still fit are
+        raced first, unless the number of trials is fixed.
 
     Raises
     ------
@@ -164,6 +173,9 @@ def make_plan(table: TrainingTable, settings: RunSettings, toolbox: Toolbox | No
     n_texts = sum(feature.kind == "text" for feature in table.features.columns)
     spaces = spaces_of(learners, shape, settings.search.spaces, tools)
     firsts = user_recipes(settings.search.recipes, shape, tools)
+    if not settings.search.max_trials:
+        known = usable(earlier, learners, shape)
+        firsts += within(known, spaces, settings.search.spaces)
     made = queues(learners, spaces, shape, settings, n_texts=n_texts, firsts=firsts)
     return Plan(
         settings=settings,

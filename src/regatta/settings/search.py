@@ -56,6 +56,9 @@ class SearchSettings(Group):
     recipes: tuple[RecipeSettings, ...] = ()
     """Trials to race before all others: ``[{"learner": "linear", "params": {"C": 1}, "rows":
     0}]``. With as many ``max_trials``, only these."""
+    warm_start: bool = True
+    """Whether to begin with what did best in earlier runs on this machine on a table with these
+    columns and this target, and to remember this run. Not with ``max_trials``, nor in pods."""
     lanes: int = Field(default=1, ge=1, le=256)
     """Number of trial tasks (``regatta run --workers``): one lane is one pod on a cluster."""
     cores: int = Field(default=0, ge=0)

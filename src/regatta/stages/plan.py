@@ -1,9 +1,14 @@
 """``plan``: decide what each lane races, in which order, under which limits."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from regatta.artifacts import open_artifact
 from regatta.settings import RunSettings
 from regatta.stages.task import stage
+
+if TYPE_CHECKING:
+    from regatta.artifacts.records import Recipe
+    from regatta.search.table import TrainingTable
 
 __all__ = ["run"]
 
@@ -36,7 +41,8 @@ def run(features: str, settings: str, plan: str) -> dict[str, Any]:
     from regatta.search.table import TrainingTable
 
     with stage("plan") as numbers:
-        made = make_plan(TrainingTable.open(features), RunSettings.from_json(settings))
+        table, wanted = TrainingTable.open(features), RunSettings.from_json(settings)
+        made = make_plan(table, wanted, earlier=_earlier(table, wanted))
         write_plan(plan, made)
         numbers.update(
             lanes=len(made.lanes),
@@ -46,3 +52,17 @@ def run(features: str, settings: str, plan: str) -> dict[str, Any]:
             tail_seconds=round(made.tail.seconds(), 3),
         )
         return numbers
+
+
+def _earlier(table: "TrainingTable", settings: RunSettings) -> "list[Recipe]":
+    """Return what did well in earlier runs on this machine; a pod knows of none."""
+    from regatta.evaluation.metrics import get_metric
+    from regatta.registry import ledger_root
+    from regatta.search.ledger import recall
+    from regatta.search.machine import in_pod
+
+    if not settings.search.warm_start or settings.search.max_trials or in_pod():
+        return []
+    fingerprint = open_artifact(table.path, "features", verify=False).metadata["fingerprint"]
+    metric = get_metric(settings.search.metric, table.task).key
+    return recall(ledger_root(), table.schema, str(fingerprint), metric)

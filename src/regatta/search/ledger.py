@@ -1,0 +1,179 @@
+"""The ledger: the best recipes of earlier runs on this machine, for the next run on such a table.
+
+One small file for each set of columns and target. It holds parameters and digests, no names and
+no values of a table. What cannot be read is taken for no ledger: a run never fails for it.
+"""
+
+import hashlib
+import json
+import logging
+import os
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from regatta.artifacts.records import Recipe
+from regatta.dataset.schema import Schema
+from regatta.learners.base import Learner, Shape
+from regatta.search.retries import retried
+
+__all__ = ["recall", "remember", "usable"]
+
+logger = logging.getLogger(__name__)
+
+# Runs that a file keeps, and recipes that are kept of a run and given to the next one.
+RUNS = 5
+RECIPES = 5
+
+
+def recall(folder: Path, schema: Schema, fingerprint: str, metric: str) -> list[Recipe]:
+    """Return the best recipes of earlier runs, those on the very same table first.
+
+    Parameters
+    ----------
+    folder : Path
+        Where the ledger lies.
+    schema : Schema
+        Columns and target.
+    fingerprint : str
+        SHA-256 of the table's file.
+    metric : str
+        Key of the metric; runs that optimised another one are passed over.
+    """
+    runs = [run for run in _read(_file(folder, schema)) if run["metric"] == metric]
+    runs.sort(key=lambda run: run["fingerprint"] != fingerprint)
+    distinct: dict[str, dict[str, Any]] = {}
+    for run in runs:
+        for recipe in run["recipes"]:
+            distinct.setdefault(json.dumps(recipe, sort_keys=True), recipe)
+    return [Recipe(**recipe, origin="ledger") for recipe in list(distinct.values())[:RECIPES]]
+
+
+def remember(
+    folder: Path, schema: Schema, fingerprint: str, leaderboard: Mapping[str, Any]
+) -> None:
+    """Keep the best recipes of a run.
+
+    Parameters
+    ----------
+    folder : Path
+        Where the ledger lies; made if it is not there.
+    schema : Schema
+        Columns and target.
+    fingerprint : str
+        SHA-256 of the table's file.
+    leaderboard : mapping
+        What ``leaderboard.json`` holds.
+    """
+    recipes = list(_best(leaderboard["trials"]))[:RECIPES]
+    if not recipes:
+        return
+    file = _file(folder, schema)
+    run = {
+        "fingerprint": fingerprint,
+        "profile": _profile(schema),
+        "metric": leaderboard["metric"],
+        "recipes": recipes,
+    }
+    # The newest first; another run on the same table takes the place of the one before.
+    runs = [run, *(old for old in _read(file) if old["fingerprint"] != fingerprint)][:RUNS]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        descriptor, name = tempfile.mkstemp(prefix=".", dir=folder)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+            json.dump({"runs": runs}, stream)
+        os.replace(name, file)
+    except OSError as err:
+        logger.warning("the ledger %s cannot be written: %s", file, err)
+
+
+def usable(
+    recipes: Iterable[Recipe], learners: Mapping[str, Learner], shape: Shape
+) -> list[Recipe]:
+    """Return the recipes that still have a learner with such parameters.
+
+    Parameters
+    ----------
+    recipes : iterable of Recipe
+        Recipes of earlier runs, perhaps of another version.
+    learners : mapping of str to Learner
+        Learners that race.
+    shape : Shape
+        Size of one fold's training rows.
+    """
+    found: list[Recipe] = []
+    for recipe in recipes:
+        if recipe.learner not in learners or recipe.rows >= shape.n_rows:
+            continue
+        defaults = learners[recipe.learner].defaults(shape)
+        same_kind = all(
+            name in defaults and _kind(value) == _kind(defaults[name])
+            for name, value in recipe.params.items()
+        )
+        if same_kind:
+            params = {**defaults, **recipe.params}
+            found.append(Recipe(recipe.learner, params, recipe.rows, recipe.origin))
+    return found
+
+
+def _best(trials: Sequence[Mapping[str, Any]]) -> Iterable[dict[str, Any]]:
+    """Yield the recipes of the best trials, those of the ensemble before others."""
+    # The sort is stable: trials come best first.
+    for trial in sorted(trials, key=lambda trial: trial["weight"] == 0):
+        recipe = Recipe.from_dict(trial["recipe"])
+        if trial["status"] == "ok" and not trial["truncated"] and not retried(recipe):
+            kept = asdict(recipe)
+            yield {name: kept[name] for name in ("learner", "params", "rows")}
+
+
+def _file(folder: Path, schema: Schema) -> Path:
+    """Return the file of a set of columns and target."""
+    columns = sorted((column.name, column.kind) for column in schema.features)
+    known = json.dumps([schema.task, schema.target, columns])
+    return folder / f"{hashlib.sha256(known.encode()).hexdigest()[:32]}.json"
+
+
+def _profile(schema: Schema) -> dict[str, Any]:
+    """Return what a table is like, in figures that name nothing."""
+    kinds = [column.kind for column in schema.features]
+    return {
+        "task": schema.task,
+        "rows_log2": schema.n_rows.bit_length(),
+        "columns": len(kinds),
+        "kinds": {kind: kinds.count(kind) for kind in sorted(set(kinds))},
+    }
+
+
+def _read(file: Path) -> list[dict[str, Any]]:
+    """Return the runs of a file, the newest first; none if it is not there or damaged."""
+    try:
+        runs = json.loads(file.read_text(encoding="utf-8"))["runs"]
+        if all(_is_run(run) for run in runs):
+            return list(runs)
+        found = "it holds what is no run"
+    except FileNotFoundError:
+        return []
+    except (OSError, ValueError, KeyError, TypeError) as err:
+        found = str(err)
+    logger.warning("the ledger %s is passed over: %s", file, found)
+    return []
+
+
+def _is_run(run: Mapping[str, Any]) -> bool:
+    """Return whether a value has the form of a run."""
+    texts = isinstance(run["fingerprint"], str) and isinstance(run["metric"], str)
+    return texts and all(
+        set(recipe) == {"learner", "params", "rows"}
+        and isinstance(recipe["learner"], str)
+        and isinstance(recipe["params"], dict)
+        and isinstance(recipe["rows"], int)
+        for recipe in run["recipes"]
+    )
+
+
+def _kind(value: Any) -> str:
+    """Return the type of a parameter; whole numbers are numbers."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return "number" if is_number else type(value).__name__
