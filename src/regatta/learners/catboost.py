@@ -26,10 +26,15 @@ from regatta.learners.base import (
     check_target,
 )
 from regatta.learners.oblivious import ObliviousTrees
-from regatta.learners.stopping import Stopping
+from regatta.learners.stopping import Stopping, at_pace
 
 __all__ = ["CatBoostLearner", "CatBoostModel"]
 
+Floats = npt.NDArray[np.float32]
+
+# Columns of so many category codes get an indicator for each, up to so many in all.
+CODES = 3, 10
+MOST_INDICATORS = 500
 _LOSSES = {"binary": "Logloss", "multiclass": "MultiClass", "regression": "RMSE"}
 
 
@@ -39,7 +44,11 @@ class CatBoostModel(Model):
     Parameters
     ----------
     trees : ObliviousTrees
-        What was fitted.
+        What was fitted, on the columns of X and the indicators after them.
+    hot_columns : ndarray of shape (n_indicators,), int32
+        Column of category codes that an indicator looks at.
+    hot_codes : ndarray of shape (n_indicators,), float32
+        The code for which it is 1.
     n_outputs : int
         Columns of a prediction.
     present : ndarray of shape (n_scores,), int64
@@ -49,13 +58,23 @@ class CatBoostModel(Model):
     """
 
     def __init__(
-        self, trees: ObliviousTrees, n_outputs: int, present: npt.NDArray[np.int64], scale: Array
+        self,
+        trees: ObliviousTrees,
+        hot_columns: npt.NDArray[np.int32],
+        hot_codes: Floats,
+        n_outputs: int,
+        present: npt.NDArray[np.int64],
+        scale: Array,
     ) -> None:
-        self.trees, self.n_outputs, self.present, self.scale = trees, n_outputs, present, scale
+        self.trees, self.hot_columns, self.hot_codes = trees, hot_columns, hot_codes
+        self.n_outputs, self.present, self.scale = n_outputs, present, scale
+        self.n_columns = len(trees.missing_high) - len(hot_columns)
 
     def predict(self, X: Matrix) -> Array:
         """Predict encoded rows (see `Model.predict`)."""
-        scores = self.trees.scores(X)
+        if X.shape[1] != self.n_columns:
+            raise ValueError(f"{X.shape[1]} columns; fitted on {self.n_columns}")
+        scores = self.trees.scores(_with_indicators(X, self.hot_columns, self.hot_codes))
         if self.n_outputs == 1:
             value: Array = scores * self.scale[1] + self.scale[0]
             return value
@@ -70,7 +89,9 @@ class CatBoostModel(Model):
         State(
             {
                 "n_outputs": self.n_outputs,
-                "n_columns": len(self.trees.missing_high),
+                "n_columns": self.n_columns,
+                "hot_columns": self.hot_columns,
+                "hot_codes": self.hot_codes,
                 "present": self.present,
                 "scale": self.scale,
                 **self.trees.state(),
@@ -87,15 +108,19 @@ class CatBoostModel(Model):
         state.check("present", len(present) == 1 if n_outputs < 3 else len(present) > 1)
         state.check("present", bool((np.diff(present) > 0).all()))
         scale = state.array("scale", np.float64, (2,))
-        trees = ObliviousTrees.from_state(state, n_columns, len(present))
-        return cls(trees, n_outputs, present, scale)
+        hot = state.array("hot_columns", np.int32, (None,))
+        state.check("hot_columns", bool(((hot >= 0) & (hot < n_columns)).all()))
+        codes = state.array("hot_codes", np.float32, (len(hot),))
+        trees = ObliviousTrees.from_state(state, n_columns + len(hot), len(present))
+        return cls(trees, hot, codes, n_outputs, present, scale)
 
 
 class CatBoostLearner(Learner):
     """Gradient-boosted trees whose levels ask one question each.
 
     Category codes are numbers to it: columns of few values are coded in the order of their
-    target, others have target means beside them. So the fitted trees compare numbers only.
+    target, others have target means beside them. Columns of up to 10 values have indicators, too.
+    So the fitted trees compare numbers only.
 
     References
     ----------
@@ -135,9 +160,9 @@ class CatBoostLearner(Learner):
         }
 
     def memory_bytes(self, shape: Shape, params: Params) -> int:
-        """Estimate the peak memory of `fit`: a copy of X, bins, scores, histograms, the trees."""
+        """Estimate the peak memory of `fit`: two copies of X, bins, scores, histograms, trees."""
         n_scores = shape.n_outputs if shape.task == "multiclass" else 1
-        cells = shape.n_rows * shape.n_columns * (4 + 1)
+        cells = shape.n_rows * shape.n_columns * (8 + 1)
         scores = shape.n_rows * (40 + 40 * n_scores)
         leaves = 2 ** int(params["depth"])
         histograms = leaves * shape.n_columns * params["max_bins"] * 16 * n_scores
@@ -152,12 +177,22 @@ class CatBoostLearner(Learner):
         import catboost
 
         check_target(data)
-        y, valid, scale, present = _targets(data)
-        train = catboost.Pool(data.X, y)
-        stopping = Stopping(int(params["patience"]), deadline)
-        booster = catboost.CatBoost(_options(data, params, seed, threads))
+        y, (X_valid, y_valid), scale, present = _targets(data)
+        hot = _indicators(data)
+        X = _with_indicators(data.X, *hot)
+        train = catboost.Pool(X, y)
+        valid = catboost.Pool(_with_indicators(X_valid, *hot), y_valid)
+        options = _options(data, params, seed, threads)
+
+        def boost(rate: float, stopping: Stopping) -> Any:
+            booster = catboost.CatBoost({**options, "learning_rate": rate})
+            booster.fit(train, eval_set=valid, callbacks=[_Watch(stopping)])
+            return booster
+
         try:
-            booster.fit(train, eval_set=catboost.Pool(*valid), callbacks=[_Watch(stopping)])
+            booster, stopping = at_pace(
+                boost, params["learning_rate"], int(params["patience"]), deadline
+            )
         except catboost.CatBoostError as err:
             if "are either constant or ignored" not in str(err):
                 raise
@@ -167,8 +202,8 @@ class CatBoostLearner(Learner):
                 fix="leave catboost out",
             ) from err
         booster.shrink(stopping.best_round + 1)
-        trees = ObliviousTrees.from_catboost(_saved(booster), data.X.shape[1])
-        model = CatBoostModel(trees, data.n_outputs, present, scale)
+        trees = ObliviousTrees.from_catboost(_saved(booster), X.shape[1])
+        model = CatBoostModel(trees, *hot, data.n_outputs, present, scale)
         model.truncated = stopping.truncated
         return model
 
@@ -183,6 +218,30 @@ class _Watch:
         """Take note of a round, counted from 1."""
         ((losses),) = info.metrics["validation"].values()
         return not self.stopping.ends(info.iteration - 1, losses[-1])
+
+
+def _indicators(data: FitData) -> tuple[npt.NDArray[np.int32], Floats]:
+    """Return the column and the code of each indicator.
+
+    A level of an oblivious tree asks all rows the same, so that to single out one category takes
+    it two levels by the order of the codes, and one by an indicator.
+    """
+    found: list[tuple[int, float]] = []
+    least, most = CODES
+    for column in data.categorical:
+        codes = np.unique(data.X[:, column])
+        codes = codes[~np.isnan(codes)]
+        if least <= len(codes) <= most and len(found) + len(codes) <= MOST_INDICATORS:
+            found += [(column, float(code)) for code in codes]
+    columns = np.array([column for column, _ in found], dtype=np.int32)
+    return columns, np.array([code for _, code in found], dtype=np.float32)
+
+
+def _with_indicators(X: Matrix, columns: npt.NDArray[np.int32], codes: Floats) -> Matrix:
+    """Return a matrix with its indicators beside it; of a missing code all are 0."""
+    if not len(columns):
+        return X
+    return np.hstack([X, (X[:, columns] == codes).astype(np.float32)])
 
 
 def _targets(
@@ -216,7 +275,6 @@ def _options(data: FitData, params: Params, seed: int, threads: int) -> dict[str
         # The loss of the training rows is of no use, and takes time.
         "eval_metric": f"{loss}:hints=skip_train~true",
         "iterations": int(params["n_rounds"]),
-        "learning_rate": params["learning_rate"],
         "depth": int(params["depth"]),
         "l2_leaf_reg": params["l2"],
         "random_strength": params["random_strength"],

@@ -25,7 +25,7 @@ from regatta.learners.base import (
     check_target,
 )
 from regatta.learners.forest import CHUNK_ROWS, ForestModel, round_down
-from regatta.learners.stopping import Stopping
+from regatta.learners.stopping import Stopping, at_pace
 
 __all__ = ["HistGradientBoostingLearner", "HistGradientBoostingModel"]
 
@@ -181,20 +181,25 @@ class HistGradientBoostingLearner(Learner):
         check_target(data)
         regression = data.task == "regression"
         boosting = HistGradientBoostingRegressor if regression else HistGradientBoostingClassifier
-        booster = boosting(
-            learning_rate=float(params["learning_rate"]),
-            max_leaf_nodes=int(params["num_leaves"]),
-            min_samples_leaf=int(params["min_rows"]),
-            max_features=float(params["column_share"]),
-            l2_regularization=float(params["l2"]),
-            max_bins=int(params["max_bins"]),
-            early_stopping=False,
-            warm_start=True,
-            random_state=seed,
-        )
-        stopping = Stopping(int(params["patience"]), deadline)
+
+        def boost(rate: float, stopping: Stopping) -> HistGradientBoostingModel:
+            booster = boosting(
+                learning_rate=rate,
+                max_leaf_nodes=int(params["num_leaves"]),
+                min_samples_leaf=int(params["min_rows"]),
+                max_features=float(params["column_share"]),
+                l2_regularization=float(params["l2"]),
+                max_bins=int(params["max_bins"]),
+                early_stopping=False,
+                warm_start=True,
+                random_state=seed,
+            )
+            return _grow(booster, data, int(params["n_rounds"]), stopping)
+
         with threadpool_limits(threads, user_api="openmp"):
-            model = _grow(booster, data, int(params["n_rounds"]), stopping)
+            model, stopping = at_pace(
+                boost, float(params["learning_rate"]), int(params["patience"]), deadline
+            )
         model.truncated = stopping.truncated
         return model
 

@@ -24,7 +24,7 @@ def fitted(task="binary", **params):
     learner, data = get_learner("catboost"), fit_data(task, "tree")
     chosen = learner.defaults(Shape(task, *data.X.shape, data.n_outputs))
     chosen |= {"n_rounds": 15, "depth": 4, **params}
-    return learner.fit(data, chosen, seed=0, threads=1, deadline=time.time() + 60), data
+    return learner.fit(data, chosen, seed=0, threads=1, deadline=9e9), data
 
 
 @pytest.mark.parametrize("missing", ["Min", "Max", "Forbidden"])
@@ -104,7 +104,8 @@ def test_the_best_round_is_kept():
 def test_columns_that_do_not_vary_are_skipped():
     pytest.importorskip("catboost")
     learner, data = get_learner("catboost"), fit_data("binary", "tree")
-    nothing = replace(data, X=np.zeros((len(data.y), 1), np.float32), X_valid=data.X_valid[:, :1])
+    zeros = np.zeros((len(data.y), 1), np.float32)
+    nothing = replace(data, X=zeros, X_valid=data.X_valid[:, :1], categorical=())
     params = learner.defaults(Shape("binary", len(data.y), 1, 2))
     with pytest.raises(TrialSkipped, match="no column varies"):
         learner.fit(nothing, params, seed=0, threads=1, deadline=time.time() + 60)
@@ -121,7 +122,26 @@ def test_matrices_that_cannot_be_written_to():
     assert np.isfinite(model.predict(fixed.X_valid)).all()
 
 
+def test_one_category_is_singled_out():
+    pytest.importorskip("catboost")
+    rng = np.random.default_rng(0)
+    X = np.column_stack([rng.integers(0, 7, 900), rng.integers(0, 40, 900)]).astype(np.float32)
+    X[::50, 0] = np.nan
+    y = ((X[:, 0] == 3) ^ (rng.random(900) < 0.05)).astype(float)
+    data = FitData("binary", 2, X[:600], y[:600], X[600:], y[600:], (0, 1))
+    learner = get_learner("catboost")
+    params = learner.defaults(Shape("binary", 600, 2, 2)) | {"depth": 1, "n_rounds": 60}
+    model = learner.fit(data, params, seed=0, threads=1, deadline=9e9)
+    assert model.hot_columns.tolist() == [0] * 7
+    assert model.hot_codes.tolist() == list(range(7))
+    right = model.predict(X[600:]).argmax(axis=1) == (X[600:, 0] == 3)
+    assert right.all()
+
+
 DAMAGE = {
+    "an indicator of no column": ("hot_columns", lambda a: a + 1000),
+    "one indicator too few": ("hot_columns", lambda a: a[1:]),
+    "a code that is no number": ("hot_codes", lambda a: a * np.float32(np.nan)),
     "a column that is not there": ("feature", lambda a: a + 1000),
     "a negative column": ("feature", lambda a: a - 1000),
     "a border that is no number": ("border", lambda a: a * np.float32(np.nan)),
