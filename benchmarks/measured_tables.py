@@ -15,10 +15,12 @@ from pathlib import Path
 import pandas as pd
 from scores import class_name
 
+from regatta.learners.base import Task
+
 __all__ = ["MeasuredTable", "Parts", "find_tables", "split"]
 
 TEST_SHARE = 0.2
-TOY_TABLES = {
+TOY_TABLES: dict[str, tuple[str, Task]] = {
     "breast-cancer": ("load_breast_cancer", "binary"),
     "diabetes": ("load_diabetes", "regression"),
     "wine": ("load_wine", "multiclass"),
@@ -43,7 +45,7 @@ class MeasuredTable:
     """
 
     name: str
-    task: str
+    task: Task
     target: str
     load: Callable[[], pd.DataFrame]
 
