@@ -9,6 +9,7 @@ from components.images import image
 def ingest(
     data_source: str,
     dataset: dsl.Output[dsl.Dataset],
+    data_target: str = "",
     run_settings: str = "{}",
 ) -> None:
     """Read a table and keep it as Parquet, with the fingerprint of its source.
@@ -17,6 +18,8 @@ def ingest(
     ----------
     data_source : str
         Path of the table: CSV, Parquet or JSON lines.
+    data_target : str
+        Column to predict, whose classes are labelled as the file writes them.
     run_settings : str
         JSON of further settings, such as {"data": {"delimiter": ";"}}. They win.
 
@@ -29,5 +32,5 @@ def ingest(
     from regatta.stages import ingest as stage
 
     with task("ingest"):
-        settings = compose(run_settings, data_source=data_source)
+        settings = compose(run_settings, data_source=data_source, data_target=data_target)
         dataset.metadata.update(stage.run(settings, dataset.path))

@@ -74,7 +74,7 @@ def train(
     search_strategy : str
         Which recipes are tried, in which order.
     """
-    table = ingest(data_source=data_source, run_settings=run_settings)
+    table = ingest(data_source=data_source, data_target=data_target, run_settings=run_settings)
     # The path says nothing about what is in the file today, so this is never taken from the cache.
     table.set_caching_options(False)
     settle(table, "ingest", memory=pods_memory, store=pods_secret)
