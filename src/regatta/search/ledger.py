@@ -23,9 +23,10 @@ __all__ = ["recall", "remember", "usable"]
 
 logger = logging.getLogger(__name__)
 
-# Runs that a file keeps, and recipes that are kept of a run and given to the next one.
+# Runs that a file keeps, and recipes that are kept of a run and given to the next one: few, for
+# a short race should try something new as well.
 RUNS = 5
-RECIPES = 5
+RECIPES = 3
 
 
 def recall(folder: Path, schema: Schema, fingerprint: str, metric: str) -> list[Recipe]:
