@@ -57,8 +57,10 @@ POD_TAIL_SECONDS = 36.0
 # the locked rows. On eight small tables that was worth 0.2 to 7 % of the loss, on each of them.
 REFIT_SHARE = 0.3
 REFIT_ROWS, REFIT_CELLS = 200_000, 10_000_000
-# Its process takes two seconds to start.
+# Its process takes two seconds to start; more rows take longer.
 REFIT_LEAST_SECONDS = 4.0
+REFIT_START_SECONDS = 2.5
+REFIT_LONGER = 1.3
 # The report, the bundle and a margin for what the estimates do not see.
 CLOSING_SECONDS = 1.5
 
@@ -250,6 +252,10 @@ class Clock:
         When the budget ends.
     tail : float
         What comes after the race on this machine, predictions not counted.
+    refit : float
+        Most of it that fitting the winner again may take.
+    slots : int
+        Trials side by side.
     head : float
         What came before the race, in seconds.
     scored_rows : int
@@ -261,16 +267,20 @@ class Clock:
     tail: float
     head: float = 0.0
     scored_rows: int = 0
-    _costs: list[tuple[float, float]] = field(default_factory=list)
+    refit: float = 0.0
+    slots: int = 1
+    _costs: list[tuple[float, float, float]] = field(default_factory=list)
 
     @property
     def deadline(self) -> float:
         """When the race ends, in seconds since the epoch."""
-        heavy = sum(cost for _, cost in sorted(self._costs)[:MEMBERS]) / min(
-            MEMBERS, max(len(self._costs), 1)
-        )
-        predicting = self.scored_rows * heavy * PASSES * min(MEMBERS, len(self._costs) or 1)
+        best = sorted(self._costs)[:MEMBERS]
+        predicting = self.scored_rows * PASSES * sum(cost for _, cost, _ in best)
         deadline = self.end - self.tail - predicting
+        if best:
+            # Small models are fitted again in less time than was kept for it.
+            again = REFIT_LONGER * sum(seconds for _, _, seconds in best) / self.slots
+            deadline += max(self.refit - REFIT_START_SECONDS - again, 0.0)
         # The plan has found that a trial fits: only a budget that is over already ends the race.
         return max(deadline, self.began + LEAST_RACE_SECONDS) if self.began < self.end else self.end
 
@@ -284,9 +294,9 @@ class Clock:
         """What is left of it, in seconds."""
         return self.deadline - time.time()
 
-    def learn(self, loss: float, predict_seconds_per_row: float) -> None:
-        """Take note of what a candidate for the ensemble costs."""
-        self._costs.append((loss, predict_seconds_per_row))
+    def learn(self, loss: float, predict_seconds_per_row: float, seconds: float = 0.0) -> None:
+        """Take note of what a candidate for the ensemble costs: to predict, and to fit."""
+        self._costs.append((loss, predict_seconds_per_row, seconds))
 
 
 class Costs:

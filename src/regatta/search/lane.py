@@ -169,6 +169,8 @@ class Lane:
             end=(started_at or now) + settings.budget.seconds,
             tail=bounded_tail(self.plan.tail, speed, settings.budget.seconds - head),
             scored_rows=scored_rows(self.plan.n_train_rows, settings),
+            refit=self.plan.refit,
+            slots=self.slots,
         )
 
     def run(self) -> None:
@@ -320,7 +322,8 @@ class Lane:
         if again := retry_of(record, learner, self.plan.shape):
             self.retries.append(again)
         if record.score is not None:
-            self.clock.learn(self._loss(record), record.predict_seconds_per_row)
+            loss, predicting = self._loss(record), record.predict_seconds_per_row
+            self.clock.learn(loss, predicting, record.seconds)
         self._announce(record)
 
     def _announce(self, record: TrialRecord) -> None:

@@ -133,3 +133,14 @@ def test_pod_shares_its_cores_with_nobody(monkeypatch: pytest.MonkeyPatch):
     assert machine.lanes_here(3) == 3
     monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.0.0.1")
     assert machine.lanes_here(3) == 1
+
+
+def test_small_models_leave_their_time_for_the_refit_to_the_race():
+    now = time.time()
+    clock = Clock(began=now, end=now + 60, tail=30, refit=20, slots=2)
+    assert clock.deadline == pytest.approx(now + 30)
+    clock.learn(0.1, 0.0, 2.0)
+    assert clock.deadline == pytest.approx(now + 30 + 20 - 2.5 - 1.3)
+    for _ in range(5):
+        clock.learn(0.2, 0.0, 30.0)
+    assert clock.deadline == pytest.approx(now + 30)
