@@ -15,7 +15,7 @@ from pathlib import Path
 import pandas as pd
 from scores import class_name
 
-from regatta.learners.base import Task
+from regatta.settings import Task
 
 __all__ = ["MeasuredTable", "Parts", "find_tables", "split"]
 
