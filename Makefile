@@ -19,6 +19,14 @@ DATA ?=
 TARGET ?=
 BUDGET ?= 60s
 
+# What is measured: a folder with a datasets.json; empty: a few tables of scikit-learn.
+# Peers: make quality ENGINES='histgb regatta flaml' PYTHONS='flaml=/path/to/python'
+TABLES ?=
+ENGINES ?=
+PYTHONS ?=
+MEASURED = $(if $(TABLES),--tables '$(TABLES)')
+COMPARED = $(if $(ENGINES),--engines $(ENGINES)) $(foreach python,$(PYTHONS),--python '$(python)')
+
 ##@ Use
 
 .PHONY: run
@@ -111,6 +119,22 @@ budget: $(VENV)/.run  ## How well runs keep their budgets, on tables of several 
 .PHONY: memory
 memory: $(VENV)/.run  ## Peak memory of a run on 1,000,000 rows
 	$(BIN)/python benchmarks/memory.py
+
+.PHONY: quality
+quality: $(VENV)/.run  ## Regatta and peers at equal wall-clock (TABLES=folder, ENGINES=, PYTHONS=)
+	$(BIN)/python benchmarks/quality.py $(MEASURED) $(COMPARED)
+
+.PHONY: anytime
+anytime: $(VENV)/.run  ## Scores at budgets from 20 to 240 s (TABLES=folder, ENGINES=, PYTHONS=)
+	$(BIN)/python benchmarks/anytime.py $(MEASURED) $(COMPARED)
+
+.PHONY: fanout
+fanout: $(VENV)/.run  ## Share of lane time inside trials, one and two lanes; simulated up to 256 (TABLES=)
+	$(BIN)/python benchmarks/fanout.py $(MEASURED)
+
+.PHONY: ablation
+ablation: $(VENV)/.run  ## What portfolio, refinement, ensemble, refit and folds each add (TABLES=folder)
+	$(BIN)/python benchmarks/ablation.py $(MEASURED)
 
 ##@ House
 
