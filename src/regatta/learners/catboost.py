@@ -2,6 +2,7 @@
 
 import json
 import tempfile
+import time
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -35,6 +36,8 @@ Floats = npt.NDArray[np.float32]
 # Columns of so many category codes get an indicator for each, up to so many in all.
 CODES = 3, 10
 MOST_INDICATORS = 500
+# Of the time there is, what shrinking and reading the model takes after the last round.
+READING_SHARE = 0.1
 _LOSSES = {"binary": "Logloss", "multiclass": "MultiClass", "regression": "RMSE"}
 
 
@@ -189,9 +192,10 @@ class CatBoostLearner(Learner):
             booster.fit(train, eval_set=valid, callbacks=[_Watch(stopping)])
             return booster
 
+        last = deadline - READING_SHARE * max(deadline - time.time(), 0.0)
         try:
             booster, stopping = at_pace(
-                boost, params["learning_rate"], int(params["patience"]), deadline
+                boost, params["learning_rate"], int(params["patience"]), last
             )
         except catboost.CatBoostError as err:
             if "are either constant or ignored" not in str(err):
