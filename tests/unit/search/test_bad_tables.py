@@ -132,7 +132,7 @@ def test_far_more_columns_than_rows(tmp_path: Path):
     frame = numbers(60, 10_000)
     frame["y"] = frame["x0"].astype(float) * 3
     path = staged(tmp_path, frame, split={"folds": 3})
-    records = raced(path, ["linear", "lightgbm"], seconds=60, max_trials=0)
+    records = raced(path, ["linear", "lightgbm"], seconds=45, max_trials=0)
     assert {record.status for record in records} <= {"ok", "timeout"}
     assert any(record.status == "ok" for record in records)
 
@@ -142,7 +142,7 @@ def test_a_thousand_classes(tmp_path: Path):
     frame = numbers(6000)
     frame["y"] = [f"c{i}" for i in np.arange(6000) % 1000]
     path = staged(tmp_path, frame, data={"max_classes": 1000}, split={"folds": 3})
-    records = raced(path, ["linear", "lightgbm"], seconds=60, max_trials=0)
+    records = raced(path, ["linear", "lightgbm"], seconds=45, max_trials=0)
     assert {record.status for record in records} <= {"ok", "timeout"}
     assert any(record.status == "ok" for record in records)
     assert all(record.reason for record in records if record.status != "ok")
