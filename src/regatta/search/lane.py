@@ -30,6 +30,7 @@ from regatta.search.retries import retried, retry_of
 from regatta.search.table import TrainingTable
 from regatta.search.toolbox import Toolbox
 from regatta.search.trial import RECORD, Job, run_trial, write_record
+from regatta.search.user_spaces import spaces_of, within
 
 __all__ = ["Lane", "race"]
 
@@ -150,7 +151,8 @@ class Lane:
         )
         self.metric = plan.objective
         self.cache = EncodedFolds(table, scratch, folder / "encoders", plan.settings.seed, toolbox)
-        self.proposer = proposer_of(plan, number, self._seed(0, PROPOSER_USE), toolbox)
+        self.spaces = spaces_of(plan.learners, plan.shape, search.spaces, toolbox)
+        self.proposer = proposer_of(plan, number, self._seed(0, PROPOSER_USE), self.spaces)
         self.costs = Costs(plan.shape.n_rows)
         self.clock, self.speed = Clock(0.0, 0.0, 0.0), 1.0
         self.records: list[TrialRecord] = []
@@ -320,7 +322,7 @@ class Lane:
         self.costs.learn(record)
         learner = self.toolbox.learner(record.recipe.learner)
         if again := retry_of(record, learner, self.plan.shape):
-            self.retries.append(again)
+            self.retries += within([again], self.spaces, self.plan.settings.search.spaces)
         if record.score is not None:
             loss, predicting = self._loss(record), record.predict_seconds_per_row
             self.clock.learn(loss, predicting, record.seconds)

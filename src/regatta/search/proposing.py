@@ -1,18 +1,18 @@
 """Who proposes the recipes of a lane: its queue, then what the strategy says."""
 
+from collections.abc import Mapping
 from itertools import islice
 
+from regatta.learners.base import Space
 from regatta.search.halving import HalvingProposer, brackets, rungs
 from regatta.search.plan import Plan
 from regatta.search.sampler import BayesProposer, Proposer, QueueProposer, RandomProposer
 from regatta.search.strategies import FIRSTS
-from regatta.search.toolbox import Toolbox
-from regatta.search.user_spaces import spaces_of
 
 __all__ = ["proposer_of"]
 
 
-def proposer_of(plan: Plan, lane: int, seed: int, toolbox: Toolbox) -> Proposer:
+def proposer_of(plan: Plan, lane: int, seed: int, spaces: Mapping[str, Space]) -> Proposer:
     """Return the proposer of a lane.
 
     Parameters
@@ -23,10 +23,9 @@ def proposer_of(plan: Plan, lane: int, seed: int, toolbox: Toolbox) -> Proposer:
         Number of the lane.
     seed : int
         Seed of its draws.
-    toolbox : Toolbox
-        Where learners come from.
+    spaces : mapping of str to Space
+        What is searched of each learner.
     """
-    spaces = spaces_of(plan.learners, plan.shape, plan.settings.search.spaces, toolbox)
     queue = plan.lanes[lane]
     if plan.refine == "bayes":
         return QueueProposer(queue, BayesProposer(spaces, plan.objective, seed))

@@ -71,7 +71,7 @@ def within(recipes: Iterable[Recipe], spaces: Mapping[str, Space], wanted: Wante
     """
     moved: list[Recipe] = []
     for recipe in recipes:
-        names = wanted.get(recipe.learner, {})
+        names = wanted.get(recipe.learner, {}) if recipe.learner in spaces else {}
         params = dict(recipe.params)
         for name in names:
             if name in params:

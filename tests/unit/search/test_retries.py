@@ -61,6 +61,13 @@ def test_bad_parameters_are_retried_with_the_defaults(tmp_path: Path, key: str, 
     assert again.recipe.origin == "retry of 00-000-" + key
 
 
+def test_retry_keeps_to_the_space_of_the_user(tmp_path: Path):
+    spaces = {"raises_if_noisy": {"alpha": {"low": 5, "high": 9}}}
+    _, again = run(tmp_path, "raises_if_noisy", params={"noise": 0.5, "alpha": 7.0},
+                   search={"spaces": spaces})  # fmt: skip
+    assert again.recipe.params == {"alpha": 5.0, "noise": 0.0}
+
+
 @pytest.mark.parametrize("key", ["raises", "exits", "cannot_allocate", "nan"])
 def test_retry_has_no_retry(tmp_path: Path, key: str):
     first, again = run(tmp_path, key, params={"noise": 0.5})
