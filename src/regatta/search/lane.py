@@ -49,7 +49,8 @@ COMMON = ("threadpoolctl", "pyarrow.parquet", "sklearn.metrics", "regatta.featur
 NATIVE: dict[str, tuple[str, ...]] = {
     "lightgbm": ("lightgbm",),
     "xgboost": ("xgboost",),
-    "catboost": ("catboost",),
+    # Imported before a fork, it may hang in the child: each child imports it for itself.
+    "catboost": (),
     "linear": ("sklearn.linear_model",),
     "extra_trees": ("sklearn.ensemble",),
     "random_forest": ("sklearn.ensemble",),
