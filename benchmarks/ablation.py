@@ -79,11 +79,11 @@ def difference_table(
         row = [table.name, mean_spread(whole)]
         for part in parts:
             changes = differences(records[""], records[part])
-            row.append(mean_spread(changes, "+.4f"))
+            row.append(mean_spread(changes, sign="+"))
             if changes and fmean(whole) > 0:
                 shares[part].append(fmean(changes) / fmean(whole))
         rows.append(row)
-    means = [mean_spread(shares[part], "+.1%") for part in parts]
+    means = [mean_spread(shares[part], ".1%", sign="+") for part in parts]
     helped = [
         f"{sum(value > 0 for value in shares[part])} of {len(shares[part])}" for part in parts
     ]

@@ -81,9 +81,10 @@ def normalised_table(records: Records, engines: Sequence[str]) -> str:
     firsts, behind = dict.fromkeys(engines, 0), dict.fromkeys(engines, 0)
     for table in _names(records):
         losses = table_losses(_of(records, table))
+        failed = {each["engine"] for each in _of(records, table) if "failed" in each}
         for engine, value in losses.items():
-            firsts[engine] += engine in first_places(losses)
-            behind[engine] += value > losses[BASELINE]
+            firsts[engine] += engine in first_places(losses) - failed
+            behind[engine] += engine in failed or value > losses[BASELINE]
         scale = normalised(losses, BASELINE) if losses else {}
         rows.append([table, *(f"{scale[each]:.2f}" if scale else "–" for each in engines)])
         scales += [scale] if scale else []
@@ -96,7 +97,7 @@ def normalised_table(records: Records, engines: Sequence[str]) -> str:
     told = (
         f"Normalised: {BASELINE} = 0, the best engine of a table = 1; a failed run counts as"
         f" {BASELINE} does on that split. A table where nothing beats {BASELINE} has no scale (–),"
-        " and is not in the mean."
+        " and is not in the mean. With a failed run an engine is first nowhere, and behind."
     )
     return f"{markdown(['table', *engines], rows)}\n\n{told}"
 

@@ -22,6 +22,7 @@ __all__ = [
 MAIN_SCORES = {"binary": "AUC ↑", "multiclass": "log-loss ↓", "regression": "RMSE ↓"}
 LEAST_PROBABILITY = 1e-7
 TIE = 1e-12
+SIGNIFICANT, DECIMALS = 5, 4
 
 
 def score(
@@ -159,19 +160,34 @@ def first_places(losses: Mapping[str, float]) -> set[str]:
     return {engine for engine, value in losses.items() if value <= best + TIE}
 
 
-def mean_spread(values: Iterable[float], form: str = ".4f") -> str:
+def mean_spread(values: Iterable[float], form: str = "", *, sign: str = "") -> str:
     """Return a mean with the standard deviation over seeds.
+
+    Parameters
+    ----------
+    values : iterable of float
+        One a seed.
+    form : str, default ""
+        How a number is written, such as ``.1%``; empty: by its size.
+    sign : str, default ""
+        ``+``: the mean always has a sign.
 
     Examples
     --------
-    >>> mean_spread([1.0, 2.0, 3.0], ".1f"), mean_spread([2.0], ".1f"), mean_spread([])
-    ('2.0 ± 1.0', '2.0', '–')
+    >>> mean_spread([1.0, 2.0, 3.0], ".1f"), mean_spread([26972.15]), mean_spread([])
+    ('2.0 ± 1.0', '26972', '–')
+    >>> mean_spread([0.5], sign="+")
+    '+0.5000'
     """
     known = list(values)
     if not known:
         return "–"
-    text = f"{fmean(known):{form}}"
-    return f"{text} ± {stdev(known):{form.lstrip('+')}}" if len(known) > 1 else text
+    mean = fmean(known)
+    if not form:
+        whole = len(f"{abs(mean):.0f}")
+        form = f".{min(max(SIGNIFICANT - whole, 0), DECIMALS)}f"
+    text = f"{mean:{sign}{form}}"
+    return f"{text} ± {stdev(known):{form}}" if len(known) > 1 else text
 
 
 def markdown(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

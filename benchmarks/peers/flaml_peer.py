@@ -1,7 +1,6 @@
 """FLAML with its defaults."""
 
 import argparse
-import pickle
 
 import flaml
 import pandas as pd
@@ -25,14 +24,13 @@ def fit(options: argparse.Namespace) -> str:
         n_jobs=options.cores,
         seed=options.seed,
     )
-    # The way its documentation says; the file never leaves the folder of this benchmark.
-    (options.model / FILE).write_bytes(pickle.dumps(engine, pickle.HIGHEST_PROTOCOL))
+    engine.pickle(str(options.model / FILE))
     return f"flaml {flaml.__version__}"
 
 
 def predict(options: argparse.Namespace) -> pd.DataFrame:
     """Predict by the best model."""
-    engine, rows = pickle.loads((options.model / FILE).read_bytes()), read(options)
+    engine, rows = flaml.AutoML.load_pickle(str(options.model / FILE)), read(options)
     if options.task == "regression":
         return pd.DataFrame({"prediction": engine.predict(rows)})
     return probabilities(engine.predict_proba(rows), engine.classes_)
