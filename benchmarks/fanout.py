@@ -193,6 +193,8 @@ def efficiency(
 ) -> float:
     """Return the trials that lanes finish, relative to the same lanes without any waiting.
 
+    It is 1 where even without waiting no trial ends in time.
+
     Parameters
     ----------
     costs : array of float, shape (n_costs,)
@@ -207,11 +209,6 @@ def efficiency(
         Whether each trial has a pod of its own; False: each lane has one.
     draws : Generator
         Where draws come from.
-
-    Returns
-    -------
-    float
-        From 0 to 1; 1 where even without waiting no trial ends in time.
 
     Examples
     --------
