@@ -7,6 +7,7 @@ import codecs
 import contextlib
 import gzip
 import io
+import re
 import zlib
 from collections.abc import Iterator
 from typing import BinaryIO, cast
@@ -18,6 +19,9 @@ __all__ = ["TextStream", "block_bytes", "lines", "undecodable"]
 
 # The reader of the columns makes a block of each, and a wide table pays for each block.
 CHUNK_BYTES = 4 << 20
+# A carriage return by itself, where lines end otherwise: part of a text, as pandas writes it.
+LONE_RETURN = re.compile(rb"\r(?!\n)")
+LINE_END = re.compile(rb"\r?\n|\r")
 
 
 def block_bytes(max_field_bytes: int) -> int:
@@ -30,6 +34,8 @@ def block_bytes(max_field_bytes: int) -> int:
 
 class TextStream(io.RawIOBase):
     """A binary stream that gives the text of a file as UTF-8.
+
+    Where lines end with a line feed, a carriage return alone ends none: it becomes a blank.
 
     Parameters
     ----------
@@ -59,6 +65,8 @@ class TextStream(io.RawIOBase):
         self._decoder = None if plain else codecs.getincrementaldecoder(source.encoding)("strict")
         self._lines = 0
         self._start = True
+        self._feeds: bool | None = None
+        self._held = b""
         self._rest = b""
         self._given = 0
         self.quotes = 0
@@ -72,11 +80,12 @@ class TextStream(io.RawIOBase):
         while self._given >= len(self._rest):
             chunk = self._raw_chunk()
             text = self._utf8(chunk)
-            if not chunk and not text:
+            if not chunk and not text and not self._held:
                 return b""
             if self._start and text:
                 text = text.removeprefix(codecs.BOM_UTF8)
                 self._start = False
+            text = self._without_lone_returns(text, last=not chunk)
             self._guard(text)
             self._rest, self._given = text, 0
         start = self._given
@@ -121,6 +130,16 @@ class TextStream(io.RawIOBase):
                 expected="text in that encoding",
                 fix="set the right one with --set data.encoding=…",
             ) from err
+
+    def _without_lone_returns(self, text: bytes, *, last: bool) -> bytes:
+        """Turn carriage returns that end no line into blanks."""
+        text, self._held = self._held + text, b""
+        if text.endswith(b"\r") and not last:
+            # The next block tells whether a line feed follows.
+            text, self._held = text[:-1], b"\r"
+        if self._feeds is None and (end := LINE_END.search(text)):
+            self._feeds = end.group() != b"\r"
+        return LONE_RETURN.sub(b" ", text) if self._feeds and b"\r" in text else text
 
     def _wrong_byte(self, byte: int, before: bytes) -> DataError:
         line = self._lines + before.count(b"\n") + 1

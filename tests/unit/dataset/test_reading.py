@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet as pq
 
-from regatta.dataset import read_table, reading, write_table
+from regatta.dataset import read_table, reading, source, streams, write_table
 from regatta.errors import DataError, SettingsError, TargetError
 from regatta.settings import DataSettings
 from regatta.testing.tables import binary_table
@@ -414,3 +414,34 @@ def test_the_order_of_rows_is_kept(path):
     path.write_text("n,m\n" + "".join(f"{n},1\n" for n in numbers))
 
     assert read_table(Path(path), DataSettings())["n"].to_pylist() == numbers
+
+
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+def test_a_carriage_return_alone_is_part_of_a_text(path, newline):
+    rows = ["a,b", "one\rtwo,1", '"x\r\ny",2', "last\r,3\r"]
+    table = read(path, newline.join(rows) + newline)
+    assert table.to_pydict() == {"a": ["one two", "x\r\ny", "last"], "b": [1, 2, 3]}
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (b"a\r\nb\rc\r\n\r", b"a\r\nb c\r\n "),
+        (b"a\nb\r\r\nc\r", b"a\nb \r\nc "),
+        (b"a\rb\rc\nd\r", b"a\rb\rc\nd\r"),
+    ],
+)
+@pytest.mark.parametrize("size", [1, 2, 3, 100])
+def test_blocks_may_end_between_return_and_feed(path, content, expected, size, monkeypatch):
+    monkeypatch.setattr(streams, "CHUNK_BYTES", size)
+    path.write_bytes(content)
+    with streams.TextStream(source.inspect(path, DataSettings())) as stream:
+        assert b"".join(iter(lambda: stream.read(7), b"")) == expected
+
+
+def test_what_pandas_writes_is_read(path):
+    frame = pd.DataFrame({"text": ["a\rb", "c\nd", "e\r\nf"] * 10, "n": range(30)})
+    frame.to_csv(path, index=False)
+    table = read_table(path, DataSettings())
+    assert table["n"].to_pylist() == list(range(30))
+    assert table["text"][:3].to_pylist() == ["a b", "c\nd", "e\r\nf"]
