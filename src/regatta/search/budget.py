@@ -24,6 +24,7 @@ __all__ = [
     "head_seconds",
     "least_budget",
     "refit_seconds",
+    "refit_wait",
     "release_seconds",
     "speed_factor",
 ]
@@ -61,6 +62,8 @@ REFIT_ROWS, REFIT_CELLS = 200_000, 10_000_000
 REFIT_LEAST_SECONDS = 4.0
 REFIT_START_SECONDS = 2.5
 REFIT_LONGER = 1.3
+# So long it runs beside the measurement of the winner.
+REFIT_BESIDE_SECONDS = 3.0
 # The report, the bundle and a margin for what the estimates do not see.
 CLOSING_SECONDS = 1.5
 
@@ -163,6 +166,11 @@ def refit_seconds(seconds: float, n_rows: int, n_columns: int) -> float:
     large = n_rows > REFIT_ROWS or n_rows * n_columns > REFIT_CELLS
     share = REFIT_SHARE * seconds
     return 0.0 if large or share < REFIT_LEAST_SECONDS else round(share, 3)
+
+
+def refit_wait(seconds: float) -> float:
+    """Return how much later the run ends by a refit: it begins with the measurement."""
+    return max(seconds - REFIT_BESIDE_SECONDS, 0.0)
 
 
 def release_seconds(deploy: bool) -> float:
@@ -280,7 +288,9 @@ class Clock:
         if best:
             # Small models are fitted again in less time than was kept for it.
             again = REFIT_LONGER * sum(seconds for _, _, seconds in best) / self.slots
-            deadline += max(self.refit - REFIT_START_SECONDS - again, 0.0)
+            deadline += max(
+                self.refit - max(REFIT_START_SECONDS + again, REFIT_BESIDE_SECONDS), 0.0
+            )
         # The plan has found that a trial fits: only a budget that is over already ends the race.
         return max(deadline, self.began + LEAST_RACE_SECONDS) if self.began < self.end else self.end
 

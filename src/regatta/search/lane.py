@@ -20,7 +20,7 @@ from regatta import events
 from regatta.artifacts import read_json, write_json
 from regatta.artifacts.records import Recipe, TrialRecord
 from regatta.search import machine
-from regatta.search.budget import Clock, Costs, bounded_tail, least_budget
+from regatta.search.budget import Clock, Costs, bounded_tail, least_budget, refit_wait
 from regatta.search.cache import EncodedFolds
 from regatta.search.isolation import Child, Ending, Limits, wait
 from regatta.search.launching import OTHER_SHARE, terms
@@ -221,7 +221,9 @@ class Lane:
             "race_seconds": round(self.clock.race, 3),
             "tail_seconds": round(self.clock.tail, 3),
             "speed": round(self.speed, 3),
-            "least_budget": least_budget(self.clock.tail - self.plan.refit, self.clock.head),
+            "least_budget": least_budget(
+                self.clock.tail - refit_wait(self.plan.refit), self.clock.head
+            ),
             "trials": [record.id for record in self.records],
             "statuses": {status: statuses.count(status) for status in sorted(set(statuses))},
             "best": {"id": best.id, "score": best.score} if best else None,

@@ -15,6 +15,7 @@ from regatta.search.budget import (
     estimate_tail,
     head_seconds,
     refit_seconds,
+    refit_wait,
 )
 from regatta.search.ledger import usable
 from regatta.search.machine import in_pod
@@ -187,7 +188,7 @@ def make_plan(
         lanes=made.lanes,
         refine=made.refine,
         max_trials=made.trials,
-        tail=replace(tail, wait=tail.wait + refit),
+        tail=replace(tail, wait=tail.wait + refit_wait(refit)),
         refit=refit,
     )
 

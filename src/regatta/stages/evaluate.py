@@ -116,37 +116,33 @@ def run(
         planned = read_json(open_artifact(plan, "plan").file("plan.json"))
         settings = RunSettings.from_values(planned["settings"])
         about = Schema.from_dict(read_json(open_artifact(schema, "schema").file("schema.json")))
-        winner = bundles.load(bundle)
+        metric = get_metric(planned["metric"], about.task)
         if not champion and registry is not None:
             champion = champion_of(settings.name, registry)
-        metric = get_metric(planned["metric"], about.task)
-        locked = _open_locked(dataset, about, splits, winner, settings)
-        values = _evaluate(winner, about, metric, locked, settings)
-        verdict = challenge(
-            champion,
-            about,
-            metric,
-            locked.frame,
-            locked.y,
-            locked.predicted,
-            locked.keys,
-            locked.lock,
-            settings,
-            thresholds=winner.thresholds,
-        )
-        # One that is not released need not learn more.
-        seconds = planned["refit_seconds"] if verdict.decision == "promote" else 0.0
-        learnt = refit.run(
-            dataset,
-            schema,
-            splits,
-            bundle,
-            leaderboard,
-            plan,
-            model,
-            deadline=_refit_deadline(settings, seconds),
-            measured=bundles.Measured(locked.keys, locked.predicted),
-        )
+        with refit.begun(
+            *(dataset, schema, splits, bundle, leaderboard, plan, model),
+            deadline=_refit_deadline(settings, planned["refit_seconds"]),
+        ) as learning:
+            winner = bundles.load(bundle)
+            locked = _open_locked(dataset, about, splits, winner, settings)
+            values = _evaluate(winner, about, metric, locked, settings)
+            verdict = challenge(
+                champion,
+                about,
+                metric,
+                locked.frame,
+                locked.y,
+                locked.predicted,
+                locked.keys,
+                locked.lock,
+                settings,
+                thresholds=winner.thresholds,
+            )
+            # One that is not released need not learn more.
+            learnt = learning.finish(
+                bundles.Measured(locked.keys, locked.predicted),
+                wanted=verdict.decision == "promote",
+            )
         trials = read_json(open_artifact(leaderboard, "leaderboard").file("leaderboard.json"))
         values |= {
             "dataset": open_artifact(dataset, "dataset", verify=False).metadata,

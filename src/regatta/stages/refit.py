@@ -5,8 +5,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import fields
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ from regatta.stages.featurize import write_frame
 from regatta.stages.task import stage
 from regatta.stages.trial import ONE_THREAD
 
-__all__ = ["run"]
+__all__ = ["Refit", "begun"]
 
 LEAST_SECONDS = 1.5
 """Less than this is not worth a process."""
@@ -34,7 +35,125 @@ WORSE_SHARE = 0.02
 """A member measured by one fold may come out worse by this share of its loss: that is chance."""
 
 
-def run(
+@dataclass
+class Refit:
+    """A refit that is at work, beside the measurement.
+
+    Attributes
+    ----------
+    bundle, model : Path
+        The bundle that was measured, and the one to write.
+    folder : Path
+        For what may be lost; on the file system of `model`, which takes models by hard links.
+    about : Schema
+        Columns of the table.
+    metric : Metric
+        What the race was about.
+    described : mapping
+        What bundle.json says of the measured bundle.
+    records : mapping of str to TrialRecord
+        All trials of the race.
+    process : Popen or None
+        Who fits; None where there is no time.
+    """
+
+    bundle: Path
+    model: Path
+    folder: Path
+    about: Schema
+    metric: Metric
+    described: Mapping[str, Any]
+    records: Mapping[str, TrialRecord]
+    process: "subprocess.Popen[bytes] | None" = None
+
+    def finish(self, measured: Measured, *, wanted: bool) -> dict[str, Any]:
+        """Wait for the process and write the bundle that is released.
+
+        Parameters
+        ----------
+        measured : Measured
+            What the measured bundle said of the locked rows.
+        wanted : bool
+            Whether the model is released at all; if not, the members stay as they were.
+
+        Returns
+        -------
+        dict
+            ``members`` and ``refitted``, how many of them know the locked rows now.
+        """
+        with stage("refit") as numbers:
+            if not wanted:
+                self.stop()
+            again = {record.id: record for record in self._found() if not self._worse(record)}
+            members = [self._member(member, again) for member in self.described["members"]]
+            write(self.model, self._spec(members, measured if again else None, list(again)))
+            numbers.update(members=len(members), refitted=len(again))
+        return numbers
+
+    def stop(self) -> None:
+        """End the process; its children end with it."""
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+            self.process = None
+
+    def _found(self) -> list[TrialRecord]:
+        """Return what the process made; what it had not written when it ended is lost."""
+        written = self.folder / "again" / "refit.json"
+        if self.process is None:
+            return []
+        self.process.wait()
+        found = read_json(written) if written.is_file() else []
+        return [TrialRecord.from_dict(values) for values in found]
+
+    def _worse(self, new: TrialRecord) -> bool:
+        """Return whether more rows made a member worse, by more than folds differ by chance."""
+        old = self.records[new.id]
+        if new.score is None or old.score is None or (new.truncated and not old.truncated):
+            return True
+        scores = np.array([score for score in old.fold_scores if score is not None])
+        loss = self.metric.loss(old.score)
+        chance = scores.std() / len(scores) ** 0.5 if len(scores) > 1 else WORSE_SHARE * abs(loss)
+        return bool(self.metric.loss(new.score) > loss + chance)
+
+    def _member(self, member: Mapping[str, Any], again: Mapping[str, Any]) -> MemberSpec:
+        """Return a member with its new fits, or with those that it had."""
+        if member["trial"] in again:
+            made = self.folder / "again"
+            folder = made / member["trial"]
+            encoders = read_json(open_artifact(folder, "trial").file("fits.json"))["encoders"]
+            pairs = [
+                (made / "encoders" / encoder, folder / f"model/fold-{number}")
+                for number, encoder in enumerate(encoders)
+            ]
+        else:
+            pairs = [(self.bundle / f["encoder"], self.bundle / f["model"]) for f in member["fits"]]
+        fits = tuple(FitSpec(encoder, model) for encoder, model in pairs)
+        return MemberSpec(
+            member["trial"], member["learner"], member["params"], member["weight"], fits
+        )
+
+    def _spec(
+        self, members: list[MemberSpec], measured: Measured | None, refitted: list[str]
+    ) -> BundleSpec:
+        """Return the new bundle: everything but the fits is as it was."""
+        described = self.described
+        return BundleSpec(
+            name=described["name"],
+            schema=self.about,
+            features=described["features"],
+            metric=described["metric"],
+            members=tuple(members),
+            score=described["score"],
+            thresholds=tuple(described["thresholds"]),
+            fingerprint=described["fingerprint"],
+            metadata={**described["metadata"], "refitted": refitted},
+            measured=measured,
+        )
+
+
+@contextmanager
+def begun(
     dataset: str,
     schema: str,
     splits: str,
@@ -44,9 +163,10 @@ def run(
     model: str,
     *,
     deadline: float,
-    measured: Measured,
-) -> dict[str, Any]:
-    """Fit the members of a bundle again on all rows, as many as there is time for.
+) -> Iterator[Refit]:
+    """Begin to fit the members of a bundle again on all rows, as many as there is time for.
+
+    It goes on in a process of its own while the bundle is measured, and ends with the context.
 
     Parameters
     ----------
@@ -55,48 +175,43 @@ def run(
     model : str
         Folder of the bundle to write; the same members with the same weights.
     deadline : float
-        When it must be written, in seconds since the epoch.
-    measured : Measured
-        What the bundle said of the locked rows.
+        When all fits must be written, in seconds since the epoch.
 
-    Returns
-    -------
-    dict
-        ``members`` and ``refitted``, how many of them know the locked rows now.
+    Yields
+    ------
+    Refit
+        To finish it with. A member that has no time, that fails, or that comes out worse on the
+        rows that its folds validate stays as it was.
 
     Raises
     ------
     ArtifactError
-        An artifact is missing or changed. A member that has no time, that fails, or that comes out
-        worse on the rows that its folds validate stays as it was.
+        An artifact is missing or changed.
     """
-    with stage("refit") as numbers:
-        planned = read_json(open_artifact(plan, "plan").file("plan.json"))
-        settings = RunSettings.from_values(planned["settings"])
-        about = Schema.from_dict(read_json(open_artifact(schema, "schema").file("schema.json")))
-        described = read_json(open_artifact(bundle, "bundle").file("bundle.json"))
-        trials = read_json(open_artifact(leaderboard, "leaderboard").file("leaderboard.json"))
-        metric = get_metric(planned["metric"], about.task)
-        parent = Path(model).absolute().parent
-        parent.mkdir(parents=True, exist_ok=True)
-        # On the file system of the bundle, which takes the models over by hard links.
-        with tempfile.TemporaryDirectory(prefix=".refit-", dir=parent) as scratch:
-            folder = Path(scratch)
-            again: dict[str, TrialRecord] = {}
+    planned = read_json(open_artifact(plan, "plan").file("plan.json"))
+    about = Schema.from_dict(read_json(open_artifact(schema, "schema").file("schema.json")))
+    described = read_json(open_artifact(bundle, "bundle").file("bundle.json"))
+    trials = read_json(open_artifact(leaderboard, "leaderboard").file("leaderboard.json"))
+    parent = Path(model).absolute().parent
+    parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".refit-", dir=parent) as scratch:
+        job = Refit(
+            Path(bundle),
+            Path(model),
+            Path(scratch),
+            about,
+            get_metric(planned["metric"], about.task),
+            described,
+            {},
+        )
+        try:
             if deadline - time.time() > LEAST_SECONDS:
-                features = str(folder / "features")
-                _write_all_rows(dataset, about, splits, features)
-                records = {row["id"]: _record(row) for row in trials["trials"]}
-                wanted = [records[member["trial"]] for member in described["members"]]
-                found = _run_again(features, wanted, planned, settings, deadline, folder)
-                again = {r.id: r for r in found if not _worse(r, records[r.id], metric)}
-            members = [
-                _member(member, again.get(member["trial"]), folder / "again", Path(bundle))
-                for member in described["members"]
-            ]
-            write(model, _spec(described, about, members, measured if again else None, list(again)))
-        numbers.update(members=len(members), refitted=len(again))
-    return numbers
+                job.records = {row["id"]: _record(row) for row in trials["trials"]}
+                _write_all_rows(dataset, about, splits, str(job.folder / "features"))
+                job.process = _start(job, planned, deadline)
+            yield job
+        finally:
+            job.stop()
 
 
 def _record(row: Mapping[str, Any]) -> TrialRecord:
@@ -121,21 +236,15 @@ def _write_all_rows(dataset: str, about: Schema, splits: str, features: str) -> 
         write_json(folder / "schema.json", about.to_dict())
 
 
-def _run_again(
-    features: str,
-    records: Sequence[TrialRecord],
-    planned: Mapping[str, Any],
-    settings: RunSettings,
-    deadline: float,
-    folder: Path,
-) -> list[TrialRecord]:
-    """Run the process of the refit; what it had not written when it ended is lost."""
-    request, made = folder / "request.json", folder / "again"
+def _start(job: Refit, planned: Mapping[str, Any], deadline: float) -> "subprocess.Popen[bytes]":
+    """Start the process, the weightiest member first."""
+    settings = RunSettings.from_values(planned["settings"])
+    request, made = job.folder / "request.json", job.folder / "again"
     made.mkdir()
     values = {
-        "features": features,
+        "features": str(job.folder / "features"),
         "metric": planned["metric"],
-        "records": [record.to_dict() for record in records],
+        "records": [job.records[m["trial"]].to_dict() for m in job.described["members"]],
         "terms": {
             "deadline": deadline,
             "cores": settings.search.cores,
@@ -144,64 +253,8 @@ def _run_again(
         },
     }
     write_json(request, values)
-    subprocess.run(
+    return subprocess.Popen(
         [sys.executable, "-m", "regatta.refit", str(request), str(made), str(os.getpid())],
         stdin=subprocess.DEVNULL,
         env={**os.environ, **dict.fromkeys(ONE_THREAD, "1")},
-        check=False,
-    )
-    written = made / "refit.json"
-    found = read_json(written) if written.is_file() else []
-    return [TrialRecord.from_dict(values) for values in found]
-
-
-def _worse(new: TrialRecord, old: TrialRecord, metric: Metric) -> bool:
-    """Return whether more rows made a member worse, by more than its folds differ by chance."""
-    if new.score is None or old.score is None:
-        return True
-    if new.truncated and not old.truncated:
-        return True
-    scores = np.array([score for score in old.fold_scores if score is not None])
-    loss = metric.loss(old.score)
-    chance = scores.std() / len(scores) ** 0.5 if len(scores) > 1 else WORSE_SHARE * abs(loss)
-    return bool(metric.loss(new.score) > loss + chance)
-
-
-def _member(
-    member: Mapping[str, Any], again: TrialRecord | None, made: Path, bundle: Path
-) -> MemberSpec:
-    """Return a member with its new fits, or with those that it had."""
-    if again is None:
-        fits = [FitSpec(bundle / fit["encoder"], bundle / fit["model"]) for fit in member["fits"]]
-    else:
-        folder = made / again.id
-        encoders = read_json(open_artifact(folder, "trial").file("fits.json"))["encoders"]
-        fits = [
-            FitSpec(made / "encoders" / encoder, folder / f"model/fold-{number}")
-            for number, encoder in enumerate(encoders)
-        ]
-    return MemberSpec(
-        member["trial"], member["learner"], member["params"], member["weight"], tuple(fits)
-    )
-
-
-def _spec(
-    described: Mapping[str, Any],
-    about: Schema,
-    members: Sequence[MemberSpec],
-    measured: Measured | None,
-    refitted: list[str],
-) -> BundleSpec:
-    """Return the new bundle: everything but the fits is as it was."""
-    return BundleSpec(
-        name=described["name"],
-        schema=about,
-        features=described["features"],
-        metric=described["metric"],
-        members=tuple(members),
-        score=described["score"],
-        thresholds=tuple(described["thresholds"]),
-        fingerprint=described["fingerprint"],
-        metadata={**described["metadata"], "refitted": refitted},
-        measured=measured,
     )

@@ -12,6 +12,7 @@ from regatta.artifacts import read_json
 from regatta.artifacts.records import Recipe, TrialRecord
 from regatta.bundle import Measured
 from regatta.dataset import load_frame
+from regatta.dataset.schema import Schema
 from regatta.evaluation.metrics import get_metric
 from regatta.splits import Splits
 from regatta.stages import ensemble, featurize, ingest, plan, refit, split, trial, validate
@@ -42,18 +43,15 @@ def raced(tmp_path_factory) -> Path:
     return folder
 
 
-def run(folder: Path, model: Path, seconds: float) -> dict:
+def run(folder: Path, model: Path, seconds: float, *, wanted: bool = True) -> dict:
     """Refit, with what the bundle says of the locked rows."""
     stored = Splits.open(folder / "splits")
     frame = load_frame(folder / "dataset", rows=stored.locked())
     said = bundles.load(folder / "bundle").predict_array(frame)
     names = ("dataset", "schema", "splits", "bundle", "leaderboard", "plan")
-    return refit.run(
-        *(str(folder / name) for name in names),
-        str(model),
-        deadline=time.time() + seconds,
-        measured=Measured(stored.keys, said),
-    )
+    paths = (*(str(folder / name) for name in names), str(model))
+    with refit.begun(*paths, deadline=time.time() + seconds) as learning:
+        return learning.finish(Measured(stored.keys, said), wanted=wanted)
 
 
 def test_members_learn_from_the_locked_rows(raced, tmp_path):
@@ -75,8 +73,11 @@ def test_members_learn_from_the_locked_rows(raced, tmp_path):
     assert not list(tmp_path.glob(".refit-*"))
 
 
-def test_without_time_the_measured_bundle_is_released(raced, tmp_path):
-    numbers = run(raced, tmp_path / "model", 0)
+@pytest.mark.parametrize(("seconds", "wanted"), [(0, True), (120, False)])
+def test_without_time_or_need_the_measured_bundle_is_released(raced, tmp_path, seconds, wanted):
+    began = time.time()
+    numbers = run(raced, tmp_path / "model", seconds, wanted=wanted)
+    assert time.time() - began < 10
     assert numbers["refitted"] == 0
     assert bundles.measured(tmp_path / "model") is None
     frame = load_frame(raced / "dataset")
@@ -84,6 +85,7 @@ def test_without_time_the_measured_bundle_is_released(raced, tmp_path):
         bundles.load(path).predict_array(frame) for path in (raced / "bundle", tmp_path / "model")
     ]
     assert (pair[0] == pair[1]).all()
+    assert not list(tmp_path.glob(".refit-*"))
 
 
 def test_a_member_that_fails_or_has_no_time_stays(raced, tmp_path, monkeypatch):
@@ -111,4 +113,7 @@ def test_a_member_that_fails_or_has_no_time_stays(raced, tmp_path, monkeypatch):
 def test_what_came_out_worse_is_not_taken(score, truncated, worse):
     old = TrialRecord("a", 0, 0, Recipe("linear"), 0, "ok", score=0.8, fold_scores=(0.78, 0.82))
     new = TrialRecord("a", 0, 0, Recipe("linear"), 0, "ok", score=score, truncated=truncated)
-    assert refit._worse(new, old, get_metric("roc_auc", "binary")) is worse
+    schema = Schema("binary", "y", ("no", "yes"))
+    metric = get_metric("roc_auc", "binary")
+    job = refit.Refit(Path("b"), Path("m"), Path("f"), schema, metric, {}, {"a": old})
+    assert job._worse(new) is worse
