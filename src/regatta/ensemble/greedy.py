@@ -11,7 +11,7 @@ References
 ----------
 R. Caruana et al., Ensemble selection from libraries of models, ICML 2004. We differ in that the
 selection begins with the single best candidate and not with a sorted few, that the number of
-distinct members is bounded, and that a time limit may end it.
+distinct members and what they cost together are bounded, and that a time limit may end it.
 """
 
 import time
@@ -38,6 +38,7 @@ def greedy_weights(
     iterations: int,
     max_members: int,
     seconds: float = np.inf,
+    shares: Array | None = None,
 ) -> Array:
     """Select candidates and their weights.
 
@@ -53,6 +54,9 @@ def greedy_weights(
         Most distinct candidates.
     seconds : float, default inf
         Time after which the best selection so far is returned.
+    shares : ndarray of shape (n_candidates, n_limits), float64, optional
+        Which share of each limit a candidate uses up; those of all members add up to 1 at most. At
+        least one candidate fits by itself.
 
     Returns
     -------
@@ -66,15 +70,15 @@ def greedy_weights(
     """
     deadline = time.perf_counter() + seconds
     n_candidates = len(predictions)
-    alone = _losses(predictions, None, loss, range(n_candidates), np.inf)
+    fits = np.ones(n_candidates, bool) if shares is None else (shares <= 1).all(axis=1)
+    alone = _losses(predictions, None, loss, np.flatnonzero(fits).tolist(), np.inf)
     first = int(np.argmin(alone))
     counts = np.zeros(n_candidates)
     counts[first] = 1
     best_counts, best, since = counts.copy(), alone[first], 0
     total = predictions[first].astype(np.float64)
     for _ in range(1, iterations):
-        allowed = np.flatnonzero(counts) if np.count_nonzero(counts) >= max_members else None
-        columns = range(n_candidates) if allowed is None else allowed.tolist()
+        columns = _allowed(counts, max_members, shares)
         tried = _losses(predictions, (total, counts.sum()), loss, columns, deadline)
         step = int(np.argmin(tried))
         if not np.isfinite(tried[step]):
@@ -89,11 +93,22 @@ def greedy_weights(
     return np.asarray(best_counts / best_counts.sum())
 
 
+def _allowed(counts: Array, max_members: int, shares: Array | None) -> list[int]:
+    """Return the candidates that may be chosen next: members, and others that there is room for."""
+    members = counts > 0
+    if np.count_nonzero(members) >= max_members:
+        return np.flatnonzero(members).tolist()
+    if shares is None:
+        return list(range(len(counts)))
+    room = 1 - shares[members].sum(axis=0)
+    return np.flatnonzero(members | (shares <= room + 1e-12).all(axis=1)).tolist()
+
+
 def _losses(
     predictions: npt.NDArray[np.floating],
     chosen: tuple[Array, float] | None,
     loss: Loss,
-    columns: "range | list[int]",
+    columns: list[int],
     deadline: float,
 ) -> Array:
     """Return the loss with each candidate added; infinite for those not looked at."""

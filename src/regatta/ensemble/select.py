@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from regatta.ensemble.candidates import Trial
 from regatta.ensemble.greedy import greedy_weights
+from regatta.ensemble.limits import Limits, shares_of
 from regatta.evaluation.metrics import Metric
 from regatta.evaluation.weighted import WEIGHTED
 
@@ -51,6 +52,7 @@ def select(
     iterations: int,
     seed: int,
     seconds: float,
+    limits: Limits | None = None,
 ) -> Selection:
     """Select an ensemble from trials that gave a model.
 
@@ -70,16 +72,25 @@ def select(
         Seed of the rows it looks at, when there are very many.
     seconds : float
         Time for the selection.
+    limits : Limits, optional
+        What all members together may cost.
 
     Returns
     -------
     Selection
         The single best trial alone, where no blend is better on all out-of-fold rows.
+
+    Raises
+    ------
+    SearchError
+        No trial keeps the limits.
     """
     # Trials that ran out of time before the last fold were scored on fewer rows: no comparison.
     folds = max(len(trial.record.fold_scores) for trial in trials)
     whole = [trial for trial in trials if len(trial.record.fold_scores) == folds]
     ranked = sorted(whole, key=lambda trial: _rank(trial, metric))
+    shares = shares_of(ranked, limits) if limits else {}
+    ranked = [trial for trial in ranked if max(shares.get(trial.record.id, (0.0,))) <= 1]
     best = ranked[0]
     alone = Selection(((best, 1.0),), _score(best))
     if len(ranked) == 1 or max_members == 1:
@@ -95,6 +106,7 @@ def select(
         iterations=iterations,
         max_members=max_members,
         seconds=deadline - time.perf_counter(),
+        shares=np.array([shares[trial.record.id] for trial in chosen]) if limits else None,
     )
     members = sorted(
         ((trial, float(weight)) for trial, weight in zip(chosen, weights, strict=True) if weight),

@@ -14,6 +14,10 @@ class EnsembleSettings(Group):
     """Most trials in the ensemble. More add little score and cost latency."""
     iterations: int = Field(default=50, ge=1)
     """Steps of the greedy selection (Caruana et al., 2004)."""
+    max_row_milliseconds: float = Field(default=0, ge=0)
+    """Longest time to predict one row by all members; 0: any. Measured on this machine."""
+    max_bytes: int = Field(default=0, ge=0)
+    """Largest size of all members' models on disk; 0: any."""
     refit: bool = True
     """Whether the members learn again, with the locked rows among the rows they learn from, once
     they are measured. On a small table that is worth more than further trials."""

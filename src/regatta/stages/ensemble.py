@@ -1,12 +1,15 @@
 """``ensemble``: combine the best trials of all lanes into one servable model."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from regatta.artifacts import open_artifact, read_json, write_json, writing
 from regatta.dataset.schema import Schema
 from regatta.evaluation.metrics import get_metric
 from regatta.settings import RunSettings
 from regatta.stages.task import stage
+
+if TYPE_CHECKING:
+    from regatta.ensemble.limits import Limits
 
 __all__ = ["run"]
 
@@ -37,7 +40,7 @@ def run(
     Raises
     ------
     SearchError
-        No trial gave a model.
+        No trial gave a model, or none keeps the limits that are set.
     BudgetError
         No trial gave a model, and time was all that was wanting.
     ArtifactError
@@ -68,6 +71,7 @@ def run(
             iterations=settings.ensemble.iterations,
             seed=settings.seed,
             seconds=float(np.clip(SHARE * settings.budget.seconds, LEAST, MOST)),
+            limits=_limits(settings, features),
         )
         spec = bundles.BundleSpec(
             name=settings.name,
@@ -90,3 +94,16 @@ def run(
             score=float(f"{selection.score:.6g}"),
         )
         return numbers
+
+
+def _limits(settings: RunSettings, features: str) -> "Limits | None":
+    """Return what the members may cost together; None where nothing is set."""
+    wanted = settings.ensemble
+    if not wanted.max_row_milliseconds and not wanted.max_bytes:
+        return None
+    from regatta.ensemble.limits import Limits
+    from regatta.search.table import TrainingTable
+
+    frame = TrainingTable.open(features).frame().iloc[:1]
+    row = {str(name): frame[name].to_numpy() for name in frame.columns}
+    return Limits(wanted.max_row_milliseconds / 1000, wanted.max_bytes, row)

@@ -67,3 +67,15 @@ def test_blend_is_never_worse_than_the_best_single(n_candidates, n_rows, seed, i
     best = min(rmse(y)(p) for p in predictions)
     assert rmse(y)(np.tensordot(weights, predictions, 1)) <= best + 1e-12
     assert np.count_nonzero(weights) <= 4
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.integers(1, 6), st.integers(0, 1000), st.lists(st.floats(0.01, 1.5), min_size=6))
+def test_members_keep_the_limits_together(n_candidates, seed, costs):
+    y, predictions = noisy(n_candidates, 20, seed)
+    shares = np.column_stack([costs[:n_candidates], costs[5::-1][:n_candidates]])
+    shares[0] = 0.5
+    weights = greedy_weights(predictions, rmse(y), iterations=20, max_members=6, shares=shares)
+    assert (shares[weights > 0].sum(axis=0) <= 1 + 1e-9).all()
+    fitting = [rmse(y)(p) for p, share in zip(predictions, shares, strict=True) if share.max() <= 1]
+    assert rmse(y)(np.tensordot(weights, predictions, 1)) <= min(fitting) + 1e-12

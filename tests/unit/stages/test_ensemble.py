@@ -1,6 +1,7 @@
 """The stage ``ensemble``, from a real table to a bundle that predicts."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from regatta.artifacts import open_artifact, read_json, writing
 from regatta.dataset import load_frame
 from regatta.errors import ArtifactError, BudgetError, SearchError
 from regatta.evaluation.metrics import get_metric
+from regatta.search.plan import read_plan, write_plan
 from regatta.splits import Splits
 from regatta.stages import ensemble, featurize, ingest, plan, split, trial, validate
 from regatta.testing.tables import binary_table
@@ -106,3 +108,33 @@ def test_lost_lane_is_fatal_only_if_it_is_the_last(raced: Run, tmp_path: Path):
 def test_trials_of_another_kind_are_refused(raced: Run):
     with pytest.raises(ArtifactError, match="features artifact"):
         raced.ensemble([raced("features")], "none")
+
+
+def limited(raced: Run, root: Path, **wanted) -> dict:
+    """Select again, under limits."""
+    planned = read_plan(raced("plan"))
+    changed = replace(planned, settings=planned.settings.merged({"ensemble": wanted}))
+    write_plan(root / "plan", changed)
+    paths = (raced("features"), str(root / "plan"), str(root / "bundle"), str(root / "board"))
+    return ensemble.run([raced("trials")], *paths)
+
+
+def test_an_ensemble_keeps_the_limit_of_its_size(raced: Run, tmp_path: Path):
+    free = raced.ensemble([raced("trials")], "free")
+    sizes = {row["id"]: row["model_bytes"] for row in rows(raced("free-leaderboard"))}
+    limit = min(sizes.values()) + 1
+    numbers = limited(raced, tmp_path, max_bytes=limit)
+    members = [row["id"] for row in rows(tmp_path / "board") if row["weight"]]
+    assert sum(sizes[member] for member in members) <= limit
+    assert numbers["members"] <= free["members"]
+
+
+def test_an_ensemble_keeps_the_limit_of_its_time(raced: Run, tmp_path: Path):
+    assert limited(raced, tmp_path, max_row_milliseconds=10_000)["members"] >= 1
+    with pytest.raises(SearchError, match=r"none of 6 trials keeps the limits.*ms a row"):
+        limited(raced, tmp_path, max_row_milliseconds=1e-6)
+
+
+def rows(board: str | Path) -> list[dict]:
+    """Return the rows of a leaderboard."""
+    return read_json(open_artifact(board, "leaderboard").file("leaderboard.json"))["trials"]

@@ -1,0 +1,113 @@
+"""What the members of an ensemble may cost together: time to predict a row, and size."""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from regatta.artifacts import open_artifact, read_json
+from regatta.ensemble.candidates import Trial
+from regatta.errors import SearchError
+from regatta.features import encoders
+from regatta.learners import get_learner
+
+__all__ = ["Limits", "shares_of"]
+
+Row = Mapping[str, npt.NDArray[Any]]
+
+REPEATS = 7
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Limits that the user has set.
+
+    Attributes
+    ----------
+    row_seconds : float
+        Time to predict one row; 0: any.
+    size_bytes : int
+        Size of all models on disk; 0: any.
+    row : mapping of str to ndarray of shape (1,)
+        Features of one training row, to measure with.
+    """
+
+    row_seconds: float
+    size_bytes: int
+    row: Row
+
+
+def shares_of(trials: Sequence[Trial], limits: Limits) -> dict[str, tuple[float, float]]:
+    """Measure which share of each limit every trial would use up.
+
+    Parameters
+    ----------
+    trials : sequence of Trial
+        Candidates.
+    limits : Limits
+        At least one of them set.
+
+    Returns
+    -------
+    dict of str to (float, float)
+        Share of the time and of the size by id of the trial; 0 where there is no limit. An encoding
+        that several members share counts for each, so the ensemble is faster than the sum.
+
+    Raises
+    ------
+    SearchError
+        No trial keeps the limits.
+    """
+    found: dict[str, tuple[float, float]] = {}
+    seconds: dict[str, float] = {}
+    for trial in trials:
+        key = trial.record.id
+        seconds[key] = _row_seconds(trial, limits.row) if limits.row_seconds else 0.0
+        found[key] = (
+            seconds[key] / limits.row_seconds if limits.row_seconds else 0.0,
+            trial.record.model_bytes / limits.size_bytes if limits.size_bytes else 0.0,
+        )
+    if any(max(shares) <= 1 for shares in found.values()):
+        return found
+    smallest = min(trial.record.model_bytes for trial in trials)
+    raise SearchError(
+        f"none of {len(trials)} trials keeps the limits of the ensemble: the fastest takes "
+        f"{1000 * min(seconds.values()):.3g} ms a row, the smallest {smallest:,} bytes",
+        expected=_told(limits),
+        fix="raise ensemble.max_row_milliseconds or ensemble.max_bytes, use fewer folds"
+        " (split.folds), or learners of small models, such as linear",
+    )
+
+
+def _told(limits: Limits) -> str:
+    """Return the limits in words."""
+    told = []
+    if limits.row_seconds:
+        told.append(f"at most {1000 * limits.row_seconds:g} ms a row")
+    if limits.size_bytes:
+        told.append(f"at most {limits.size_bytes:,} bytes")
+    return " and ".join(told)
+
+
+def _row_seconds(trial: Trial, row: Row) -> float:
+    """Return the time in which a trial predicts one row, the shortest of several."""
+    learner = get_learner(trial.record.recipe.learner)
+    names = read_json(open_artifact(trial.path, "trial").file("fits.json"))["encoders"]
+    pairs = [
+        (
+            encoders.load(Path(trial.lane, "encoders", name)),
+            learner.model.load(trial.path / f"model/fold-{number}"),
+        )
+        for number, name in enumerate(names)
+    ]
+    times = []
+    for _ in range(REPEATS):
+        began = time.perf_counter()
+        for encoder, model in pairs:
+            model.predict(encoder.transform(row))
+        times.append(time.perf_counter() - began)
+    return float(np.min(times))
