@@ -114,7 +114,9 @@ def _refusal(err: ValidationError) -> SettingsError:
     key = ".".join(str(part) for part in first["loc"])
     if first["type"] in ("extra_forbidden", "missing"):
         name = str(first["loc"][-1])
-        known = list(_NESTED[str(first["loc"][1])].model_fields)
+        # An empty group has no key of its own that could have been checked before.
+        nested = _NESTED[str(first["loc"][1])] if len(first["loc"]) > 1 else RunSettings
+        known = list(nested.model_fields)
         is_missing = first["type"] == "missing"
         return SettingsError(
             f"setting {key!r} is missing"
