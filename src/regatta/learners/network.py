@@ -15,6 +15,9 @@ __all__ = ["Floats", "Layers", "Network", "forward"]
 Floats = npt.NDArray[np.float32]
 Layers = list[tuple[Floats, Floats]]
 
+# Share of the time in which steps become smaller.
+SETTLING = 0.3
+
 
 class Network:
     """Weights with the optimiser's moments."""
@@ -25,7 +28,7 @@ class Network:
         flat = [array for layer in layers for array in layer]
         self.first = [np.zeros_like(array) for array in flat]
         self.second = [np.zeros_like(array) for array in flat]
-        self.steps = 0
+        self.steps, self.began, self.pace = 0, time.time(), 1.0
 
     def copy(self) -> Layers:
         """Return a copy of the weights."""
@@ -37,12 +40,20 @@ class Network:
         self.rate /= 4
 
     def epoch(self, X: Matrix, y: Floats, task: str, deadline: float) -> bool:
-        """Pass once over the rows; return whether there was time for all."""
+        """Pass once over the rows; return whether there was time for all.
+
+        In the last part of the time the steps become smaller, down to nothing at its end: where it
+        ends before the loss has settled, the weights have settled all the same.
+        """
         order = self.rng.permutation(len(y))
         batch = int(self.params["batch"])
         for number, start in enumerate(range(0, len(y), batch)):
-            if number % 16 == 0 and time.time() >= deadline:
-                return False
+            if number % 16 == 0:
+                now = time.time()
+                if now >= deadline:
+                    return False
+                left = (deadline - now) / (deadline - self.began)
+                self.pace = min(1.0, left / SETTLING)
             rows = order[start : start + batch]
             self._step(X[rows], y[rows], task)
         return True
@@ -58,8 +69,9 @@ class Network:
         gradients = _backward(self.layers, values, _slope(values[-1], y, task), masks, keep)
         self.steps += 1
         correction = np.sqrt(1 - 0.999**self.steps) / (1 - 0.9**self.steps)
-        rate = np.float32(self.rate * correction)
-        shrink = np.float32(1 - self.rate * float(self.params["weight_decay"]))
+        now = self.rate * self.pace
+        rate = np.float32(now * correction)
+        shrink = np.float32(1 - now * float(self.params["weight_decay"]))
         flat = [array for layer in self.layers for array in layer]
         for array, gradient, first, second in zip(
             flat, gradients, self.first, self.second, strict=True
