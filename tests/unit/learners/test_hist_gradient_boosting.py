@@ -65,7 +65,7 @@ def test_it_ends_at_the_deadline():
     model = learner.fit(data, params, seed=0, threads=1, deadline=began + 0.5)
     assert time.time() - began < 5
     assert model.truncated
-    assert len(model.forest.starts) > 2
+    assert len(model.forest.starts) >= 2
 
 
 def test_rounds_in_batches_are_rounds_at_once(monkeypatch):
