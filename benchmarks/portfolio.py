@@ -28,7 +28,7 @@ from scores import markdown
 from regatta.evaluation.metrics import get_metric
 from regatta.learners import get_learner, learners_for
 from regatta.learners.base import Shape
-from regatta.search.portfolio import VARIATIONS
+from regatta.search.portfolio import variations
 from regatta.search.space import draw
 
 Floats = npt.NDArray[np.float64]
@@ -69,7 +69,7 @@ def make_pool(draws: int) -> Pool:
     pool: Pool = []
     for key in learners_for("binary"):
         space = get_learner(key).space(REFERENCE)
-        changes = [{}, *VARIATIONS.get(key, ()), *(draw(space, rng) for _ in range(draws))]
+        changes = [{}, *variations(key), *(draw(space, rng) for _ in range(draws))]
         pool += [{"learner": key, "params": rounded(params)} for params in changes]
     return pool
 
