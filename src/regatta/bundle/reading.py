@@ -8,7 +8,7 @@ from typing import Any
 from regatta.artifacts import Artifact, open_artifact, read_json
 from regatta.bundle.bundle import Bundle, Part
 from regatta.dataset.schema import Column
-from regatta.errors import ArtifactError, SettingsError
+from regatta.errors import ArtifactError
 from regatta.learners.base import Model
 
 __all__ = ["load"]
@@ -84,21 +84,19 @@ def _features(values: Mapping[str, Any]) -> Any:
 def _parts(folder: Path, members: list[Mapping[str, Any]]) -> tuple[Part, ...]:
     """Load every model, and every encoder once, in a fixed order."""
     from regatta.features import encoders
-    from regatta.learners import get_learner
+    from regatta.learners import LEARNERS, load_model
 
     total = math.fsum(float(member["weight"]) for member in members)
     if not members or not math.isclose(total, 1, abs_tol=1e-6):
         raise _damaged(folder, f"{len(members)} members have weights of {total:g}")
     models: dict[str, list[tuple[float, Model]]] = {}
     for member in members:
-        try:
-            learner = get_learner(member["learner"])
-        except SettingsError as err:
+        if member["learner"] not in LEARNERS:
             why = f"it needs learner {member['learner']!r}, which this Regatta does not have"
-            raise _damaged(folder, why) from err
+            raise _damaged(folder, why)
         share = float(member["weight"]) / len(member["fits"]) if member["fits"] else 0.0
         for fit in member["fits"]:
-            model = learner.model.load(_inside(folder, fit["model"]))
+            model = load_model(member["learner"], _inside(folder, fit["model"]))
             models.setdefault(fit["encoder"], []).append((share, model))
     return tuple(
         Part(encoders.load(_inside(folder, name)), tuple(found)) for name, found in models.items()

@@ -13,7 +13,7 @@ from regatta.artifacts import open_artifact, read_json
 from regatta.ensemble.candidates import Trial
 from regatta.errors import SearchError
 from regatta.features import encoders
-from regatta.learners import get_learner
+from regatta.learners import load_model
 
 __all__ = ["Limits", "shares_of"]
 
@@ -95,12 +95,12 @@ def _told(limits: Limits) -> str:
 
 def _row_seconds(trial: Trial, row: Row) -> float:
     """Return the time in which a trial predicts one row, the shortest of several."""
-    learner = get_learner(trial.record.recipe.learner)
+    key = trial.record.recipe.learner
     names = read_json(open_artifact(trial.path, "trial").file("fits.json"))["encoders"]
     pairs = [
         (
             encoders.load(Path(trial.lane, "encoders", name)),
-            learner.model.load(trial.path / f"model/fold-{number}"),
+            load_model(key, trial.path / f"model/fold-{number}"),
         )
         for number, name in enumerate(names)
     ]

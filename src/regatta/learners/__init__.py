@@ -3,6 +3,8 @@
 The native libraries are imported when a learner first fits or loads, not before.
 """
 
+from pathlib import Path
+
 from regatta.errors import SettingsError, nearest
 from regatta.learners.base import (
     FitData,
@@ -16,6 +18,7 @@ from regatta.learners.extra_trees import ExtraTreesLearner
 from regatta.learners.hist_gradient_boosting import HistGradientBoostingLearner
 from regatta.learners.lightgbm import LightGBMLearner
 from regatta.learners.linear import LinearLearner
+from regatta.learners.logarithm import LogModel
 from regatta.learners.mlp import MlpLearner
 from regatta.learners.nearest_neighbors import NearestNeighborsLearner
 from regatta.learners.random_forest import RandomForestLearner
@@ -31,6 +34,7 @@ __all__ = [
     "Shape",
     "get_learner",
     "learners_for",
+    "load_model",
 ]
 
 LEARNERS: dict[str, type[Learner]] = {
@@ -77,6 +81,26 @@ def get_learner(key: str) -> Learner:
             fix="correct search.learners",
         )
     return LEARNERS[key]()
+
+
+def load_model(key: str, folder: Path) -> Model:
+    """Load a model that a trial saved.
+
+    Parameters
+    ----------
+    key : str
+        Key of its learner.
+    folder : Path
+        Where it was saved.
+
+    Raises
+    ------
+    SettingsError
+        There is no such learner.
+    ArtifactError
+        A file is missing or does not hold what it should.
+    """
+    return LogModel.around(get_learner(key).model.load(folder), folder)
 
 
 def learners_for(task: str) -> list[str]:

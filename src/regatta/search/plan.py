@@ -9,6 +9,7 @@ from regatta.artifacts import open_artifact, read_json, write_json, writing
 from regatta.artifacts.records import Recipe
 from regatta.evaluation.metrics import Metric, get_metric
 from regatta.learners.base import Learner, Shape
+from regatta.learners.logarithm import is_skewed
 from regatta.search.budget import (
     Tail,
     check_budget,
@@ -171,13 +172,14 @@ def make_plan(
     check_budget(settings.budget.seconds, tail.seconds(), head)
     left = settings.budget.seconds - head - tail.seconds()
     refit = settings.ensemble.refit * refit_seconds(left, table.n_rows, shape.n_columns)
+    skewed = shape.task == "regression" and is_skewed(table.y)
     n_texts = sum(feature.kind == "text" for feature in table.features.columns)
     spaces = spaces_of(learners, shape, settings.search.spaces, tools)
     firsts = user_recipes(settings.search.recipes, shape, tools)
     if not settings.search.max_trials:
         known = usable(earlier, learners, shape)
         firsts += within(known, spaces, settings.search.spaces)
-    made = queues(learners, spaces, shape, settings, n_texts=n_texts, firsts=firsts)
+    made = queues(learners, spaces, shape, settings, n_texts=n_texts, skewed=skewed, firsts=firsts)
     return Plan(
         settings=settings,
         metric=metric.key,

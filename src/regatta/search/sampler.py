@@ -14,6 +14,7 @@ import numpy as np
 from regatta.artifacts.records import Recipe, TrialRecord
 from regatta.evaluation.metrics import Metric
 from regatta.learners.base import Space
+from regatta.learners.logarithm import LOGARITHM
 from regatta.search.space import distributions, draw, nearest_point
 
 __all__ = ["BayesProposer", "Proposer", "QueueProposer", "RandomProposer"]
@@ -138,7 +139,7 @@ class BayesProposer(Proposer):
         study = self._study(learner)
         trial = study.ask(distributions(self._spaces[learner]))
         self._open.append((learner, trial))
-        return Recipe(learner, dict(trial.params), origin="bayes")
+        return Recipe(learner, {**trial.params, **self._scale(learner)}, origin="bayes")
 
     def tell(self, record: TrialRecord) -> None:
         """Add a trial to what is known of its family."""
@@ -156,6 +157,12 @@ class BayesProposer(Proposer):
         self._told.append(record)
         if learner in self._studies:
             self._add(self._studies[learner], record)
+
+    def _scale(self, learner: str) -> dict[str, Any]:
+        """Return whether the family learns the logarithm: as its best trial did."""
+        known = [r for r in self._told if r.recipe.learner == learner and r.score is not None]
+        best = min(known, key=lambda r: self._metric.loss(r.score or 0.0), default=None)
+        return dict(LOGARITHM) if best and LOGARITHM.items() <= best.recipe.params.items() else {}
 
     def _close(self, record: TrialRecord) -> bool:
         """Tell Optuna of a trial that it proposed; return whether it is one of those."""

@@ -57,6 +57,7 @@ def queues(
     settings: RunSettings,
     *,
     n_texts: int = 0,
+    skewed: bool = False,
     firsts: Iterable[Recipe] = (),
 ) -> Queues:
     """Return the queues of all lanes.
@@ -73,16 +74,18 @@ def queues(
         Settings of the run.
     n_texts : int, default 0
         Columns of text among the features.
+    skewed : bool, default False
+        Whether the values of a regression are skewed.
     firsts : iterable of Recipe
         What is raced before all else.
     """
     search = settings.search
     ahead = _distinct(firsts)
     if search.strategy == "halving":
-        ranked = portfolio(learners, shape, settings.budget.seconds)
+        ranked = portfolio(learners, shape, settings.budget.seconds, skewed=skewed)
         ranked = within(ranked, spaces, search.spaces)
         return _halving(ahead, ranked, spaces, shape, settings)
-    then, refine = _strategy(learners, spaces, shape, settings, n_texts)
+    then, refine = _strategy(learners, spaces, shape, settings, n_texts, skewed)
     recipes, n_lanes, most = _distinct([*ahead, *then]), search.lanes, search.max_trials
     if most:
         if refine != "none":
@@ -119,6 +122,7 @@ def _strategy(
     shape: Shape,
     settings: RunSettings,
     n_texts: int,
+    skewed: bool,
 ) -> tuple[list[Recipe], Refine]:
     """Return the recipes of a strategy, best first, and who goes on after them."""
     strategy, seed = settings.search.strategy, settings.seed
@@ -127,7 +131,7 @@ def _strategy(
         return _drawn(spaces, seed, ahead), "random"
     if strategy == "grid":
         return _grid(spaces, seed, settings.search.max_trials or GRID_MOST), "none"
-    ranked = portfolio(learners, shape, settings.budget.seconds, n_texts)
+    ranked = portfolio(learners, shape, settings.budget.seconds, n_texts, skewed=skewed)
     ranked = within(ranked, spaces, settings.search.spaces)
     if strategy == "bayes":
         firsts: dict[str, Recipe] = {}

@@ -19,6 +19,7 @@ from regatta.artifacts.records import Recipe, Status, TrialRecord
 from regatta.errors import TrialSkipped
 from regatta.evaluation.metrics import Metric
 from regatta.learners.base import Learner, Model, Shape
+from regatta.learners.logarithm import LOGARITHM, LogModel, to_logarithm
 from regatta.search.cache import EncodedFolds, Fold
 from regatta.search.isolation import memory_text
 from regatta.search.table import TrainingTable
@@ -246,9 +247,16 @@ def _fit_fold(
     coming = progress.encode_seconds / (progress.folds + 1) * (left - 1)
     spare = min(job.fit_seconds - progress.fit_seconds, job.deadline - began - coming)
     deadline = began + FIT_SHARE * max(spare, 0.0) / left
+    in_logarithms = LOGARITHM.items() <= progress.params.items()
     model = learner.fit(
-        data, progress.params, seed=job.seed, threads=job.threads, deadline=deadline
+        to_logarithm(data) if in_logarithms else data,
+        progress.params,
+        seed=job.seed,
+        threads=job.threads,
+        deadline=deadline,
     )
+    if in_logarithms:
+        model = LogModel.fitted(model, data)
     progress.truncated |= bool(getattr(model, "truncated", time.time() >= deadline))
     fitted = time.perf_counter()
     predicted = _checked(model, fold, data.n_outputs)

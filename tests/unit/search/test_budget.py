@@ -140,7 +140,9 @@ def test_small_models_leave_their_time_for_the_refit_to_the_race():
     clock = Clock(began=now, end=now + 60, tail=30, refit=20, slots=2)
     assert clock.deadline == pytest.approx(now + 30)
     clock.learn(0.1, 0.0, 2.0)
-    assert clock.deadline == pytest.approx(now + 30 + 20 - 2.5 - 1.3)
+    assert clock.deadline == pytest.approx(now + 30 + 20 - 4.5)
+    clock.learn(0.1, 0.0, 6.0)
+    assert clock.deadline == pytest.approx(now + 30 + 20 - 2.5 - 1.1 * 8 / 2)
     for _ in range(5):
         clock.learn(0.2, 0.0, 30.0)
     assert clock.deadline == pytest.approx(now + 30)

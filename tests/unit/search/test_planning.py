@@ -130,3 +130,14 @@ def test_sample_fits_the_budget(shape: Shape):
 def test_unknown_strategy_is_refused_with_the_nearest():
     with pytest.raises(SettingsError, match="did you mean 'portfolio'"):
         settings(strategy="portfolo")
+
+
+def test_a_skewed_target_is_tried_as_a_logarithm_too():
+    learners = {key: get_learner(key) for key in LEARNERS}
+    shape = Shape("regression", 5_000, 20, 1)
+    plain, skewed = (portfolio(learners, shape, 60, skewed=flag) for flag in (False, True))
+    logs = [recipe for recipe in skewed if recipe.params.get("target") == "log"]
+    assert [recipe for recipe in skewed if recipe not in logs] == plain
+    assert skewed[0] == plain[0]
+    assert skewed[2] in logs
+    assert 3 <= len(logs) < len(plain)
