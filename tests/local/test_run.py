@@ -54,7 +54,10 @@ def binary(regatta: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[R
 @pytest.fixture(scope="module")
 def multiclass(regatta: Any, tmp_path_factory: pytest.TempPathFactory) -> Run:
     folder = tmp_path_factory.mktemp("multiclass")
-    return train(regatta, folder, multiclass_table(300), "--no-deploy", "--name", "three")
+    table = multiclass_table(300)
+    # As some files write them; see test_classes_are_as_the_file_writes_them.
+    table[TARGET] = " " + table[TARGET]
+    return train(regatta, folder, table, "--no-deploy", "--name", "three")
 
 
 @pytest.fixture(scope="module")
@@ -74,6 +77,18 @@ def test_it_ends_well(run: Run) -> None:
     # How well the budget is kept is measured by benchmarks/budget.py, on a quiet machine.
     assert run.ended.code == 0, run.ended.error
     assert "Traceback" not in run.ended.output + run.ended.error
+
+
+def test_classes_are_as_the_file_writes_them(multiclass: Run) -> None:
+    model = bundle.load(multiclass.folder / "bundle")
+    assert model.classes == tuple(sorted(multiclass.table[TARGET].unique()))
+    assert model.classes[0].startswith(" ")
+
+
+def test_what_is_released_has_learnt_from_the_locked_rows(run: Run) -> None:
+    evaluation = run.json("evaluation/evaluation.json")
+    assert 1 <= evaluation["refit"]["refitted"] <= evaluation["refit"]["members"]
+    assert bundle.measured(run.folder / "bundle") is not None
 
 
 def test_the_folder_holds_what_was_promised(run: Run) -> None:
