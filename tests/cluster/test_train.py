@@ -19,7 +19,7 @@ def test_a_run_is_submitted_followed_and_fetched(trained: Trained) -> None:
     assert {path.name for path in trained.out.iterdir()} >= {"report.html", "leaderboard.json"}
     trials = json.loads((trained.out / "leaderboard.json").read_text())["trials"]
     # Two lanes, each in a pod of its own.
-    assert {trial["id"][:2] for trial in trials} == {"00", "01"}
+    assert {trial["lane"] for trial in trials} == {0, 1}
 
 
 def test_every_pod_was_bounded_and_not_root(trained: Trained, kubectl: Callable[..., Any]) -> None:
