@@ -18,6 +18,7 @@ from regatta.learners.extra_trees import ExtraTreesLearner
 from regatta.learners.hist_gradient_boosting import HistGradientBoostingLearner
 from regatta.learners.lightgbm import LightGBMLearner
 from regatta.learners.linear import LinearLearner
+from regatta.learners.logarithm import FILE as IN_LOGARITHMS
 from regatta.learners.logarithm import LogModel
 from regatta.learners.mlp import MlpLearner
 from regatta.learners.nearest_neighbors import NearestNeighborsLearner
@@ -100,7 +101,9 @@ def load_model(key: str, folder: Path) -> Model:
     ArtifactError
         A file is missing or does not hold what it should.
     """
-    return LogModel.around(get_learner(key).model.load(folder), folder)
+    if (folder / f"{IN_LOGARITHMS}.json").is_file():
+        return LogModel.load(folder)
+    return get_learner(key).model.load(folder)
 
 
 def learners_for(task: str) -> list[str]:

@@ -8,11 +8,13 @@ import numpy as np
 from regatta.artifacts.state import State
 from regatta.learners.base import Array, FitData, Matrix, Model
 
-__all__ = ["LOGARITHM", "LogModel", "is_skewed", "to_logarithm"]
+__all__ = ["FILE", "LOGARITHM", "LogModel", "is_skewed", "to_logarithm"]
 
 LOGARITHM = {"target": "log"}
 """What a recipe has among its parameters to learn the logarithm."""
 FILE = "target"
+# Beyond, the exponential is infinite.
+LARGEST_LOGARITHM = 700.0
 
 # Skewness from which values are skewed, and the share of it that the logarithm must take away.
 SKEWED, TAKEN = 1.0, 0.5
@@ -27,6 +29,8 @@ class LogModel(Model):
     ----------
     inner : Model
         Predicts the logarithm.
+    learner : str
+        Key of its learner.
     shift : float
         Added to values before the logarithm is taken.
     bounds : ndarray of shape (2,), float64
@@ -40,8 +44,11 @@ class LogModel(Model):
     by one factor fitted by least squares on the validation rows.
     """
 
-    def __init__(self, inner: Model, shift: float, bounds: Array, factor: float) -> None:
-        self.inner, self.shift, self.bounds, self.factor = inner, shift, bounds, factor
+    def __init__(
+        self, inner: Model, learner: str, shift: float, bounds: Array, factor: float
+    ) -> None:
+        self.inner, self.learner = inner, learner
+        self.shift, self.bounds, self.factor = shift, bounds, factor
         self.truncated = inner.truncated
 
     def predict(self, X: Matrix) -> Array:
@@ -54,51 +61,39 @@ class LogModel(Model):
         """Write the inner model, and ``target.json`` with ``target.npz``."""
         self.inner.save(folder)
         numbers = np.array([self.shift, self.factor, *self.bounds], dtype=np.float64)
-        State({"numbers": numbers}).save(folder, FILE)
+        State({"learner": self.learner, "numbers": numbers}).save(folder, FILE)
 
     @classmethod
     def load(cls, folder: Path) -> "LogModel":
-        """Refuse: what the inner model is, its learner knows (see `around`)."""
-        raise NotImplementedError("load the inner model, then put it into LogModel.around")
+        """Read what `save` wrote (see `Model.load`)."""
+        # The list of learners knows this module.
+        from regatta.learners import LEARNERS
 
-    @classmethod
-    def around(cls, inner: Model, folder: Path) -> Model:
-        """Return a loaded model as it predicts: itself, or in the logarithm that was saved.
-
-        Parameters
-        ----------
-        inner : Model
-            Loaded from the folder.
-        folder : Path
-            Where it lies.
-
-        Raises
-        ------
-        ArtifactError
-            A file does not hold what it should.
-        """
-        if not (folder / f"{FILE}.json").is_file():
-            return inner
         state = State.load(folder, FILE)
+        learner = state.word("learner", tuple(LEARNERS))
         numbers = state.array("numbers", np.float64, (4,))
-        state.check("numbers", bool(numbers[2] <= numbers[3] < 700))
-        return cls(inner, float(numbers[0]), numbers[2:], float(numbers[1]))
+        state.check("numbers", bool(numbers[2] <= numbers[3] < LARGEST_LOGARITHM))
+        inner = LEARNERS[learner].model.load(folder)
+        return cls(inner, learner, float(numbers[0]), numbers[2:], float(numbers[1]))
 
     @classmethod
-    def fitted(cls, inner: Model, data: FitData) -> "LogModel":
+    def fitted(cls, inner: Model, learner: str, data: FitData) -> "LogModel":
         """Wrap a model that was fitted on what `to_logarithm` returned.
 
         Parameters
         ----------
         inner : Model
             Predicts the logarithm.
+        learner : str
+            Key of its learner.
         data : FitData
             Rows with their values.
         """
         shift = _shift(data.y)
         logs = np.log(data.y + shift)
         room = BEYOND * (logs.max() - logs.min())
-        model = cls(inner, shift, np.array([logs.min() - room, logs.max() + room]), 1.0)
+        bounds = np.array([logs.min() - room, logs.max() + room])
+        model = cls(inner, learner, shift, bounds, 1.0)
         predicted = model.predict(data.X_valid)[:, 0]
         square = float(np.dot(predicted, predicted))
         if square > 0:

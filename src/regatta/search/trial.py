@@ -256,7 +256,7 @@ def _fit_fold(
         deadline=deadline,
     )
     if in_logarithms:
-        model = LogModel.fitted(model, data)
+        model = LogModel.fitted(model, learner.key, data)
     progress.truncated |= bool(getattr(model, "truncated", time.time() >= deadline))
     fitted = time.perf_counter()
     predicted = _checked(model, fold, data.n_outputs)

@@ -22,7 +22,7 @@ def fitted(data: FitData, key: str = "linear") -> LogModel:
     learner = get_learner(key)
     params = learner.defaults(Shape("regression", *data.X.shape, 1))
     inner = learner.fit(to_logarithm(data), params, seed=0, threads=1, deadline=float("inf"))
-    return LogModel.fitted(inner, data)
+    return LogModel.fitted(inner, key, data)
 
 
 def rmse(data: FitData, predicted: np.ndarray) -> float:
