@@ -13,7 +13,7 @@ from regatta.features.rows import Feature, RowFeatures
 from regatta.splits import Splits
 from regatta.stages.task import stage
 
-__all__ = ["run", "write_frame"]
+__all__ = ["run", "write_features"]
 
 CELLS_AT_ONCE = 5_000_000
 """Values read at once: bounds the memory beside the features themselves."""
@@ -42,41 +42,59 @@ def run(dataset: str, schema: str, splits: str, features: str) -> dict[str, Any]
         about = Schema.from_dict(read_json(open_artifact(schema, "schema").file("schema.json")))
         stored = Splits.open(splits)
         rows = stored.train()
-        plan = RowFeatures.plan(about)
-        target = load_frame(dataset, columns=[about.target], rows=rows)[about.target]
-        numbers.update(n_rows=len(rows), n_columns=len(plan.columns), n_folds=stored.n_folds)
         origin = open_artifact(dataset, "dataset", verify=False).metadata.get("fingerprint", "")
-        with writing(features, "features", fingerprint=origin, **numbers) as folder:
-            write_frame(folder / "frame.parquet", dataset, about, rows, plan)
-            np.save(folder / "target.npy", about.encode_target(target))
-            np.save(folder / "folds.npy", stored.assignment[rows].astype(np.int16))
-            write_json(folder / "features.json", plan.to_dict())
-            write_json(folder / "schema.json", about.to_dict())
+        numbers.update(
+            n_rows=len(rows), n_columns=len(RowFeatures.plan(about).columns), n_folds=stored.n_folds
+        )
+        write_features(
+            features, dataset, about, rows, stored.assignment[rows], fingerprint=origin, **numbers
+        )
     return numbers
 
 
-def write_frame(
+def write_features(
+    features: str,
+    dataset: str,
+    about: Schema,
+    rows: npt.NDArray[np.integer[Any]],
+    folds: npt.NDArray[np.integer[Any]],
+    **metadata: Any,
+) -> None:
+    """Write the features artifact of some rows.
+
+    Parameters
+    ----------
+    features : str
+        Folder to write.
+    dataset : str
+        Folder of the dataset artifact.
+    about : Schema
+        Its columns.
+    rows : ndarray of shape (n_rows,), int
+        Which rows, in this order.
+    folds : ndarray of shape (n_rows,), int
+        Fold that validates each; the number of folds for one that is trained on only.
+    **metadata
+        For the manifest; ``n_folds`` among it.
+    """
+    plan = RowFeatures.plan(about)
+    target = load_frame(dataset, columns=[about.target], rows=rows)[about.target]
+    with writing(features, "features", **metadata) as folder:
+        _write_frame(folder / "frame.parquet", dataset, about, rows, plan)
+        np.save(folder / "target.npy", about.encode_target(target))
+        np.save(folder / "folds.npy", folds.astype(np.int16))
+        write_json(folder / "features.json", plan.to_dict())
+        write_json(folder / "schema.json", about.to_dict())
+
+
+def _write_frame(
     path: Path,
     dataset: str,
     about: Schema,
     rows: npt.NDArray[np.integer[Any]],
     plan: RowFeatures,
 ) -> None:
-    """Write the features of some rows as Parquet, a few raw columns in memory at a time.
-
-    Parameters
-    ----------
-    path : Path
-        File to write.
-    dataset : str
-        Folder of the dataset artifact, verified before.
-    about : Schema
-        Its columns.
-    rows : ndarray of shape (n_rows,), int
-        Which rows, in this order.
-    plan : RowFeatures
-        Which features.
-    """
+    """Write the features of some rows as Parquet, a few raw columns in memory at a time."""
     import pyarrow as pa
     from pyarrow import parquet as pq
 

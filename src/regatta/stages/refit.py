@@ -12,18 +12,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from regatta.artifacts import open_artifact, read_json, write_json, writing
+from regatta.artifacts import open_artifact, read_json, write_json
 from regatta.artifacts.records import TrialRecord
 from regatta.bundle import BundleSpec, FitSpec, Measured, MemberSpec, write
-from regatta.dataset import load_frame
 from regatta.dataset.schema import Schema
 from regatta.evaluation.metrics import Metric, get_metric
-from regatta.features import RowFeatures
 from regatta.settings import RunSettings
 from regatta.splits import Splits
-from regatta.stages.featurize import write_frame
+from regatta.stages.featurize import write_features
 from regatta.stages.task import stage
 from regatta.stages.trial import ONE_THREAD
 
@@ -224,16 +221,9 @@ def _write_all_rows(dataset: str, about: Schema, splits: str, features: str) -> 
     """Write the features of all rows; the locked ones are trained on by every fold."""
     stored = Splits.open(splits)
     rows = np.sort(np.concatenate([stored.train(), stored.locked()]))
-    folds: npt.NDArray[np.int16] = stored.assignment[rows].astype(np.int16)
+    folds = stored.assignment[rows].copy()
     folds[folds < 0] = stored.n_folds
-    row_features = RowFeatures.plan(about)
-    target = load_frame(dataset, columns=[about.target], rows=rows, verify=False)[about.target]
-    with writing(features, "features", n_folds=stored.n_folds) as folder:
-        write_frame(folder / "frame.parquet", dataset, about, rows, row_features)
-        np.save(folder / "target.npy", about.encode_target(target))
-        np.save(folder / "folds.npy", folds)
-        write_json(folder / "features.json", row_features.to_dict())
-        write_json(folder / "schema.json", about.to_dict())
+    write_features(features, dataset, about, rows, folds, n_folds=stored.n_folds)
 
 
 def _start(job: Refit, planned: Mapping[str, Any], deadline: float) -> "subprocess.Popen[bytes]":
