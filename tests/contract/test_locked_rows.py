@@ -1,4 +1,4 @@
-"""Only ``evaluate`` may read the locked rows."""
+"""Only ``evaluate`` may read the locked rows, and ``refit`` for a model that it does not measure."""
 
 import ast
 from collections.abc import Iterator
@@ -6,7 +6,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 SPLITS = ROOT / "src/regatta/splits"
-ALLOWED = {Path("src/regatta/stages/evaluate.py")}
+EVALUATE = Path("src/regatta/stages/evaluate.py")
+REFIT = Path("src/regatta/stages/refit.py")
 
 
 def sources() -> Iterator[Path]:
@@ -39,20 +40,26 @@ def names_the_mark(path: Path) -> bool:
     )
 
 
-def test_only_evaluate_calls_locked() -> None:
+def test_only_evaluate_and_refit_call_locked() -> None:
     callers = {path.relative_to(ROOT) for path in sources() if calls_of_locked(path)}
-    assert callers == ALLOWED
+    assert callers == {EVALUATE, REFIT}
 
 
-def test_evaluate_calls_it_once() -> None:
-    (path,) = ALLOWED
-    assert len(calls_of_locked(ROOT / path)) == 1
+def test_each_calls_it_once() -> None:
+    for path in (EVALUATE, REFIT):
+        assert len(calls_of_locked(ROOT / path)) == 1
+
+
+def test_only_evaluate_begins_a_refit() -> None:
+    # No trial, no ensemble: what is measured was finished before.
+    beginners = {p.relative_to(ROOT) for p in sources() if "refit.begun(" in p.read_text("utf-8")}
+    assert beginners == {EVALUATE}
 
 
 def test_the_mark_of_locked_rows_stays_in_splits() -> None:
     assert not {path.relative_to(ROOT) for path in sources() if names_the_mark(path)}
 
 
-def test_splits_are_opened_by_featurize_and_evaluate_only() -> None:
+def test_splits_are_opened_by_few() -> None:
     openers = {p.stem for p in sources() if "Splits.open(" in p.read_text(encoding="utf-8")}
-    assert openers <= {"evaluate", "featurize"}
+    assert openers <= {"evaluate", "featurize", "refit"}
