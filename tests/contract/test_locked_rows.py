@@ -1,4 +1,4 @@
-"""Only ``evaluate`` may read the locked rows, and ``refit`` for a model that it does not measure."""
+"""Only ``evaluate`` may read the locked rows, and ``refit``, for what is released after it."""
 
 import ast
 from collections.abc import Iterator
