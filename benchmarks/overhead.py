@@ -79,7 +79,8 @@ def show(out: Path, seconds: float, budget: float) -> None:
     """Print where the time went."""
     record = json.loads((out / "run.json").read_text(encoding="utf-8"))
     trials = json.loads((out / "leaderboard.json").read_text(encoding="utf-8"))["trials"]
-    stages = record["stages"]
+    # The refit is a part of the evaluation.
+    stages = {name: value for name, value in record["stages"].items() if name != "refit"}
     in_trials = union((t["started_at"], t["started_at"] + t["seconds"]) for t in trials)
     between = seconds - sum(stages.values())
     rows = {
