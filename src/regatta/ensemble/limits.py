@@ -3,13 +3,11 @@
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from regatta.artifacts import open_artifact, read_json
 from regatta.ensemble.candidates import Trial
 from regatta.errors import SearchError
 from regatta.features import encoders
@@ -96,14 +94,8 @@ def _told(limits: Limits) -> str:
 def _row_seconds(trial: Trial, row: Row) -> float:
     """Return the time in which a trial predicts one row, the shortest of several."""
     key = trial.record.recipe.learner
-    names = read_json(open_artifact(trial.path, "trial").file("fits.json"))["encoders"]
-    pairs = [
-        (
-            encoders.load(Path(trial.lane, "encoders", name)),
-            load_model(key, trial.path / f"model/fold-{number}"),
-        )
-        for number, name in enumerate(names)
-    ]
+    fits = trial.member(1.0).fits
+    pairs = [(encoders.load(fit.encoder), load_model(key, fit.model)) for fit in fits]
     times = []
     for _ in range(REPEATS):
         began = time.perf_counter()

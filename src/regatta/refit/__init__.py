@@ -1,6 +1,6 @@
 """The refit: the winner's members learn again, with the locked rows among what they learn from.
 
-The measurement is over by then. Each member is fitted on the folds that it had, so that early
-stopping and out-of-fold scores are about the same rows as before; the locked rows only join the
-rows that every fold trains on.
+It goes on beside the measurement, which reads the models of the race only. Each member is fitted on
+the folds that it had, so that early stopping and out-of-fold scores are about the same rows as
+before; the locked rows only join the rows that every fold trains on.
 """

@@ -41,14 +41,11 @@ def run(dataset: str, schema: str, splits: str, features: str) -> dict[str, Any]
     with stage("featurize") as numbers:
         about = Schema.from_dict(read_json(open_artifact(schema, "schema").file("schema.json")))
         stored = Splits.open(splits)
-        rows = stored.train()
+        rows, plan = stored.train(), RowFeatures.plan(about)
         origin = open_artifact(dataset, "dataset", verify=False).metadata.get("fingerprint", "")
-        numbers.update(
-            n_rows=len(rows), n_columns=len(RowFeatures.plan(about).columns), n_folds=stored.n_folds
-        )
-        write_features(
-            features, dataset, about, rows, stored.assignment[rows], fingerprint=origin, **numbers
-        )
+        numbers.update(n_rows=len(rows), n_columns=len(plan.columns), n_folds=stored.n_folds)
+        folds = stored.assignment[rows]
+        write_features(features, dataset, about, plan, rows, folds, fingerprint=origin, **numbers)
     return numbers
 
 
@@ -56,6 +53,7 @@ def write_features(
     features: str,
     dataset: str,
     about: Schema,
+    plan: RowFeatures,
     rows: npt.NDArray[np.integer[Any]],
     folds: npt.NDArray[np.integer[Any]],
     **metadata: Any,
@@ -70,6 +68,8 @@ def write_features(
         Folder of the dataset artifact.
     about : Schema
         Its columns.
+    plan : RowFeatures
+        Which features.
     rows : ndarray of shape (n_rows,), int
         Which rows, in this order.
     folds : ndarray of shape (n_rows,), int
@@ -77,7 +77,6 @@ def write_features(
     **metadata
         For the manifest; ``n_folds`` among it.
     """
-    plan = RowFeatures.plan(about)
     target = load_frame(dataset, columns=[about.target], rows=rows)[about.target]
     with writing(features, "features", **metadata) as folder:
         _write_frame(folder / "frame.parquet", dataset, about, rows, plan)

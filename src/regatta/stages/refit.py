@@ -17,7 +17,9 @@ from regatta.artifacts import open_artifact, read_json, write_json
 from regatta.artifacts.records import TrialRecord
 from regatta.bundle import BundleSpec, FitSpec, Measured, MemberSpec, write
 from regatta.dataset.schema import Schema
+from regatta.ensemble.candidates import Trial
 from regatta.evaluation.metrics import Metric, get_metric
+from regatta.features import RowFeatures
 from regatta.settings import RunSettings
 from regatta.splits import Splits
 from regatta.stages.featurize import write_features
@@ -113,19 +115,14 @@ class Refit:
         chance = scores.std() / len(scores) ** 0.5 if len(scores) > 1 else WORSE_SHARE * abs(loss)
         return bool(self.metric.loss(new.score) > loss + chance)
 
-    def _member(self, member: Mapping[str, Any], again: Mapping[str, Any]) -> MemberSpec:
+    def _member(self, member: Mapping[str, Any], again: Mapping[str, TrialRecord]) -> MemberSpec:
         """Return a member with its new fits, or with those that it had."""
-        if member["trial"] in again:
-            made = self.folder / "again"
-            folder = made / member["trial"]
-            encoders = read_json(open_artifact(folder, "trial").file("fits.json"))["encoders"]
-            pairs = [
-                (made / "encoders" / encoder, folder / f"model/fold-{number}")
-                for number, encoder in enumerate(encoders)
-            ]
-        else:
-            pairs = [(self.bundle / f["encoder"], self.bundle / f["model"]) for f in member["fits"]]
-        fits = tuple(FitSpec(encoder, model) for encoder, model in pairs)
+        if found := again.get(member["trial"]):
+            return Trial(found, self.folder / "again").member(member["weight"])
+        fits = tuple(
+            FitSpec(self.bundle / fit["encoder"], self.bundle / fit["model"])
+            for fit in member["fits"]
+        )
         return MemberSpec(
             member["trial"], member["learner"], member["params"], member["weight"], fits
         )
@@ -223,7 +220,8 @@ def _write_all_rows(dataset: str, about: Schema, splits: str, features: str) -> 
     rows = np.sort(np.concatenate([stored.train(), stored.locked()]))
     folds = stored.assignment[rows].copy()
     folds[folds < 0] = stored.n_folds
-    write_features(features, dataset, about, rows, folds, n_folds=stored.n_folds)
+    plan = RowFeatures.plan(about)
+    write_features(features, dataset, about, plan, rows, folds, n_folds=stored.n_folds)
 
 
 def _start(job: Refit, planned: Mapping[str, Any], deadline: float) -> "subprocess.Popen[bytes]":
