@@ -18,6 +18,7 @@ from regatta.artifacts.records import Recipe
 from regatta.dataset.schema import Schema
 from regatta.learners.base import Learner, Shape
 from regatta.search.retries import retried
+from regatta.search.space import is_number
 
 __all__ = ["recall", "remember", "usable"]
 
@@ -176,5 +177,4 @@ def _is_run(run: Mapping[str, Any]) -> bool:
 
 def _kind(value: Any) -> str:
     """Return the type of a parameter; whole numbers are numbers."""
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return "number" if is_number else type(value).__name__
+    return "number" if is_number(value) else type(value).__name__

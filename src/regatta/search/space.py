@@ -3,14 +3,23 @@
 import math
 from collections.abc import Iterator, Mapping
 from itertools import product
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 
 from regatta.errors import SettingsError
 from regatta.learners.base import Param, Space
 
-__all__ = ["check_space", "distributions", "draw", "grid", "levels", "nearest_point"]
+__all__ = [
+    "bounded",
+    "check_space",
+    "distributions",
+    "draw",
+    "grid",
+    "is_number",
+    "levels",
+    "nearest_point",
+]
 
 
 def check_space(space: Space, owner: str) -> None:
@@ -147,12 +156,28 @@ def nearest_point(space: Space, values: Mapping[str, Any]) -> dict[str, Any] | N
             if value not in param.choices:
                 return None
             found[name] = value
-        elif isinstance(value, bool) or not isinstance(value, int | float):
+        elif not is_number(value):
             return None
         else:
-            bounded = min(max(value, param.low), param.high)
-            found[name] = round(bounded) if param.kind == "int" else float(bounded)
+            found[name] = bounded(param, value)
     return found
+
+
+def is_number(value: object) -> TypeGuard[int | float]:
+    """Return whether a value is a number; True and False are none."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def bounded(param: Param, value: float) -> int | float:
+    """Return the value of a dimension, which is no choice, that is nearest to a number.
+
+    Examples
+    --------
+    >>> bounded(Param("int", 2, 9), 12), bounded(Param("float", 0.1, 0.5), 0)
+    (9, 0.1)
+    """
+    inside = min(max(value, param.low), param.high)
+    return round(inside) if param.kind == "int" else float(inside)
 
 
 def _at(param: Param, place: float) -> Any:

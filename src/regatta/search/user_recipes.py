@@ -7,6 +7,7 @@ from typing import Any
 from regatta.artifacts.records import Recipe
 from regatta.errors import SettingsError, nearest
 from regatta.learners.base import Learner, Shape
+from regatta.search.space import is_number
 from regatta.search.toolbox import Toolbox
 from regatta.settings import RecipeSettings
 
@@ -95,14 +96,13 @@ def _value(learner: Learner, shape: Shape, name: str, value: Any, key: str) -> A
             fix="correct the name, or leave it out",
         )
     default, expected = defaults[name], ""
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
     if isinstance(default, bool):
         expected = "" if isinstance(value, bool) else "true or false"
     elif isinstance(default, int):
-        whole = is_number and math.isfinite(value) and float(value).is_integer()
+        whole = is_number(value) and math.isfinite(value) and float(value).is_integer()
         expected, value = ("", int(value)) if whole else ("a whole number", value)
     elif isinstance(default, float):
-        finite = is_number and math.isfinite(value)
+        finite = is_number(value) and math.isfinite(value)
         expected, value = ("", float(value)) if finite else ("a number", value)
     elif param and param.kind == "choice" and value not in param.choices:
         expected = "one of " + ", ".join(map(str, param.choices))

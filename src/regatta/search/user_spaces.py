@@ -7,7 +7,7 @@ from typing import Any
 from regatta.artifacts.records import Recipe
 from regatta.errors import SettingsError, nearest
 from regatta.learners.base import Learner, Param, Shape, Space
-from regatta.search.space import check_space
+from regatta.search.space import bounded, check_space, is_number
 from regatta.search.toolbox import Toolbox
 from regatta.settings import DimensionSettings
 
@@ -121,10 +121,10 @@ def _choices(key: str, own: Param, wanted: tuple[Any, ...]) -> tuple[Any, ...]:
     for value in wanted:
         if own.kind == "choice":
             fits = any(value == one and type(value) is type(one) for one in own.choices)
-            fits |= _is_number(value) and all(_is_number(one) for one in own.choices)
+            fits |= is_number(value) and all(is_number(one) for one in own.choices)
             expected = "some of " + ", ".join(map(str, own.choices))
         else:
-            fits = _is_number(value) and (own.kind == "float" or float(value).is_integer())
+            fits = is_number(value) and (own.kind == "float" or float(value).is_integer())
             expected = "whole numbers" if own.kind == "int" else "numbers"
         if not fits:
             raise SettingsError(
@@ -165,15 +165,9 @@ def _bounds(key: str, own: Param, wanted: DimensionSettings, *, is_searched: boo
 def _nearest_value(param: Param, value: Any) -> Any:
     """Return what a parameter may be that is nearest to a value."""
     if param.kind != "choice":
-        bounded = min(max(value, param.low), param.high)
-        return round(bounded) if param.kind == "int" else float(bounded)
+        return bounded(param, value)
     if value in param.choices:
         return value
-    if _is_number(value) and all(_is_number(one) for one in param.choices):
+    if is_number(value) and all(is_number(one) for one in param.choices):
         return min(param.choices, key=lambda one: abs(one - value))
     return param.choices[0]
-
-
-def _is_number(value: Any) -> bool:
-    """Return whether a value is a number; True and False are none."""
-    return isinstance(value, int | float) and not isinstance(value, bool)
