@@ -288,9 +288,8 @@ class Clock:
         if best:
             # Small models are fitted again in less time than was kept for it.
             again = REFIT_LONGER * sum(seconds for _, _, seconds in best) / self.slots
-            deadline += max(
-                self.refit - max(REFIT_START_SECONDS + again, REFIT_BESIDE_SECONDS), 0.0
-            )
+            needed = refit_wait(REFIT_START_SECONDS + again)
+            deadline += max(refit_wait(self.refit) - needed, 0.0)
         # The plan has found that a trial fits: only a budget that is over already ends the race.
         return max(deadline, self.began + LEAST_RACE_SECONDS) if self.began < self.end else self.end
 

@@ -171,7 +171,8 @@ def make_plan(
     head = head_seconds(table.n_rows, shape.n_columns)
     check_budget(settings.budget.seconds, tail.seconds(), head)
     left = settings.budget.seconds - head - tail.seconds()
-    refit = settings.ensemble.refit * refit_seconds(left, table.n_rows, shape.n_columns)
+    wanted = settings.ensemble.refit
+    refit = refit_seconds(left, table.n_rows, shape.n_columns) if wanted else 0.0
     skewed = shape.task == "regression" and is_skewed(table.y)
     n_texts = sum(feature.kind == "text" for feature in table.features.columns)
     spaces = spaces_of(learners, shape, settings.search.spaces, tools)

