@@ -3,7 +3,6 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 
 from regatta.artifacts import read_json
@@ -12,7 +11,8 @@ from regatta.evaluation.metrics import Metric
 from regatta.search import machine
 from regatta.search.cache import EncodedFolds
 from regatta.search.isolation import Child, Limits, wait
-from regatta.search.lane import COMMON, MEMORY_SHARE, NATIVE, POLL_SECONDS
+from regatta.search.lane import POLL_SECONDS
+from regatta.search.launching import import_for
 from regatta.search.table import TrainingTable
 from regatta.search.toolbox import Toolbox
 from regatta.search.trial import RECORD, Job, run_trial
@@ -80,7 +80,7 @@ def run_again(
     """
     tools = toolbox or Toolbox()
     slots = terms.cores or machine.cores()
-    memory = terms.memory_bytes or int(MEMORY_SHARE * machine.free_memory() / slots)
+    memory = terms.memory_bytes or machine.memory_share(slots)
     cache = EncodedFolds(table, scratch, folder / "encoders", terms.seed, tools)
     waiting, running = list(records), list[Child]()
     while waiting or running:
@@ -121,8 +121,7 @@ def _launch(
     job: Job, table: TrainingTable, cache: EncodedFolds, toolbox: Toolbox, metric: Metric
 ) -> Child:
     """Start a trial in a child process."""
-    for name in (*COMMON, *NATIVE.get(job.recipe.learner, ())):
-        import_module(name)
+    import_for(job.recipe.learner)
     limits = Limits(job.deadline + WRITING_SECONDS, job.memory_bytes, "the time of the refit")
     return Child(lambda: run_trial(job, table, cache, toolbox, metric), limits)
 

@@ -10,7 +10,6 @@ import shutil
 import tempfile
 import time
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +22,7 @@ from regatta.search import machine
 from regatta.search.budget import Clock, Costs, bounded_tail, least_budget, refit_wait
 from regatta.search.cache import EncodedFolds
 from regatta.search.isolation import Child, Ending, Limits, wait
-from regatta.search.launching import OTHER_SHARE, terms
+from regatta.search.launching import OTHER_SHARE, import_for, terms
 from regatta.search.plan import Plan, scored_rows
 from regatta.search.proposing import proposer_of
 from regatta.search.retries import retried, retry_of
@@ -37,26 +36,11 @@ __all__ = ["Lane", "race"]
 logger = logging.getLogger(__name__)
 
 POLL_SECONDS = 0.1
-MEMORY_SHARE = 0.8
 # Recipes looked at, near the end, to find one that is short enough.
 LOOKS = 12
 FEWEST_SECONDS = 0.5
 # Uses of a seed, beside a trial's own draws (0).
 PROPOSER_USE, RETRY_USE = 1, 2
-
-# Imported before the first fork that needs them, so that children start with them.
-COMMON = ("threadpoolctl", "pyarrow.parquet", "sklearn.metrics", "regatta.features.encoders")
-NATIVE: dict[str, tuple[str, ...]] = {
-    "lightgbm": ("lightgbm",),
-    "xgboost": ("xgboost",),
-    # Imported before a fork, it may hang in the child: each child imports it for itself.
-    "catboost": (),
-    "linear": ("sklearn.linear_model",),
-    "extra_trees": ("sklearn.ensemble",),
-    "random_forest": ("sklearn.ensemble",),
-    "hist_gradient_boosting": ("sklearn.ensemble",),
-    "svm": ("sklearn.svm",),
-}
 
 
 @dataclass
@@ -147,9 +131,7 @@ class Lane:
         sharing = machine.lanes_here(len(plan.lanes))
         self.slots = search.cores or max(1, machine.cores() // sharing)
         self.threads = 1
-        self.memory_bytes = search.memory_bytes or int(
-            MEMORY_SHARE * machine.free_memory() / (self.slots * sharing)
-        )
+        self.memory_bytes = search.memory_bytes or machine.memory_share(self.slots * sharing)
         self.metric = plan.objective
         self.cache = EncodedFolds(table, scratch, folder / "encoders", plan.settings.seed, toolbox)
         self.spaces = spaces_of(plan.learners, plan.shape, search.spaces, toolbox)
@@ -262,8 +244,7 @@ class Lane:
 
     def _launch(self, recipe: Recipe) -> None:
         """Start a trial in a child process."""
-        for name in (*COMMON, *NATIVE.get(recipe.learner, ())):
-            import_module(name)
+        import_for(recipe.learner)
         times = terms(
             self.clock,
             now := time.time(),

@@ -1,4 +1,4 @@
-"""How long a trial may take: for its fits, for its encodings, and until it is killed.
+"""How a trial is begun: what it finds imported, and how long it may take until it is killed.
 
 Where the budget decides how many trials there are, each gets a share of the race and stops with
 what it has. Where a number of trials was asked for, nothing but the end of the race, or a limit
@@ -7,10 +7,25 @@ that was set, ends one: what it learns must not depend on how fast the machine w
 
 import math
 from dataclasses import dataclass
+from importlib import import_module
 
 from regatta.search.budget import LEAST_RACE_SECONDS, Clock
 
-__all__ = ["OTHER_SHARE", "Terms", "terms"]
+__all__ = ["OTHER_SHARE", "Terms", "import_for", "terms"]
+
+# Imported before the first fork that needs them, so that children start with them.
+COMMON = ("threadpoolctl", "pyarrow.parquet", "sklearn.metrics", "regatta.features.encoders")
+NATIVE: dict[str, tuple[str, ...]] = {
+    "lightgbm": ("lightgbm",),
+    "xgboost": ("xgboost",),
+    # Imported before a fork, it may hang in the child: each child imports it for itself.
+    "catboost": (),
+    "linear": ("sklearn.linear_model",),
+    "extra_trees": ("sklearn.ensemble",),
+    "random_forest": ("sklearn.ensemble",),
+    "hist_gradient_boosting": ("sklearn.ensemble",),
+    "svm": ("sklearn.svm",),
+}
 
 # Share of the race that fitting one trial may take, the first one and any other.
 FIRST_SHARE, FIRST_MOST = 0.15, 20.0
@@ -49,6 +64,18 @@ class Terms:
     partial: bool
     killed_at: float
     why: str
+
+
+def import_for(learner: str) -> None:
+    """Import what the trials of a learner need, before one is forked.
+
+    Parameters
+    ----------
+    learner : str
+        Key of the learner.
+    """
+    for name in (*COMMON, *NATIVE.get(learner, ())):
+        import_module(name)
 
 
 def terms(

@@ -3,9 +3,10 @@
 import os
 from pathlib import Path
 
-__all__ = ["cores", "free_memory", "in_pod", "lanes_here"]
+__all__ = ["cores", "free_memory", "in_pod", "lanes_here", "memory_share"]
 
 CGROUP = Path("/sys/fs/cgroup")
+MEMORY_SHARE = 0.8
 
 
 def in_pod() -> bool:
@@ -44,6 +45,17 @@ def free_memory() -> int:
         if most is not None and now is not None:
             free = min(free, max(0, most - now))
     return free
+
+
+def memory_share(at_once: int) -> int:
+    """Return the memory that each of some trials side by side may use, in bytes.
+
+    Parameters
+    ----------
+    at_once : int
+        Trials at work on this machine.
+    """
+    return int(MEMORY_SHARE * free_memory() / at_once)
 
 
 def _quota() -> int | None:
