@@ -8,7 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from regatta.search.__main__ import end_with
+from regatta.search.isolation import end_with
 
 __all__ = ["main"]
 

@@ -5,16 +5,12 @@ one thread before they are first imported, and without any OpenMP code having ru
 ``trial`` starts it, has verified the artifacts, and outlives it.
 """
 
-import ctypes
 import os
-import signal
 import sys
 import time
 from pathlib import Path
 
-__all__ = ["end_with", "main"]
-
-PR_SET_PDEATHSIG = 1
+__all__ = ["main"]
 
 
 def main(arguments: list[str]) -> None:
@@ -27,6 +23,8 @@ def main(arguments: list[str]) -> None:
         epoch), folder to fill, process id of the starter.
     """
     features, plan, lane, started_at, folder, starter = arguments
+    from regatta.search.isolation import end_with
+
     end_with(int(starter))
     began = time.perf_counter()
     for library in ("lightgbm", "pandas", "sklearn.metrics"):
@@ -49,21 +47,6 @@ def main(arguments: list[str]) -> None:
         started_at=float(started_at),
         speed=speed_factor(seconds),
     )
-
-
-def end_with(starter: int) -> None:
-    """Die when the stage that started this process dies.
-
-    Parameters
-    ----------
-    starter : int
-        Its process id.
-    """
-    library = ctypes.CDLL(None)
-    if hasattr(library, "prctl"):
-        library.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-    if os.getppid() != starter:
-        sys.exit(1)
 
 
 if __name__ == "__main__":

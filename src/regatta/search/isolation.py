@@ -21,7 +21,7 @@ from typing import Literal
 
 import psutil
 
-__all__ = ["Child", "Ending", "Limits", "memory_text", "wait"]
+__all__ = ["Child", "Ending", "Limits", "end_with", "memory_text", "wait"]
 
 PR_SET_PDEATHSIG = 1
 DESCENDANTS_EVERY_SECONDS = 0.5
@@ -233,3 +233,18 @@ def memory_text(n_bytes: float) -> str:
     if n_bytes >= 10 * MEGABYTE:
         return f"{n_bytes / MEGABYTE:,.0f} MB"
     return f"{n_bytes / 1e3:,.0f} kB" if n_bytes >= 1e4 else f"{n_bytes:,.0f} B"
+
+
+def end_with(starter: int) -> None:
+    """Die when the stage that started this process dies.
+
+    Parameters
+    ----------
+    starter : int
+        Its process id.
+    """
+    library = ctypes.CDLL(None)
+    if hasattr(library, "prctl"):
+        library.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() != starter:
+        sys.exit(1)
