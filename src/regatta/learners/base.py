@@ -33,6 +33,7 @@ __all__ = [
     "as_probabilities",
     "check_target",
     "out_of_time",
+    "standardised",
 ]
 
 Encoding = Literal["tree", "linear", "dense"]
@@ -244,6 +245,27 @@ def check_target(data: FitData) -> None:
         expected="at least two different target values",
         fix="use fewer folds, or more rows of the rare class",
     )
+
+
+def standardised(data: FitData) -> tuple[Array, Array, Array]:
+    """Return targets as libraries take them that compute in float32.
+
+    Parameters
+    ----------
+    data : FitData
+        Rows of any task.
+
+    Returns
+    -------
+    y, y_valid : ndarray of shape (n_rows,), float64
+        Values of mean 0 and deviation 1 over the rows to fit; class codes as they are.
+    scale : ndarray of shape (2,), float64
+        Mean and standard deviation that were taken out; 0 and 1 for classes.
+    """
+    if data.task != "regression":
+        return data.y, data.y_valid, np.array([0.0, 1.0])
+    scale = np.array([data.y.mean(), data.y.std()], dtype=np.float64)
+    return (data.y - scale[0]) / scale[1], (data.y_valid - scale[0]) / scale[1], scale
 
 
 def as_probabilities(predicted: npt.NDArray[Any], n_outputs: int) -> Array:

@@ -25,6 +25,7 @@ from regatta.learners.base import (
     Space,
     as_probabilities,
     check_target,
+    standardised,
 )
 from regatta.learners.oblivious import ObliviousTrees
 from regatta.learners.stopping import Stopping, at_pace
@@ -255,13 +256,10 @@ def _targets(
 
     A class without rows is left out, because CatBoost would warn of it on the terminal.
     """
-    y, X_valid, y_valid = data.y, data.X_valid, data.y_valid
-    scale, present = np.array([0.0, 1.0]), np.zeros(1, dtype=np.int64)
-    if data.task == "regression":
-        # CatBoost keeps targets in float32.
-        scale = np.array([y.mean(), y.std()], dtype=np.float64)
-        y, y_valid = (y - scale[0]) / scale[1], (y_valid - scale[0]) / scale[1]
-    elif data.n_outputs > 2:
+    # CatBoost keeps targets in float32.
+    y, y_valid, scale = standardised(data)
+    X_valid, present = data.X_valid, np.zeros(1, dtype=np.int64)
+    if data.n_outputs > 2:
         present = np.unique(y).astype(np.int64)
         known = np.isin(y_valid, present)
         if not known.all():

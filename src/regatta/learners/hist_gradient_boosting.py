@@ -23,6 +23,7 @@ from regatta.learners.base import (
     Space,
     as_probabilities,
     check_target,
+    standardised,
 )
 from regatta.learners.forest import CHUNK_ROWS, ForestModel, round_down
 from regatta.learners.stopping import Stopping, at_pace
@@ -212,13 +213,10 @@ def _grow(
     Each batch reads the rows again, so that they grow with what there is; none is expected to
     last beyond the deadline.
     """
-    y, scale, present = data.y, np.array([0.0, 1.0]), np.zeros(1, dtype=np.int64)
-    X_valid, y_valid = np.ascontiguousarray(data.X_valid, dtype=np.float32), data.y_valid
-    if data.task == "regression":
-        # Gradients are kept in float32.
-        scale = np.array([data.y.mean(), data.y.std()], dtype=np.float64)
-        y, y_valid = (data.y - scale[0]) / scale[1], (y_valid - scale[0]) / scale[1]
-    else:
+    # Gradients are kept in float32.
+    y, y_valid, scale = standardised(data)
+    X_valid, present = np.ascontiguousarray(data.X_valid, dtype=np.float32), np.zeros(1, np.int64)
+    if data.task != "regression":
         present = np.unique(y).astype(np.int64)
         known = np.isin(y_valid, present)
         X_valid, y_valid = X_valid[known], np.searchsorted(present, y_valid[known]).astype(float)

@@ -20,6 +20,7 @@ from regatta.learners.base import (
     Space,
     as_probabilities,
     check_target,
+    standardised,
 )
 from regatta.learners.lightgbm_text import check_text
 from regatta.learners.stopping import Stopping, at_pace
@@ -151,11 +152,8 @@ class LightGBMLearner(Learner):
         import lightgbm
 
         check_target(data)
-        y, y_valid, scale = data.y, data.y_valid, np.array([0.0, 1.0])
-        if data.task == "regression":
-            # LightGBM keeps targets in float32.
-            scale = np.array([y.mean(), y.std()], dtype=np.float64)
-            y, y_valid = (y - scale[0]) / scale[1], (y_valid - scale[0]) / scale[1]
+        # LightGBM keeps targets in float32.
+        y, y_valid, scale = standardised(data)
         options = _options(data, params, seed, threads)
         train = lightgbm.Dataset(
             data.X, y, categorical_feature=list(data.categorical), params=options

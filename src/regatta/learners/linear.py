@@ -21,6 +21,7 @@ from regatta.learners.base import (
     Space,
     as_probabilities,
     check_target,
+    standardised,
 )
 from regatta.learners.threads import limit_blas
 
@@ -137,12 +138,8 @@ class LinearLearner(Learner):
         present = (
             np.unique(data.y).astype(np.int64) if data.n_outputs > 1 else np.zeros(1, np.int64)
         )
-        y, y_valid = data.y, data.y_valid
-        scale = np.array([0.0, 1.0])
-        if family == "squared":
-            scale = np.array([y.mean(), y.std()], dtype=np.float64)
-            y, y_valid = (y - scale[0]) / scale[1], (y_valid - scale[0]) / scale[1]
-        elif family == "softmax":
+        y, _, scale = standardised(data)
+        if family == "softmax":
             y = np.searchsorted(present, y).astype(np.float64)
         n_scores = len(present) if family == "softmax" else 1
         X, X_valid = _fast(data.X), data.X_valid

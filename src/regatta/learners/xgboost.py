@@ -20,6 +20,7 @@ from regatta.learners.base import (
     Space,
     as_probabilities,
     check_target,
+    standardised,
 )
 from regatta.learners.stopping import Stopping, at_pace
 from regatta.learners.threads import available_cores
@@ -158,11 +159,8 @@ class XGBoostLearner(Learner):
         import xgboost
 
         check_target(data)
-        y, y_valid, scale = data.y, data.y_valid, np.array([0.0, 1.0])
-        if data.task == "regression":
-            # XGBoost keeps targets in float32.
-            scale = np.array([y.mean(), y.std()], dtype=np.float64)
-            y, y_valid = (y - scale[0]) / scale[1], (y_valid - scale[0]) / scale[1]
+        # XGBoost keeps targets in float32.
+        y, y_valid, scale = standardised(data)
         common = {
             "feature_types": _types(data),
             "enable_categorical": True,
