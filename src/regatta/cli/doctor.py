@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from regatta.cli import options
+
 if TYPE_CHECKING:
     from regatta.runs.checks import Check
 
@@ -25,14 +27,9 @@ def doctor(
     cluster: Annotated[
         bool, typer.Option("--cluster", help="Look at the cluster only, and closely.")
     ] = False,
-    host: Annotated[
-        str | None,
-        typer.Option(help="Kubeflow Pipelines.", show_default="KF_PIPELINES_ENDPOINT"),
-    ] = None,
-    namespace: Annotated[str | None, typer.Option(help="Namespace of the runs.")] = None,
-    token: Annotated[
-        str | None, typer.Option(help="Bearer token.", envvar="REGATTA_TOKEN", show_envvar=True)
-    ] = None,
+    host: options.Host = None,
+    namespace: options.RunsNamespace = None,
+    token: options.Token = None,
 ) -> None:
     """Say what is missing on this machine for local runs, images and a cluster."""
     from regatta.runs.checks import checks

@@ -1,8 +1,54 @@
 """The options that name a run, as several commands take them, and the settings they stand for."""
 
-from typing import Any
+from typing import Annotated, Any
 
-__all__ = ["given", "settings_of"]
+import typer
+
+__all__ = [
+    "Budget",
+    "Cores",
+    "Deploy",
+    "Host",
+    "Lanes",
+    "Metric",
+    "Name",
+    "Overrides",
+    "Registry",
+    "RunsNamespace",
+    "Seed",
+    "Source",
+    "Target",
+    "Task",
+    "Token",
+    "given",
+    "settings_of",
+]
+
+# What the commands for a cluster have in common.
+Source = Annotated[str, typer.Option(help="Table in an object store: s3://bucket/key.")]
+Target = Annotated[str, typer.Option(help="Column to predict.")]
+Task = Annotated[str | None, typer.Option(help="auto, binary, multiclass, regression.")]
+Metric = Annotated[str | None, typer.Option(help="Metric to optimise.")]
+Budget = Annotated[str | None, typer.Option(help="Budget: 5m, 1h.", show_default="5m")]
+Lanes = Annotated[int | None, typer.Option(help="Lanes: pods side by side.")]
+Cores = Annotated[int | None, typer.Option(help="Cores for each lane.")]
+Name = Annotated[str | None, typer.Option(help="Name of the model.")]
+Seed = Annotated[int | None, typer.Option(help="Seed of everything that is drawn.")]
+Registry = Annotated[str | None, typer.Option(help="Registry: s3://bucket/prefix.")]
+Deploy = Annotated[str, typer.Option(help="kserve, or none to register only.")]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Any other setting; may be repeated."),
+]
+Host = Annotated[
+    str | None, typer.Option(help="Kubeflow Pipelines.", show_default="KF_PIPELINES_ENDPOINT")
+]
+RunsNamespace = Annotated[
+    str | None, typer.Option(help="Namespace of the runs, where there are several.")
+]
+Token = Annotated[
+    str | None, typer.Option(help="Bearer token.", envvar="REGATTA_TOKEN", show_envvar=True)
+]
 
 
 def given(options: dict[str, Any]) -> dict[str, Any]:

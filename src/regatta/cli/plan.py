@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from regatta.cli.options import settings_of
+from regatta.cli import options
 
 __all__ = ["register"]
 
@@ -17,21 +17,18 @@ def register(app: typer.Typer) -> None:
 
 
 def plan(
-    source: Annotated[str, typer.Option(help="Table: s3://bucket/key.")] = "",
-    target: Annotated[str, typer.Option(help="Column to predict.")] = "",
-    task: Annotated[str | None, typer.Option(help="auto, binary, multiclass, regression.")] = None,
-    metric: Annotated[str | None, typer.Option(help="Metric to optimise.")] = None,
-    budget: Annotated[str | None, typer.Option(help="Budget: 5m, 1h.", show_default="5m")] = None,
-    workers: Annotated[int | None, typer.Option(help="Lanes: pods side by side.")] = None,
-    cores: Annotated[int | None, typer.Option(help="Cores for each lane.")] = None,
-    name: Annotated[str | None, typer.Option(help="Name of the model.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Seed of everything that is drawn.")] = None,
-    registry: Annotated[str | None, typer.Option(help="Registry: s3://bucket/prefix.")] = None,
-    deploy: Annotated[str, typer.Option(help="kserve, or none to register only.")] = "none",
-    set_: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Any other setting; may be repeated."),
-    ] = None,
+    source: options.Source = "",
+    target: options.Target = "",
+    task: options.Task = None,
+    metric: options.Metric = None,
+    budget: options.Budget = None,
+    workers: options.Lanes = None,
+    cores: options.Cores = None,
+    name: options.Name = None,
+    seed: options.Seed = None,
+    registry: options.Registry = None,
+    deploy: options.Deploy = "none",
+    set_: options.Overrides = None,
     rows: Annotated[int, typer.Option(help="Rows of the table, where they are known.")] = 0,
     columns: Annotated[int, typer.Option(help="Columns, where they are known.")] = 0,
     memory: Annotated[
@@ -45,7 +42,7 @@ def plan(
     from regatta.cluster.estimate import estimate
     from regatta.cluster.submission import check_settings
 
-    settings = settings_of(
+    settings = options.settings_of(
         source,
         target=target,
         task=task,

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from regatta.cli.options import settings_of
+from regatta.cli import options
 
 __all__ = ["register"]
 
@@ -25,37 +25,36 @@ def _submit() -> None:
 
 @app.command()
 def train(
-    source: Annotated[str, typer.Option(help="Table in an object store: s3://bucket/key.")] = "",
-    target: Annotated[str, typer.Option(help="Column to predict.")] = "",
-    host: Annotated[
-        str | None,
-        typer.Option(help="Kubeflow Pipelines.", show_default="KF_PIPELINES_ENDPOINT"),
-    ] = None,
-    task: Annotated[str | None, typer.Option(help="auto, binary, multiclass, regression.")] = None,
-    metric: Annotated[str | None, typer.Option(help="Metric to optimise.")] = None,
-    budget: Annotated[str | None, typer.Option(help="Budget: 5m, 1h.", show_default="5m")] = None,
+    source: options.Source = "",
+    target: options.Target = "",
+    host: options.Host = None,
+    task: options.Task = None,
+    metric: options.Metric = None,
+    budget: options.Budget = None,
     trials: Annotated[int | None, typer.Option(help="Fixed number of trials.")] = None,
-    workers: Annotated[int | None, typer.Option(help="Lanes: pods side by side.")] = None,
-    cores: Annotated[int | None, typer.Option(help="Cores for each lane.")] = None,
-    name: Annotated[str | None, typer.Option(help="Name of the model.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Seed of everything that is drawn.")] = None,
-    registry: Annotated[str | None, typer.Option(help="Registry: s3://bucket/prefix.")] = None,
-    deploy: Annotated[str, typer.Option(help="kserve, or none to register only.")] = "none",
+    workers: options.Lanes = None,
+    cores: options.Cores = None,
+    name: options.Name = None,
+    seed: options.Seed = None,
+    registry: options.Registry = None,
+    deploy: options.Deploy = "none",
     experiment: Annotated[str, typer.Option(help="Experiment in the dashboard.")] = "regatta",
-    namespace: Annotated[
-        str | None, typer.Option(help="Namespace of the runs, where there are several.")
-    ] = None,
-    token: Annotated[
-        str | None,
-        typer.Option(help="Bearer token.", envvar="REGATTA_TOKEN", show_envvar=True),
-    ] = None,
-    set_: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Any other setting; may be repeated."),
-    ] = None,
+    namespace: options.RunsNamespace = None,
+    token: options.Token = None,
+    set_: options.Overrides = None,
     argument: Annotated[
         list[str] | None,
         typer.Option(metavar="NAME=VALUE", help="Any other parameter of the pipeline."),
+    ] = None,
+    cron: Annotated[
+        str | None,
+        typer.Option(
+            metavar='"0 0 6 * * 1"',
+            help="Run again and again, by the clock: second minute hour day month weekday.",
+        ),
+    ] = None,
+    every: Annotated[
+        str | None, typer.Option(help="Run again and again, so far apart: 12h, 90m.")
     ] = None,
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Follow it to its end.")] = True,
     timeout: Annotated[
@@ -68,14 +67,19 @@ def train(
         Path | None, typer.Option(help="Folder for the report.", show_default="runs/<name>-<time>")
     ] = None,
 ) -> None:
-    """Train on a cluster: start the pipeline, follow it, fetch report and leaderboard."""
+    """Train on a cluster: start the pipeline, follow it, fetch report and leaderboard.
+
+    With --cron or --every runs start by the clock, and nothing is followed; a schedule of the
+    same name is replaced.
+    """
     from regatta.cluster.compiled import arguments
     from regatta.cluster.connection import Connection
     from regatta.cluster.pipelines import Pipelines
+    from regatta.cluster.schedule import trigger_of
     from regatta.cluster.submission import Submission
     from regatta.runs.request import parse_seconds
 
-    settings = settings_of(
+    settings = options.settings_of(
         source,
         target=target,
         task=task,
@@ -92,13 +96,24 @@ def train(
     )
     seconds = parse_seconds(timeout) if timeout else settings.budget.seconds + 1800
     submission, more = Submission(settings, experiment), arguments(argument or [])
+    trigger = trigger_of(cron, every)
     with Pipelines(Connection.find(host, token, namespace)) as pipelines:
+        if trigger:
+            _tell("schedule", submission.schedule(pipelines, trigger, **more))
+            return
         sent = submission.send(pipelines, **more)
-        how = "reused" if sent.reused else "uploaded"
-        typer.echo(f"run        {sent.run_id}\npipeline   regatta-train {sent.version} ({how})")
-        typer.echo(f"dashboard  {sent.link}")
+        _tell("run", sent)
         if wait:
-            _follow(pipelines, sent.run_id, settings, seconds, end_when_stuck, out)
+            _follow(pipelines, sent.identity, settings, seconds, end_when_stuck, out)
+
+
+def _tell(kind: str, sent: Any) -> None:
+    """Say what was made, and where to see it."""
+    how = "reused" if sent.reused else "uploaded"
+    typer.echo(f"{kind:<10} {sent.identity}\npipeline   regatta-train {sent.version} ({how})")
+    for older in sent.replaced:
+        typer.echo(f"replaced   {older}")
+    typer.echo(f"dashboard  {sent.link}")
 
 
 def _follow(

@@ -101,6 +101,10 @@ class Connection:
         """Return the address of a run in the dashboard."""
         return f"{self.dashboard}/#/runs/details/{run_id}"
 
+    def schedule_link(self, identity: str) -> str:
+        """Return the address of a recurring run in the dashboard."""
+        return f"{self.dashboard}/#/recurringrun/details/{identity}"
+
 
 def _address(host: str) -> str:
     """Return the address of the API."""

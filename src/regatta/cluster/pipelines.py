@@ -140,24 +140,73 @@ class Pipelines:
         UsageError
             The server refuses the arguments.
         """
+        body = _body(name, experiment, pipeline, version, arguments)
+        return str(self._accepted(f"{V2}/runs", body, "run")["run_id"])
+
+    def schedule(
+        self,
+        name: str,
+        experiment: str,
+        pipeline: str,
+        version: str,
+        arguments: dict[str, Any],
+        trigger: dict[str, Any],
+    ) -> str:
+        """Make a recurring run, and return its identity.
+
+        Parameters
+        ----------
+        name : str
+            Its name, which need not be the only one.
+        experiment, pipeline, version : str
+            Identities.
+        arguments : dict
+            Arguments of each run.
+        trigger : dict
+            When runs start: `regatta.cluster.schedule`.
+
+        Raises
+        ------
+        UsageError
+            The server refuses the trigger or the arguments.
+        """
         body = {
-            "display_name": name,
-            "experiment_id": experiment,
-            "pipeline_version_reference": {
-                "pipeline_id": pipeline,
-                "pipeline_version_id": version,
-            },
-            "runtime_config": {"parameters": arguments},
+            **_body(name, experiment, pipeline, version, arguments),
+            "trigger": trigger,
+            # A run that takes longer than the time between two is not overtaken, and what fell
+            # due while the cluster was away is not made up for.
+            "max_concurrency": 1,
+            "no_catchup": True,
+            "mode": "ENABLE",
         }
+        made = self._accepted(f"{V2}/recurringruns", body, "recurring run")
+        return str(made["recurring_run_id"])
+
+    def schedules(self, name: str, experiment: str, pipeline: str) -> list[str]:
+        """Return the recurring runs of a name, of one pipeline in one experiment.
+
+        Parameters
+        ----------
+        name : str
+            Name of the recurring run.
+        experiment, pipeline : str
+            Identities.
+        """
+        found = []
+        path, query = f"{V2}/recurringruns", {"experiment_id": experiment}
+        for one in self._pages(path, "recurringRuns", **query):
+            reference = one.get("pipeline_version_reference") or {}
+            if one.get("display_name") == name and reference.get("pipeline_id") == pipeline:
+                found.append(str(one["recurring_run_id"]))
+        return found
+
+    def unschedule(self, identity: str) -> None:
+        """Delete a recurring run; one that is gone already is no error."""
         try:
-            return str(self._json("POST", f"{V2}/runs", json=body)["run_id"])
+            self._json("DELETE", f"{V2}/recurringruns/{identity}")
         except PipelinesError as err:
-            if err.status != 400:
+            if err.status != 404:
                 raise
-            raise UsageError(
-                f"Kubeflow Pipelines refuses the run: {err.found}",
-                fix="correct the option that it names",
-            ) from err
 
     def state(self, run: str) -> str:
         """Return the state of a run, such as ``RUNNING``."""
@@ -193,6 +242,18 @@ class Pipelines:
         """Return why a run failed or hangs; None if it does not."""
         failed = list(workflow.failures())[:1]
         return explain(workflow, {step.pod: self.log(run, step.pod) for step in failed})
+
+    def _accepted(self, path: str, body: dict[str, Any], kind: str) -> dict[str, Any]:
+        """Send what the user chose; a refusal of it is theirs to correct."""
+        try:
+            return self._json("POST", path, json=body)
+        except PipelinesError as err:
+            if err.status != 400:
+                raise
+            raise UsageError(
+                f"Kubeflow Pipelines refuses the {kind}: {err.found}",
+                fix="correct the option that it names",
+            ) from err
 
     def _pages(self, path: str, key: str, **query: str) -> Any:
         """Yield the entries of a list, the newest first, page by page."""
@@ -265,6 +326,18 @@ class Pipelines:
         error = PipelinesError(found, fix=fix)
         error.status = status
         return error
+
+
+def _body(
+    name: str, experiment: str, pipeline: str, version: str, arguments: dict[str, Any]
+) -> dict[str, Any]:
+    """Return what a run and a recurring run have in common."""
+    return {
+        "display_name": name,
+        "experiment_id": experiment,
+        "pipeline_version_reference": {"pipeline_id": pipeline, "pipeline_version_id": version},
+        "runtime_config": {"parameters": arguments},
+    }
 
 
 def _message(answer: Any) -> str:

@@ -39,11 +39,11 @@ LOST_SECONDS = 90.0
 
 @dataclass(frozen=True)
 class Submitted:
-    """A run that was started.
+    """A run that was started, or a recurring run that was made.
 
     Attributes
     ----------
-    run_id : str
+    identity : str
         Its identity.
     version : str
         Name of the pipeline version.
@@ -51,12 +51,15 @@ class Submitted:
         Whether that version was there already.
     link : str
         Its address in the dashboard.
+    replaced : tuple of str
+        Identities of the recurring runs of the same name that were deleted.
     """
 
-    run_id: str
+    identity: str
     version: str
     reused: bool
     link: str
+    replaced: tuple[str, ...] = ()
 
 
 def version_name(content: bytes) -> str:
@@ -110,6 +113,8 @@ class Submission:
         check_settings(settings)
         self.settings = settings
         self.experiment = experiment
+        self._content = compiled.content()
+        self._version = version_name(self._content)
 
     def send(self, pipelines: Pipelines, **extra: Any) -> Submitted:
         """Upload the pipeline unless it is there, and start a run of it.
@@ -126,15 +131,46 @@ class Submission:
         ClusterError
             Kubeflow Pipelines refuses or does not answer.
         """
-        content = compiled.content()
-        version = version_name(content)
-        pipeline = pipelines.pipeline(PIPELINE)
-        identity, reused = pipelines.version(pipeline, version, content)
-        experiment = pipelines.experiment(self.experiment)
+        experiment, pipeline, version, reused = self._place(pipelines)
         name = f"{self.settings.name}-{time.strftime('%Y%m%d-%H%M%S')}"
         arguments = {**decompose(self.settings), **extra}
-        run = pipelines.start(name, experiment, pipeline, identity, arguments)
-        return Submitted(run, version, reused, pipelines.connection.link(run))
+        run = pipelines.start(name, experiment, pipeline, version, arguments)
+        return Submitted(run, self._version, reused, pipelines.connection.link(run))
+
+    def schedule(self, pipelines: Pipelines, trigger: dict[str, Any], **extra: Any) -> Submitted:
+        """Upload the pipeline unless it is there, and let runs of it start by the clock.
+
+        A recurring run of the same name, of this pipeline and in this experiment, is replaced.
+
+        Parameters
+        ----------
+        pipelines : Pipelines
+            Where to.
+        trigger : dict
+            When runs start: `regatta.cluster.schedule`.
+        **extra : str, int or float
+            Further arguments of the pipeline.
+
+        Raises
+        ------
+        ClusterError
+            Kubeflow Pipelines refuses or does not answer.
+        """
+        experiment, pipeline, version, reused = self._place(pipelines)
+        name, arguments = self.settings.name, {**decompose(self.settings), **extra}
+        made = pipelines.schedule(name, experiment, pipeline, version, arguments, trigger)
+        # Only now: what cannot be made replaces nothing.
+        older = [one for one in pipelines.schedules(name, experiment, pipeline) if one != made]
+        for identity in older:
+            pipelines.unschedule(identity)
+        link = pipelines.connection.schedule_link(made)
+        return Submitted(made, self._version, reused, link, tuple(older))
+
+    def _place(self, pipelines: Pipelines) -> tuple[str, str, str, bool]:
+        """Return experiment, pipeline and version, made if need be, and whether that was there."""
+        pipeline = pipelines.pipeline(PIPELINE)
+        version, reused = pipelines.version(pipeline, self._version, self._content)
+        return pipelines.experiment(self.experiment), pipeline, version, reused
 
 
 class Watch:

@@ -54,7 +54,7 @@ class Double:
                 self.end_headers()
                 self.wfile.write(data)
 
-            do_GET = do_POST = _any  # noqa: N815 - the names that http.server looks for
+            do_GET = do_POST = do_DELETE = _any  # noqa: N815 - the names that http.server looks for
 
             def log_message(self, *_: Any) -> None:
                 """Say nothing."""
@@ -81,6 +81,7 @@ class PipelinesDouble(Double):
         self.versions: list[dict[str, Any]] = []
         self.pipelines: list[str] = []
         self.experiments: list[dict[str, Any]] = []
+        self.recurring: list[dict[str, Any]] = []
         self.files: dict[str, str] = {}
         self.refusal: tuple[int, Any] | None = None
         self.ended = False
@@ -102,6 +103,8 @@ class PipelinesDouble(Double):
                 self.experiments.append({"experiment_id": "e1", "display_name": name})
                 return 200, self.experiments[-1]
             return 200, {"experiments": self.experiments}
+        if path.startswith("/apis/v2beta1/recurringruns"):
+            return self._recurring(verb, part, query, body)
         if path == "/apis/v2beta1/runs":
             return 200, {"run_id": "r1"}
         if path.endswith(":terminate"):
@@ -129,6 +132,51 @@ class PipelinesDouble(Double):
             return 200, {"pipeline_versions": self.versions}
         self.pipelines.append(json.loads(body)["display_name"])
         return 200, {"pipeline_id": "p1"}
+
+    def _recurring(
+        self, verb: str, part: list[str], query: dict[str, str], body: bytes
+    ) -> tuple[int, Any]:
+        if verb == "POST":
+            made = as_recorded(json.loads(body), f"rr{len(self.recurring) + 1}")
+            if isinstance(made, str):
+                return 400, {"code": 3, "message": made}
+            self.recurring.append(made)
+            return 200, made
+        if verb == "DELETE":
+            found = [one for one in self.recurring if one["recurring_run_id"] == part[1]]
+            for one in found:
+                self.recurring.remove(one)
+            return (200, {}) if found else (404, {"code": 5, "message": f"Job {part[1]} not found"})
+        key = "experiment_id"
+        listed = [one for one in self.recurring if one[key] == query.get(key, one[key])]
+        # An empty list is left out of the answer.
+        return 200, {"recurringRuns": listed, "total_size": len(listed)} if listed else {}
+
+
+def as_recorded(body: dict[str, Any], identity: str) -> dict[str, Any] | str:
+    """Return the answer to a body for a recurring run, or what the server says is wrong with it.
+
+    Answer and refusals are as a server of 2.17 gave them: numbers of 64 bits come back as texts.
+    """
+    answer = recorded("recurring.json")
+    trigger, most = body["trigger"], int(body["max_concurrency"])
+    prefix = "Failed to create a recurring run due to conversion error: Invalid input error: "
+    if len(trigger) > 1:
+        return "proto: error parsing: oneof Trigger.trigger is already set"
+    if not 1 <= most <= 10:
+        return f"{prefix}Max concurrency of a recurring run must be at least 1 and at most 10."
+    fields = trigger.get("cron_schedule", {"cron": "* * * * * *"})["cron"].split()
+    if len(fields) not in (5, 6):
+        return f"{prefix}Schedule cron is not a supported format: found {len(fields)}"
+    if "periodic_schedule" in trigger:
+        seconds = int(trigger["periodic_schedule"]["interval_second"])
+        if seconds < 1:
+            return f"{prefix}Found invalid period schedule interval {seconds}."
+        trigger = {"periodic_schedule": {"interval_second": str(seconds)}}
+    assert body.keys() < answer.keys(), "a field that the server does not know is an error"
+    return {**answer, **body, "recurring_run_id": identity, "trigger": trigger} | {
+        "max_concurrency": str(most)
+    }
 
 
 class KubernetesDouble(Double):
