@@ -33,6 +33,7 @@ def main(arguments: list[str] | None = None) -> int:
             listener = socket.socket(fileno=chosen.listen_fd)
         else:
             listener = bind(chosen.host, chosen.http_port)
+        grpc_listener = bind(chosen.host, chosen.grpc_port) if chosen.grpc_port >= 0 else None
         # KServe reads the command line of the process when it is imported.
         sys.argv = sys.argv[:1]
         from regatta.learners.natives import preload
@@ -45,6 +46,7 @@ def main(arguments: list[str] | None = None) -> int:
             listener,
             version=chosen.model_version,
             threads=max(2, chosen.cores),
+            grpc_listener=grpc_listener,
             max_body_bytes=chosen.max_body_bytes,
             when_ready=lambda: _say(chosen.greeting),
         )
@@ -65,6 +67,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--model_name", default="model", help="name of the model in URLs")
     add("--model_version", default="", help="version of the model, for metadata and metrics")
     add("--http_port", type=int, default=8080, help="port; 0 for a free one")
+    add("--grpc_port", type=int, default=-1, help="port of gRPC; 0 for a free one, -1 for none")
     add("--host", default="127.0.0.1", help="address to listen on; 0.0.0.0 for all")
     add("--cores", type=int, default=_cores(), help="cores to use")
     add("--max_body_bytes", type=int, default=32 * 2**20, help="longest request body")

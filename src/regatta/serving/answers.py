@@ -8,13 +8,14 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from kserve.errors import InvalidInput, ModelNotFound
+from kserve.errors import InvalidInput, ModelNotFound, ModelNotReady, ServerNotLive, ServerNotReady
 from starlette.exceptions import HTTPException
 
 from regatta.errors import DefectError, RegattaError, RequestError, ServiceError
 from regatta.serving.quoting import show
 
 __all__ = [
+    "ANSWERED",
     "Refusal",
     "refusal",
     "too_long",
@@ -25,6 +26,18 @@ __all__ = [
 ]
 
 LONGEST_MESSAGE = 2000
+
+# What has an answer other than "the server is at fault", which is the guards'.
+ANSWERED = (
+    RegattaError,
+    InvalidInput,
+    ModelNotFound,
+    ModelNotReady,
+    ServerNotLive,
+    ServerNotReady,
+    NotImplementedError,
+    HTTPException,
+)
 
 
 @dataclass(frozen=True)
@@ -57,7 +70,7 @@ def refusal(error: Exception, method: str, path: str, model: str) -> Refusal:
     Parameters
     ----------
     error : Exception
-        One that a handler is registered for.
+        One of `ANSWERED`.
     method, path : str
         Of the request.
     model : str

@@ -1,54 +1,38 @@
 """KServe's model server with our model, our bounds and our answers to bad requests."""
 
+import asyncio
 import logging
 import signal
 import socket
 import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import uvicorn
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from kserve import InferInput, InferRequest, ModelServer
 from kserve.constants.constants import PredictorProtocol
-from kserve.errors import (
-    InvalidInput,
-    ModelNotFound,
-    ModelNotReady,
-    ServerNotLive,
-    ServerNotReady,
-)
+from kserve.errors import InvalidInput
 from kserve.protocol import dataplane
 from kserve.protocol.infer_type import RequestedOutput
 from kserve.protocol.rest.server import RESTServer
-from starlette.exceptions import HTTPException
 
 from regatta import __version__, bundle
-from regatta.errors import RegattaError, RequestError
+from regatta.errors import RequestError
 from regatta.serving import v2_body
-from regatta.serving.answers import refusal
+from regatta.serving.answers import ANSWERED, refusal
 from regatta.serving.codecs import V1_EXAMPLE
 from regatta.serving.guard import MAX_BODY_BYTES, Guard
 from regatta.serving.model import BundleModel
 
+if TYPE_CHECKING:
+    from regatta.serving.grpc_server import GrpcServer
+
 __all__ = ["DataPlane", "serve"]
 
 logger = logging.getLogger(__name__)
-
-# What has an answer other than "the server is at fault", which is the guard's.
-ANSWERED = (
-    RegattaError,
-    InvalidInput,
-    ModelNotFound,
-    ModelNotReady,
-    ServerNotLive,
-    ServerNotReady,
-    NotImplementedError,
-    RequestValidationError,
-    HTTPException,
-)
 
 # A stopped server lets requests at work finish, but not for longer than this.
 GRACE_SECONDS = 20
@@ -61,12 +45,13 @@ def serve(
     *,
     version: str = "",
     threads: int = 1,
+    grpc_listener: socket.socket | None = None,
     max_body_bytes: int = MAX_BODY_BYTES,
     when_ready: Callable[[], None] | None = None,
 ) -> None:
     """Serve a bundle until SIGTERM or SIGINT.
 
-    The listener accepts connections only after the model is loaded, verified and has predicted,
+    The listeners accept connections only after the model is loaded, verified and has predicted,
     so that a connection is a sign of readiness.
 
     Parameters
@@ -81,8 +66,10 @@ def serve(
         Version in the registry.
     threads : int, default 1
         Requests that may be worked on at once.
+    grpc_listener : socket, optional
+        Another bound socket, for V2 over gRPC; without it there is no gRPC.
     max_body_bytes : int, default 32 MiB
-        Longest request body.
+        Longest request body, and longest message of gRPC.
     when_ready : callable, optional
         Called once, as soon as connections are accepted.
 
@@ -92,13 +79,15 @@ def serve(
         The bundle is missing or damaged.
     ServiceError
         It cannot predict its own examples.
+    UsageError
+        gRPC cannot use its port.
     """
     folder = Path(model_dir)
     if not (folder / "bundle.json").is_file() and (folder / "bundle").is_dir():
         folder = folder / "bundle"
     model = BundleModel(name, bundle.load(folder), version, threads)
     model.load()
-    server = _Server(listener, max_body_bytes, when_ready)
+    server = _Server(listener, grpc_listener, max_body_bytes, when_ready)
     host, port = listener.getsockname()[:2]
     # The port shall be free for the next one as soon as this server ends, not a minute later. Set
     # as late as this, because until a socket listens, others could bind such a port as well.
@@ -176,7 +165,7 @@ class _Rest(RESTServer):  # type: ignore[misc]
 
     def _add_exception_handlers(self, app: FastAPI) -> None:
         super()._add_exception_handlers(app)
-        for kind in ANSWERED:
+        for kind in (*ANSWERED, RequestValidationError):
             app.add_exception_handler(kind, self._answer)
 
     async def _answer(self, request: Request, error: Exception) -> Response:
@@ -189,37 +178,54 @@ class _Rest(RESTServer):  # type: ignore[misc]
 
 
 class _Uvicorn(uvicorn.Server):
-    """The HTTP server below, which tells when it accepts connections."""
+    """The HTTP server below, with gRPC beside it; it tells when it accepts connections."""
 
-    def __init__(self, config: uvicorn.Config, when_ready: Callable[[], None] | None) -> None:
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        beside: "GrpcServer | None",
+        when_ready: Callable[[], None] | None,
+    ) -> None:
         super().__init__(config)
+        self.beside = beside
         self.when_ready = when_ready
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start to listen."""
+        """Start to listen: last over HTTP, which is asked whether the server is ready."""
+        if self.beside:
+            await self.beside.start()
         await super().startup(sockets)
         if self.started and self.when_ready:
             self.when_ready()
 
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Let requests at work finish, of both kinds at once."""
+        stopping = [super().shutdown(sockets)]
+        if self.beside:
+            stopping.append(self.beside.stop(GRACE_SECONDS))
+        await asyncio.gather(*stopping)
+
 
 class _Server(ModelServer):  # type: ignore[misc]
-    """KServe's model server on a socket that is bound already."""
+    """KServe's model server on sockets that are bound already."""
 
     def __init__(
         self,
         listener: socket.socket,
+        grpc_listener: socket.socket | None,
         max_body_bytes: int,
         when_ready: Callable[[], None] | None,
     ) -> None:
         port = listener.getsockname()[1]
         super().__init__(
             http_port=port,
-            enable_grpc=False,
+            enable_grpc=False,  # ours is another one
             enable_latency_logging=False,
             grace_period=GRACE_SECONDS,
         )
         self.dataplane = DataPlane(model_registry=self.registered_models)
         self.listener = listener
+        self.grpc_listener = grpc_listener
         self.max_body_bytes = max_body_bytes
         self.when_ready = when_ready
 
@@ -247,6 +253,16 @@ class _Server(ModelServer):  # type: ignore[misc]
         # stop is no failure, so the second time does nothing.
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: None)
-        server = _Uvicorn(rest.config, self.when_ready)
+        server = _Uvicorn(rest.config, self._grpc(models[0]), self.when_ready)
         server.run(sockets=[self.listener])
         logger.info("stopped")
+
+    def _grpc(self, model: BundleModel) -> "GrpcServer | None":
+        """Return the gRPC server, if there shall be one."""
+        if self.grpc_listener is None:
+            return None
+        from regatta.serving.grpc_server import GrpcServer
+
+        return GrpcServer(
+            self.grpc_listener, self.dataplane, model.name, model.version, self.max_body_bytes
+        )

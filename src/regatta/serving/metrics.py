@@ -11,7 +11,9 @@ __all__ = ["INFO", "REQUESTS", "count_predictions", "describe"]
 LABELS = ("model", "version")
 
 REQUESTS = Counter(
-    "regatta_requests_total", "Prediction requests by HTTP status.", (*LABELS, "code")
+    "regatta_requests_total",
+    "Prediction requests by HTTP status; over gRPC by the one of the same meaning.",
+    (*LABELS, "code"),
 )
 ROWS = Counter("regatta_rows_total", "Rows predicted.", LABELS)
 CLASSES = Counter(

@@ -21,7 +21,7 @@ from kserve import InferOutput, InferRequest, InferResponse, Model
 from regatta.bundle import Bundle
 from regatta.dataset.schema import Column
 from regatta.errors import RegattaError, RequestError, ServiceError
-from regatta.serving import codecs
+from regatta.serving import codecs, v2_messages
 from regatta.serving.metrics import count_predictions, describe
 from regatta.serving.quoting import show
 from regatta.serving.tensors import Tensor, inputs, outputs
@@ -148,6 +148,9 @@ class BundleModel(Model):  # type: ignore[misc]
         return await asyncio.get_running_loop().run_in_executor(self._pool, function, *values)
 
     def _decode(self, payload: Any) -> Request:
+        if isinstance(payload, v2_messages.ModelInferRequest):
+            names = [output.name for output in payload.outputs]
+            return Request(codecs.decode_v2(v2_messages.read(payload), names, self.bundle), payload)
         if isinstance(payload, InferRequest):
             tensors = [_tensor(found) for found in payload.inputs]
             wanted = [output.name for output in payload.request_outputs or ()]
@@ -160,8 +163,8 @@ class BundleModel(Model):  # type: ignore[misc]
         count_predictions(self.bundle, answer.predicted, self.name, self.version)
         return body
 
-    def _encode_v2(self, answer: Answer) -> dict[str, Any] | InferResponse:
-        """Return JSON values, or KServe's own response where a client asks for binary tensors."""
+    def _encode_v2(self, answer: Answer) -> Any:
+        """Return JSON values; KServe's own response for binary tensors, a message for gRPC."""
         request = answer.request.v2
         outputs = codecs.encode_v2(answer.predicted, self.bundle, answer.request.table.wanted)
         count_predictions(self.bundle, answer.predicted, self.name, self.version)
@@ -172,6 +175,8 @@ class BundleModel(Model):  # type: ignore[misc]
         }
         if self.version:
             body["model_version"] = self.version
+        if isinstance(request, v2_messages.ModelInferRequest):
+            return v2_messages.write(body, raw=bool(request.raw_input_contents))
         asked = request.request_outputs or ()
         if request.use_binary_outputs or any(output.binary_data for output in asked):
             return _binary(body, request)

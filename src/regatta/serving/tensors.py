@@ -1,15 +1,18 @@
 """Tensors of the V2 protocol: one a column."""
 
-from collections.abc import Sequence
+import struct
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+import numpy as np
 
 from regatta.bundle import Bundle
 from regatta.dataset.schema import Column
 from regatta.errors import RequestError, nearest
 from regatta.serving.quoting import show
 
-__all__ = ["NUMPY", "Tensor", "check_datatype", "datatype", "elements", "inputs", "outputs"]
+__all__ = ["Tensor", "check_datatype", "datatype", "elements", "inputs", "outputs", "unpack"]
 
 # V2 datatype of a column, by how the training table stored it. A whole number may be missing, and
 # a float tensor is the one numeric tensor in which every client can say so.
@@ -29,6 +32,8 @@ NUMPY = {
 }
 INTEGERS = frozenset(kind for kind in NUMPY if "INT" in kind)
 FLOATS = frozenset(kind for kind in NUMPY if kind.startswith("FP"))
+# Before each text of a binary tensor stands its length.
+LENGTH_BYTES = 4
 
 
 @dataclass(frozen=True)
@@ -120,6 +125,42 @@ def check_datatype(name: str, kind: str) -> None:
         )
 
 
+def unpack(name: str, kind: str, content: bytes) -> list[Any]:
+    """Read the bytes of a binary tensor.
+
+    Parameters
+    ----------
+    name, kind : str
+        Name and datatype of the tensor; the datatype is one of the protocol.
+    content : bytes
+        Its elements, little-endian; each text behind its length of 4 bytes.
+
+    Raises
+    ------
+    RequestError
+        The bytes are not elements of that datatype.
+    """
+    if kind == "BYTES":
+        return list(_texts(name, content))
+    dtype = np.dtype(NUMPY[kind])
+    if len(content) % dtype.itemsize:
+        raise RequestError(
+            f"input {show(name)} has {len(content)} bytes",
+            expected=f"a multiple of {dtype.itemsize}, the bytes of a value of {kind}",
+            fix="correct the datatype, the size of the tensor or the bytes",
+        )
+    array = np.frombuffer(content, dtype=dtype)
+    if kind == "BOOL":
+        if len(array) and array.max() > 1:
+            raise RequestError(
+                f"input {show(name)} holds the byte {array.max()}",
+                expected="0 or 1, as its datatype is BOOL",
+                fix="correct the datatype or the bytes",
+            )
+        array = array.astype(bool)
+    return list(array.tolist())
+
+
 def _misshapen(name: str, shape: Sequence[int], n_values: int, n_rows: int) -> RequestError:
     """Say which shape a tensor has, and which would do."""
     shown = ", ".join([show(size) for size in shape[:5]] + ["…"] * (len(shape) > 5))
@@ -172,3 +213,21 @@ def _flat(values: Sequence[Any]) -> list[Any]:
     return [
         element for value in values for element in (value if isinstance(value, list) else [value])
     ]
+
+
+def _texts(name: str, content: bytes) -> Iterator[bytes]:
+    """Read texts, each behind its length (4 bytes, little-endian)."""
+    place = 0
+    while place < len(content):
+        begin = place + LENGTH_BYTES
+        cut = len(content) < begin
+        size = 0 if cut else struct.unpack_from("<I", content, place)[0]
+        if cut or begin + size > len(content):
+            what = f"{len(content) - place} bytes" if cut else f"a text of {size} bytes"
+            raise RequestError(
+                f"input {show(name)} has {what} at byte {place} of its {len(content)}",
+                expected="texts, each behind its length of 4 bytes (little-endian)",
+                fix="correct the lengths of the texts, or the size of the tensor",
+            )
+        place = begin + size
+        yield content[begin:place]

@@ -4,17 +4,14 @@ KServe's own reader believes the sizes and lengths that a client writes. This on
 before it uses it, so that a body is either read whole or refused with one message.
 """
 
-import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
-
-import numpy as np
 
 from regatta.errors import RequestError
 from regatta.serving.codecs import parse_json
 from regatta.serving.quoting import show
-from regatta.serving.tensors import NUMPY, Tensor, check_datatype
+from regatta.serving.tensors import Tensor, check_datatype, unpack
 
 __all__ = ["LENGTH_HEADER", "Body", "read"]
 
@@ -22,7 +19,6 @@ LENGTH_HEADER = "inference-header-content-length"
 
 EXAMPLE = '{"name": "age", "shape": [1], "datatype": "FP64", "data": [31]}'
 SIZE = "binary_data_size"
-LENGTH_BYTES = 4
 
 
 @dataclass(frozen=True)
@@ -172,7 +168,7 @@ def _tensor(place: int, found: Any, rest: _Rest) -> Tensor:
     data, parameters = found.get("data"), found.get("parameters")
     if data is None and isinstance(parameters, dict) and parameters.get(SIZE) is not None:
         content = rest.take(name, parameters[SIZE])
-        return Tensor(name, kind, shape, _values(name, kind, content))
+        return Tensor(name, kind, shape, unpack(name, kind, content))
     if not isinstance(data, list):
         raise _malformed(f"input {show(name)} has {_part(found, 'data')}")
     return Tensor(name, kind, shape, data)
@@ -188,44 +184,3 @@ def _malformed(found: str) -> RequestError:
         expected=f"a tensor like {EXAMPLE}",
         fix=f"send name, shape, datatype, and data or {SIZE}, of each column",
     )
-
-
-def _values(name: str, kind: str, content: bytes) -> list[Any]:
-    """Read the bytes of a binary tensor."""
-    if kind == "BYTES":
-        return list(_texts(name, content))
-    dtype = np.dtype(NUMPY[kind])
-    if len(content) % dtype.itemsize:
-        raise RequestError(
-            f"input {show(name)} has {len(content)} bytes",
-            expected=f"a multiple of {dtype.itemsize}, the bytes of a value of {kind}",
-            fix=f"correct the datatype, {SIZE} or the bytes",
-        )
-    array = np.frombuffer(content, dtype=dtype)
-    if kind == "BOOL":
-        if len(array) and array.max() > 1:
-            raise RequestError(
-                f"input {show(name)} holds the byte {array.max()}",
-                expected="0 or 1, as its datatype is BOOL",
-                fix="correct the datatype or the bytes",
-            )
-        array = array.astype(bool)
-    return list(array.tolist())
-
-
-def _texts(name: str, content: bytes) -> Iterator[bytes]:
-    """Read texts, each behind its length (4 bytes, little-endian)."""
-    place = 0
-    while place < len(content):
-        begin = place + LENGTH_BYTES
-        cut = len(content) < begin
-        size = 0 if cut else struct.unpack_from("<I", content, place)[0]
-        if cut or begin + size > len(content):
-            what = f"{len(content) - place} bytes" if cut else f"a text of {size} bytes"
-            raise RequestError(
-                f"input {show(name)} has {what} at byte {place} of its {len(content)}",
-                expected="texts, each behind its length of 4 bytes (little-endian)",
-                fix=f"correct the lengths of the texts, or {SIZE}",
-            )
-        place = begin + size
-        yield content[begin:place]
