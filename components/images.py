@@ -10,6 +10,7 @@ from pathlib import Path
 __all__ = ["IMAGES", "image"]
 
 IMAGES = {
+    "fingerprint": "train",
     "ingest": "data",
     "validate": "data",
     "split": "data",

@@ -1,6 +1,6 @@
-"""Component ``prepare``: validate, split, featurize and plan in one task."""
+"""Component ``prepare``: ingest, validate, split, featurize and plan in one task."""
 
-from typing import List
+from typing import List, NamedTuple
 
 from kfp import dsl
 
@@ -9,13 +9,16 @@ from components.images import image
 
 @dsl.component(base_image=image("prepare"), install_kfp_package=False)
 def prepare(
-    dataset: dsl.Input[dsl.Dataset],
+    data_source: str,
     data_target: str,
+    dataset: dsl.Output[dsl.Dataset],
     schema: dsl.Output[dsl.Artifact],
     splits: dsl.Output[dsl.Artifact],
     features: dsl.Output[dsl.Dataset],
     plan: dsl.Output[dsl.Artifact],
+    data_fingerprint: str = "",
     data_task: str = "auto",
+    pods_memory: str = "auto",
     run_name: str = "model",
     run_seed: int = 0,
     run_settings: str = "{}",
@@ -24,17 +27,21 @@ def prepare(
     search_lanes: int = 1,
     search_metric: str = "auto",
     search_strategy: str = "portfolio",
-) -> List[int]:
-    """Check a table, lock the test rows away, derive features and plan the race.
+) -> NamedTuple("Prepared", [("Output", List[int]), ("memory", str)]):
+    """Read and check a table, lock the test rows away, derive features and plan the race.
 
     Parameters
     ----------
-    dataset
-        The table.
+    data_source : str
+        The table: CSV, Parquet or JSON lines; s3://bucket/key, or a path.
     data_target : str
         Column to predict.
+    data_fingerprint : str
+        What the table holds; the task ends if it holds something else by now.
     data_task : str
         What kind of prediction: auto, binary, multiclass or regression.
+    pods_memory : str
+        Memory of a pod that races, such as 2Gi; auto for one by the size of the table.
     run_name : str
         Name of the model: small letters, digits and hyphens.
     run_seed : int
@@ -54,6 +61,8 @@ def prepare(
 
     Returns
     -------
+    dataset
+        All rows in the order of the source, typed.
     schema
         What the columns are.
     splits
@@ -64,13 +73,16 @@ def prepare(
         The recipes of every lane, and the settings of the run.
     Output
         Numbers of the lanes, to loop over.
+    memory
+        Memory of the pods that race.
     """
-    from regatta.stages import compose, featurize, split, task, validate
-    from regatta.stages import plan as planning
+    from regatta.stages import compose, task
+    from regatta.stages import prepare as stages
 
     with task("prepare"):
         settings = compose(
             run_settings,
+            data_source=data_source,
             data_target=data_target,
             data_task=data_task,
             run_name=run_name,
@@ -81,7 +93,10 @@ def prepare(
             search_metric=search_metric,
             search_strategy=search_strategy,
         )
-        validate.run(dataset.path, settings, schema.path)
-        split.run(dataset.path, schema.path, settings, splits.path)
-        featurize.run(dataset.path, schema.path, splits.path, features.path)
-        return list(range(planning.run(features.path, settings, plan.path)["lanes"]))
+        numbers = stages.run(
+            settings,
+            *(dataset.path, schema.path, splits.path, features.path, plan.path),
+            fingerprint=data_fingerprint,
+            memory=pods_memory,
+        )
+        return list(range(numbers["lanes"])), numbers["memory"]

@@ -14,6 +14,9 @@ def trial(
     run_started_at: float = 0.0,
     pods_cpu: str = "",
     pods_memory: str = "",
+    pods_node_selector: dict = {},
+    pods_secret: str = "",
+    pods_tolerations: list = [],
 ) -> None:
     """Race the recipes of one lane, each in a process with limits of its own.
 
@@ -35,6 +38,12 @@ def trial(
         takes; the task itself reads what it got.
     pods_memory : str
         The same of memory.
+    pods_node_selector : dict
+        Labels of the nodes that its pod may run on.
+    pods_secret : str
+        Secret with the keys of the object store, through which finished trials are handed over.
+    pods_tolerations : list
+        Taints that its pod tolerates.
 
     Returns
     -------

@@ -1,6 +1,6 @@
 """Pipeline ``train``: from a table to a prediction service.
 
-``ingest - prepare - trial x lanes - ensemble - evaluate - release``. The parameters are in the
+``fingerprint - prepare - trial x lanes - ensemble - evaluate - release``. The parameters are in the
 order of the run form of the KFP dashboard, which sorts them by name.
 """
 
@@ -8,23 +8,26 @@ from kfp import dsl
 
 from components.ensemble.component import ensemble
 from components.evaluate.component import evaluate
-from components.ingest.component import ingest
+from components.fingerprint.component import fingerprint
 from components.prepare.component import prepare
 from components.release.component import release
 from components.trial.component import trial
-from pipelines.train.pods import settle
+from pipelines.train.pods import KEPT, place, settle
 
 
-@dsl.pipeline(name="train", display_name="Regatta train")
+@dsl.pipeline(name="train", display_name="Regatta train", pipeline_config=KEPT)
 def train(
     data_source: str,
     data_target: str,
     data_task: str = "auto",
     pods_cpu: str = "500m",
-    pods_memory: str = "2Gi",
+    pods_memory: str = "auto",
+    pods_node_selector: dict = {},
     pods_secret: str = "regatta-store",
+    pods_tolerations: list = [],
     release_registry: str = "",
     release_target: str = "none",
+    run_cached: bool = True,
     run_name: str = "model",
     run_seed: int = 0,
     run_settings: str = "{}",
@@ -48,13 +51,19 @@ def train(
     pods_cpu : str
         Processors that a trial task asks for, such as 500m or 2.
     pods_memory : str
-        Memory that a task asks for, and its limit, such as 2Gi.
+        Memory that a task asks for, and its limit, such as 2Gi; auto for one by the table's size.
+    pods_node_selector : dict
+        Labels of the nodes that trial tasks run on, such as {"pool": "large"}; empty for all.
     pods_secret : str
         Secret with the keys of the object store.
+    pods_tolerations : list
+        Taints that trial tasks tolerate: [{"key": "dedicated", "operator": "Exists"}].
     release_registry : str
         Registry: s3://bucket/prefix, or a folder; empty for the default folder.
     release_target : str
         Where the winner is served; none registers it only.
+    run_cached : bool
+        Whether to use what an earlier run has made of the same table with the same code.
     run_name : str
         Name of the model: small letters, digits and hyphens.
     run_seed : int
@@ -74,15 +83,22 @@ def train(
     search_strategy : str
         Which recipes are tried, in which order.
     """
-    table = ingest(data_source=data_source, data_target=data_target, run_settings=run_settings)
+    found = fingerprint(
+        data_source=data_source,
+        run_settings=run_settings,
+        run_cached=run_cached,
+        pods_memory=pods_memory,
+    )
     # The path says nothing about what is in the file today, so this is never taken from the cache.
-    table.set_caching_options(False)
-    settle(table, "ingest", memory=pods_memory, store=pods_secret)
+    found.set_caching_options(False)
+    settle(found, "fingerprint", memory="512Mi", store=pods_secret)
 
     prepared = prepare(
-        dataset=table.outputs["dataset"],
+        data_source=data_source,
         data_target=data_target,
+        data_fingerprint=found.outputs["fingerprint"],
         data_task=data_task,
+        pods_memory=pods_memory,
         run_name=run_name,
         run_seed=run_seed,
         run_settings=run_settings,
@@ -92,7 +108,13 @@ def train(
         search_metric=search_metric,
         search_strategy=search_strategy,
     )
-    settle(prepared, "prepare: validate, split, featurize, plan", memory=pods_memory)
+    settle(
+        prepared,
+        "prepare: ingest, validate, split, featurize, plan",
+        memory=found.outputs["memory"],
+        store=pods_secret,
+    )
+    memory = prepared.outputs["memory"]
 
     with dsl.ParallelFor(prepared.outputs["Output"]) as lane:
         raced = trial(
@@ -101,19 +123,23 @@ def train(
             lane=lane,
             run_started_at=run_started_at,
             pods_cpu=pods_cpu,
-            pods_memory=pods_memory,
+            pods_memory=memory,
+            pods_node_selector=pods_node_selector,
+            pods_secret=pods_secret,
+            pods_tolerations=pods_tolerations,
         )
-        settle(raced, "trial", memory=pods_memory, cpu=pods_cpu)
+        settle(raced, "trial", memory=memory, cpu=pods_cpu, store=pods_secret, tries=3)
+        place(raced, pods_node_selector, pods_tolerations)
 
     combined = ensemble(
         trials=dsl.Collected(raced.outputs["trials"]),
         features=prepared.outputs["features"],
         plan=prepared.outputs["plan"],
     )
-    settle(combined, "ensemble", memory=pods_memory)
+    settle(combined, "ensemble", memory=memory)
 
     measured = evaluate(
-        dataset=table.outputs["dataset"],
+        dataset=prepared.outputs["dataset"],
         schema=prepared.outputs["schema"],
         splits=prepared.outputs["splits"],
         bundle=combined.outputs["bundle"],
@@ -123,7 +149,7 @@ def train(
     )
     # Which champion there is may have changed since.
     measured.set_caching_options(False)
-    settle(measured, "evaluate", memory=pods_memory, store=pods_secret)
+    settle(measured, "evaluate", memory=memory, store=pods_secret)
 
     released = release(
         bundle=measured.outputs["model"],

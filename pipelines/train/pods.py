@@ -3,9 +3,9 @@
 import os
 from typing import Any
 
-from kfp import kubernetes
+from kfp import dsl, kubernetes
 
-__all__ = ["TRIES_VARIABLE", "settle"]
+__all__ = ["KEPT", "STORE_KEYS", "TRIES_VARIABLE", "place", "settle"]
 
 TRIES_VARIABLE = "REGATTA_TASK_TRIES"
 """The local runner sets it to 1: it would try again as well, and a wrong table stays wrong."""
@@ -13,6 +13,8 @@ TRIES_VARIABLE = "REGATTA_TASK_TRIES"
 USER = 10001
 SECONDS = 24 * 3600
 """A pod that is still there after a day hangs. Trials have limits of their own."""
+KEPT = dsl.PipelineConfig(ttl_seconds_after_finished=7 * SECONDS)
+"""How long the pods of a finished run are kept. Report, metrics and logs are in the store."""
 STORE_KEYS = (
     "AWS_ACCESS_KEY_ID",
     "AWS_SECRET_ACCESS_KEY",
@@ -62,3 +64,20 @@ def settle(
     kubernetes.add_pod_label(task, "regatta/stage", name.partition(":")[0])
     if store is not None:
         kubernetes.use_secret_as_env(task, store, {key: key for key in STORE_KEYS}, optional=True)
+
+
+def place(task: Any, node_selector: Any, tolerations: Any) -> None:
+    """Say which nodes the pods of a task may run on.
+
+    Parameters
+    ----------
+    task : PipelineTask
+        The task. In a loop it must take both parameters itself: the compiler hands a loop only
+        what a task in it takes.
+    node_selector : parameter
+        Labels of the nodes, as a JSON object.
+    tolerations : parameter
+        Taints that are tolerated, as a JSON list.
+    """
+    kubernetes.add_node_selector_json(task, node_selector)
+    kubernetes.add_toleration_json(task, tolerations)

@@ -114,16 +114,17 @@ def store(
     def at(task: str, *names: str) -> dict[str, list[str]]:
         return {name: [f"minio://b/{task}/{name}"] for name in names}
 
-    pod.task("ingest", {"data_source": "/minio/b/table.csv"}, {})
+    source = {"data_source": "/minio/b/table.csv"}
+    pod.task("ingest", source, {})
+    pod.task("fingerprint", source, {})
     settings = '{"search": {"max_trials": 2, "learners": ["lightgbm", "extra_trees"]}}'
     target = {"data_target": "outcome", "run_settings": settings, "search_budget_seconds": 60.0}
-    pod.task("prepare", target, at("ingest", "dataset"))
+    pod.task("prepare", {**source, **target}, {})
     pod.task("trial", {"lane": 0, "run_started_at": 0.0}, at("prepare", "features", "plan"))
     known = {**at("trial", "trials"), **at("prepare", "features", "plan")}
     pod.task("ensemble", {}, known)
     known = {
-        **at("ingest", "dataset"),
-        **at("prepare", "schema", "splits", "plan"),
+        **at("prepare", "dataset", "schema", "splits", "plan"),
         **at("ensemble", "bundle", "leaderboard"),
     }
     pod.task("evaluate", {}, known)

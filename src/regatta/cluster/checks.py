@@ -6,11 +6,11 @@ from typing import Any
 
 from regatta.cluster.compiled import parameters
 from regatta.cluster.connection import Connection
-from regatta.cluster.estimate import gibibytes
 from regatta.cluster.kube import Kubernetes, KubernetesError
 from regatta.cluster.pipelines import Pipelines
 from regatta.errors import RegattaError
 from regatta.runs.checks import Check
+from regatta.search.sizes import bytes_of
 
 __all__ = ["checks"]
 
@@ -138,8 +138,8 @@ def _full(hard: str, used: str) -> bool:
 def _amount(text: str) -> float:
     """Return a quantity of Kubernetes as a number."""
     if text.endswith("m") and text[:-1].isdigit():
-        return int(text[:-1]) / 1000 / 2**30
-    return gibibytes(text)
+        return int(text[:-1]) / 1000
+    return bytes_of(text)
 
 
 def _rights(kubernetes: Kubernetes, namespace: str) -> Iterator[Check]:

@@ -1,20 +1,19 @@
 """What a run on a cluster will take, before it is started."""
 
 import math
-import re
 from dataclasses import dataclass
 
 from regatta.cluster import compiled
-from regatta.errors import SettingsError
 from regatta.search.budget import (
     LEAST_RACE_SECONDS,
     estimate_tail,
     head_seconds,
 )
 from regatta.search.plan import scored_rows
+from regatta.search.sizes import GIB, bytes_of, chosen, racing_bytes
 from regatta.settings import RunSettings
 
-__all__ = ["Estimate", "estimate", "gibibytes"]
+__all__ = ["Estimate", "estimate"]
 
 # Seen on Kubeflow Pipelines 2.17 with Argo 4.0.5 on 2 cores, the workflow controller looking at a
 # workflow every second: a task is a driver's pod (3-4 s) and its own (4-5 s), with the steps in
@@ -34,8 +33,6 @@ WORKFLOW_BYTES = 1_048_576
 TYPICAL_ROWS, TYPICAL_COLUMNS = 10_000, 20
 LOOP_PODS = 1
 PODS_A_TASK, PODS_A_LANE = 2, 3
-
-UNITS = {"": 1, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40, "k": 1e3, "M": 1e6, "G": 1e9}
 
 
 @dataclass(frozen=True)
@@ -93,7 +90,7 @@ def estimate(
     n_rows, n_columns : int
         Size of the table; 0 for a typical one (10,000 x 20).
     memory : str, optional
-        What a pod asks for; ``None``: the pipeline's default.
+        What a pod asks for; ``None``: the pipeline's default, which is by the size of the table.
 
     Raises
     ------
@@ -106,7 +103,7 @@ def estimate(
     lanes = settings.search.lanes
     rows, columns = n_rows or TYPICAL_ROWS, n_columns or TYPICAL_COLUMNS
     default = spec["root"]["inputDefinitions"]["parameters"].get("pods_memory", {})
-    asked = memory or str(default.get("defaultValue") or "2Gi")
+    asked = chosen(memory or str(default.get("defaultValue", "")), racing_bytes(rows, columns))
     n_tasks = len(outside)
     # The root and the loop each have a driver of their own.
     pods = PODS_A_TASK * n_tasks + 1 + LOOP_PODS + PODS_A_LANE * lanes
@@ -118,7 +115,7 @@ def estimate(
         pods=pods,
         pods_at_once=lanes,
         memory=asked,
-        memory_at_once_gib=round(gibibytes(asked) * lanes, 2),
+        memory_at_once_gib=round(bytes_of(asked) / GIB * lanes, 2),
         ir_bytes=size,
         workflow_bytes=int(
             SPEC_FACTOR * size + NODE_BYTES * (LANE_NODES * lanes + TASK_NODES * n_tasks)
@@ -128,29 +125,6 @@ def estimate(
         total_seconds=round(sum(seconds.values()), 1),
         least_seconds=least,
     )
-
-
-def gibibytes(quantity: str) -> float:
-    """Return a quantity of Kubernetes in GiB.
-
-    Raises
-    ------
-    SettingsError
-        The text is none.
-
-    Examples
-    --------
-    >>> gibibytes("512Mi"), gibibytes("2Gi")
-    (0.5, 2.0)
-    """
-    match = re.fullmatch(r"([0-9]{1,15}(?:\.[0-9]{1,9})?)(Ki|Mi|Gi|Ti|k|M|G)?", quantity.strip())
-    if not match:
-        raise SettingsError(
-            f"{quantity!r} is no quantity of memory",
-            expected="a number with a unit, such as 512Mi or 2Gi",
-            fix="correct --memory",
-        )
-    return float(match.group(1)) * UNITS[match.group(2) or ""] / 2**30
 
 
 def _seconds(
@@ -167,7 +141,7 @@ def _seconds(
         deploy=settings.deploy.target != "none",
         pods=False,
     ).seconds()
-    before = [name for name in tasks if name in ("ingest", "prepare")]
+    before = [name for name in tasks if name in ("fingerprint", "prepare")]
     after = [name for name in tasks if name not in before]
     head = head_seconds(rows, columns)
     loop = LOOP_SECONDS + LANE_SECONDS * max(0, lanes - LOOP_LANES)

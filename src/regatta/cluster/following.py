@@ -9,7 +9,7 @@ from regatta.cluster.workflow import Step, Workflow
 
 __all__ = ["LOOP", "STUCK_SECONDS", "TASKS", "Best", "Following"]
 
-TASKS = ("ingest", "prepare", "trial", "ensemble", "evaluate", "release")
+TASKS = ("fingerprint", "prepare", "trial", "ensemble", "evaluate", "release")
 LOOP = "trial"
 STUCK_SECONDS = 60.0
 """How long a pod may wait for what does not come; with the time between looks under two minutes."""

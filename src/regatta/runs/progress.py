@@ -14,6 +14,7 @@ from rich.text import Text
 __all__ = ["STAGES", "Progress", "View"]
 
 STAGES = (
+    "fingerprint",
     "ingest",
     "validate",
     "split",

@@ -15,7 +15,7 @@ from regatta.store import Location, connect, is_location
 __all__ = ["run"]
 
 
-def run(settings: str, dataset: str) -> dict[str, Any]:
+def run(settings: str, dataset: str, tag: str = "") -> dict[str, Any]:
     """Read a table.
 
     Parameters
@@ -25,6 +25,9 @@ def run(settings: str, dataset: str) -> dict[str, Any]:
     dataset : str
         Folder of the artifact to write: table.parquet (all rows, typed), reading.json (how the
         file was read).
+    tag : str, default ""
+        Tag that an object of a store must still have (`regatta.stages.fingerprint`); empty for
+        any. What is kept in a cache under the tag of a table must be of that table.
 
     Returns
     -------
@@ -36,7 +39,7 @@ def run(settings: str, dataset: str) -> dict[str, Any]:
     DataError
         The file is no table, or lacks the target.
     StoreError
-        The file cannot be fetched from its object store.
+        The file cannot be fetched from its object store, or has another tag.
     """
     with stage("ingest") as numbers:
         data = RunSettings.from_json(settings).data
@@ -50,7 +53,7 @@ def run(settings: str, dataset: str) -> dict[str, Any]:
         parent.mkdir(parents=True, exist_ok=True)
         # The manifest holds what is known only once the table is written.
         with tempfile.TemporaryDirectory(prefix=".ingest-", dir=parent) as spill:
-            table, source = Path(spill, TABLE), _fetched(data.source, Path(spill))
+            table, source = Path(spill, TABLE), _fetched(data.source, Path(spill), tag)
             reading = write_table(source, data, table)
             numbers.update(
                 source=reading.source,
@@ -65,12 +68,12 @@ def run(settings: str, dataset: str) -> dict[str, Any]:
     return numbers
 
 
-def _fetched(source: str, folder: Path) -> Path:
+def _fetched(source: str, folder: Path, tag: str) -> Path:
     """Return the path of the file; one that is in an object store is copied first."""
     if not is_location(source):
         return Path(source)
     location = Location.parse(source)
     # The name is kept: it is shown, and its suffix says what the file is where nothing else does.
     copy = folder / "source" / location.key.rpartition("/")[2]
-    connect().download_file(location, copy)
+    connect().download_file(location, copy, etag=tag)
     return copy

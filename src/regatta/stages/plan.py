@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 __all__ = ["run"]
 
 
-def run(features: str, settings: str, plan: str) -> dict[str, Any]:
+def run(features: str, settings: str, plan: str, *, memory: str = "auto") -> dict[str, Any]:
     """Plan the race.
 
     Parameters
@@ -24,11 +24,14 @@ def run(features: str, settings: str, plan: str) -> dict[str, Any]:
         Settings of the run, as JSON text.
     plan : str
         Folder of the plan artifact to write.
+    memory : str, default "auto"
+        Memory of a pod that races, such as 2Gi; ``auto``: by the size of the table.
 
     Returns
     -------
     dict
-        ``lanes``, ``recipes``, ``folds``, ``metric`` and ``tail_seconds``.
+        ``lanes``, ``recipes``, ``folds``, ``metric``, ``tail_seconds`` and ``memory``, a quantity
+        of Kubernetes.
 
     Raises
     ------
@@ -38,18 +41,22 @@ def run(features: str, settings: str, plan: str) -> dict[str, Any]:
         The budget leaves no time for a trial.
     """
     from regatta.search.plan import make_plan, write_plan
+    from regatta.search.sizes import chosen, racing_bytes
     from regatta.search.table import TrainingTable
 
     with stage("plan") as numbers:
         table, wanted = TrainingTable.open(features), RunSettings.from_json(settings)
         made = make_plan(table, wanted, earlier=_earlier(table, wanted))
         write_plan(plan, made)
+        recipes = [recipe for lane in made.lanes for recipe in lane]
+        needed = racing_bytes(table.n_rows, made.shape.n_columns, made.shape, recipes)
         numbers.update(
             lanes=len(made.lanes),
-            recipes=sum(len(lane) for lane in made.lanes),
+            recipes=len(recipes),
             folds=made.n_folds,
             metric=made.metric,
             tail_seconds=round(made.tail.seconds(), 3),
+            memory=chosen(memory, needed),
         )
         return numbers
 

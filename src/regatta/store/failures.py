@@ -17,6 +17,11 @@ _REASONS: dict[str, tuple[str, str, str]] = {
         "make the bucket, or correct the URI or the endpoint",
     ),
     "NoSuchKey": ("there is no such object", "an object of that key", "check the key"),
+    "PreconditionFailed": (
+        "the object has changed since it was looked at",
+        "the content that was there before",
+        "run again, when nobody writes it",
+    ),
     "AccessDenied": (
         "access is denied",
         "keys that may read and write there",

@@ -77,7 +77,24 @@ class Store:
     def __init__(self, client: Any, http: Any, endpoint: str) -> None:
         self._client, self._http, self.endpoint = client, http, endpoint
 
-    def download_file(self, location: Location, path: str | Path) -> None:
+    def look(self, location: Location) -> Entry:
+        """Return size and tag of an object, without its content.
+
+        Parameters
+        ----------
+        location : Location
+            The object.
+
+        Raises
+        ------
+        StoreError
+            There is no such object, or the store refuses or does not answer.
+        """
+        with failures(f"reading {location}", self.endpoint):
+            found = self._client.stat_object(location.bucket, location.key)
+        return Entry(location, int(found.size or 0), str(found.etag))
+
+    def download_file(self, location: Location, path: str | Path, *, etag: str = "") -> None:
         """Copy an object to a file, which appears whole or not at all.
 
         Parameters
@@ -86,18 +103,20 @@ class Store:
             The object.
         path : str or Path
             The file; its folder is made.
+        etag : str, default ""
+            The tag that it must still have; empty for any.
 
         Raises
         ------
         StoreError
-            There is no such object, or the store refuses or does not answer.
+            There is no such object, it has changed, or the store refuses or does not answer.
         """
         path = Path(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name[:40]}-", dir=path.parent)
         try:
             with os.fdopen(descriptor, "wb") as file:
-                self._again(lambda: self._fetch(location, file))
+                self._again(lambda: self._fetch(location, file, etag))
             os.chmod(temporary, 0o644)
             os.replace(temporary, path)
         except BaseException:
@@ -298,12 +317,15 @@ class Store:
             return False
         raise refused(what, self.endpoint, answer.status, answer.data)
 
-    def _fetch(self, location: Location, file: Any) -> None:
+    def _fetch(self, location: Location, file: Any, etag: str) -> None:
         """Write an object to an open file, from its beginning."""
         file.seek(0)
         file.truncate()
+        condition = {"If-Match": f'"{etag}"'} if etag else None
         with failures(f"reading {location}", self.endpoint):
-            answer = self._client.get_object(location.bucket, location.key)
+            answer = self._client.get_object(
+                location.bucket, location.key, request_headers=condition
+            )
             with contextlib.closing(answer):
                 for chunk in answer.stream(CHUNK_BYTES):
                     file.write(chunk)

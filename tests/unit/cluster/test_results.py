@@ -94,7 +94,7 @@ def test_the_live_view_shows_tasks_lanes_and_the_best_score() -> None:
     with console.capture() as capture:
         console.print(View(following, console).render())
     text = capture.get()
-    for word in ("ingest", "2 of 2 lanes", "best so far  roc_auc 0.95074", "release"):
+    for word in ("prepare", "2 of 2 lanes", "best so far  roc_auc 0.95074", "release"):
         assert word in text
 
 

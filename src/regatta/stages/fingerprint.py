@@ -1,0 +1,108 @@
+"""``fingerprint``: what the table is today, and how much memory it asks for, before it is read.
+
+A pipeline takes tasks from its cache by their inputs. The name of a file says nothing about its
+content, and the name of an image little about its code: both are named here by what they hold, in
+a task that always runs, and everything behind it is cached by that name.
+"""
+
+import hashlib
+import importlib.metadata
+import secrets
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import regatta
+from regatta.dataset.source import inspect
+from regatta.errors import DataError
+from regatta.search.sizes import chosen, reading_bytes
+from regatta.settings import RunSettings
+from regatta.stages.task import stage
+from regatta.store import Location, connect, is_location
+
+__all__ = ["content_tag", "image_identity", "run", "table_tag"]
+
+CHUNK_BYTES = 1 << 20
+
+
+def run(settings: str, *, memory: str = "auto", cached: bool = True) -> dict[str, Any]:
+    """Look at the table and at this image, without reading the table's rows.
+
+    Parameters
+    ----------
+    settings : str
+        `RunSettings` as JSON; ``data.source`` is the file, a path or ``s3://bucket/key``.
+    memory : str, default "auto"
+        Memory of a pod that reads it, such as 2Gi; ``auto``: by the size of the file.
+    cached : bool, default True
+        Whether a run may use what an earlier one has made of the same table.
+
+    Returns
+    -------
+    dict
+        ``fingerprint``: ``<tag of the content>@<image>``, with a random part where nothing shall
+        be taken from the cache. ``bytes``: size of the file. ``memory``: a quantity of Kubernetes.
+
+    Raises
+    ------
+    DataError
+        There is no such file, or it is no table.
+    StoreError
+        There is no such object, or the store does not answer.
+    SettingsError
+        `memory` is no quantity.
+    """
+    with stage("fingerprint") as numbers:
+        data = RunSettings.from_json(settings).data
+        if not data.source:
+            raise DataError(
+                "no table is given",
+                expected="the path of a CSV, Parquet or JSON-lines file",
+                fix="pass it as data.source",
+            )
+        if is_location(data.source):
+            entry = connect().look(Location.parse(data.source))
+            tag, size = entry.etag, entry.bytes
+        else:
+            path = inspect(data.source, data).path
+            tag, size = content_tag(path), path.stat().st_size
+        parts = [tag, image_identity()] + ([] if cached else [secrets.token_hex(8)])
+        numbers.update(
+            fingerprint="@".join(parts),
+            bytes=size,
+            memory=chosen(memory, reading_bytes(size, data.source)),
+        )
+        return numbers
+
+
+def table_tag(fingerprint: str) -> str:
+    """Return the tag of the content in what `run` returned; empty if there is none.
+
+    Examples
+    --------
+    >>> table_tag("9a0364b9e99bb480dd25e1f0284c8555@1f0e2d"), table_tag("")
+    ('9a0364b9e99bb480dd25e1f0284c8555', '')
+    """
+    return fingerprint.partition("@")[0]
+
+
+def content_tag(path: Path) -> str:
+    """Return the SHA-256 of a file, as hexadecimal digits."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+@cache
+def image_identity() -> str:
+    """Return a name of the code that runs here: Regatta's own files, and all packages' versions.
+
+    An image that was built anew under the same tag has another one.
+    """
+    digest = hashlib.sha256()
+    found = importlib.metadata.distributions()
+    for name in sorted({f"{one.metadata['Name']}=={one.version}" for one in found}):
+        digest.update(f"{name}\n".encode())
+    root = Path(regatta.__file__).parent
+    for path in sorted(root.rglob("*.py")):
+        digest.update(path.relative_to(root).as_posix().encode() + path.read_bytes())
+    return digest.hexdigest()[:16]
