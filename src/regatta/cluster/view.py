@@ -9,11 +9,13 @@ from rich.table import Table
 from rich.text import Text
 
 from regatta.cluster.following import LOOP, TASKS, Following, span
+from regatta.cluster.workflow import CACHED
 
 __all__ = ["View"]
 
 MARKS = {
     "Succeeded": ("✓", "green"),
+    "Cached": ("✓", "green"),
     "Failed": ("✗", "red"),
     "Error": ("✗", "red"),
     "Running": ("●", "cyan"),
@@ -76,6 +78,7 @@ class View:
             if task == LOOP:
                 phase, note = self._loop()
             mark, style = MARKS.get(phase, ("·", "dim"))
+            note += "  from the cache" if phase == CACHED else ""
             seconds = span(workflow, task)
             shown = f"{seconds:.0f} s" if seconds else ""
             table.add_row(Text(mark, style), Text(f"{task}{note}"), Text(shown, "dim"))
@@ -96,4 +99,6 @@ class View:
             return "", note
         if phases & {"Running", "Pending", ""}:
             return "Running", note
-        return ("Succeeded" if phases == {"Succeeded"} else "Failed"), note
+        if phases == {CACHED}:
+            return CACHED, note
+        return ("Succeeded" if phases <= {"Succeeded", CACHED} else "Failed"), note

@@ -11,10 +11,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-__all__ = ["Step", "Workflow"]
+__all__ = ["CACHED", "Step", "Workflow"]
 
 DONE = frozenset({"Succeeded", "Failed", "Error", "Skipped", "Omitted", "Daemoned"})
 FAILED = frozenset({"Failed", "Error"})
+CACHED = "Cached"
+"""Regatta's word for a task whose pod was not made, because an earlier run had done the same."""
 POD_NAME_LENGTH = 253
 HASH_LENGTH = 10
 
@@ -95,7 +97,8 @@ class Workflow:
     steps : tuple of Step
         Every pod, by the time it was made.
     tasks : dict
-        Phase by task and lane. A task in a loop has one entry a lane.
+        Phase by task and lane, ``Cached`` where nothing had to run. A task in a loop has one entry
+        a lane.
     ended : bool
         Whether somebody ended it: Kubeflow Pipelines does so by a deadline of no seconds.
     """
@@ -134,6 +137,10 @@ class Workflow:
                 if key not in tasks or not path[-1].endswith(")"):
                     tasks[key] = _text(node, "phase")
         steps.sort(key=lambda step: (step.started_at, step.id))
+        for task, lane in tasks:
+            pods = {s.phase for s in steps if (s.task, s.lane, s.driver) == (task, lane, False)}
+            if pods == {"Skipped"}:
+                tasks[task, lane] = CACHED
         return cls(
             name=name,
             namespace=_text(metadata, "namespace"),

@@ -87,6 +87,7 @@ def test_each_step_is_told_once() -> None:
     following = Following(2, START)
     first = following.take(Workflow.read(before), START)
     assert [line.split()[0] for line in sorted(first)] == ["conclude", "ingest", "prepare"]
+    assert next(line for line in first if line.startswith("ingest")).split()[1] == "cached"
     assert following.lanes_done() == (0, 2)
     after = Workflow.read(recorded("finished.json"))
     assert sorted(line.split()[:3] for line in following.take(after, START)) == [

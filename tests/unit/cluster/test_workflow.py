@@ -22,7 +22,7 @@ def test_tasks_and_lanes_of_a_real_run() -> None:
     workflow = Workflow.read(recorded("said.json"))
     assert (workflow.phase, workflow.namespace, workflow.done) == ("Failed", "kubeflow", True)
     assert workflow.tasks == {
-        ("ingest", None): "Succeeded",
+        ("ingest", None): "Cached",
         ("prepare", None): "Succeeded",
         ("trial", 0): "Succeeded",
         ("trial", 1): "Failed",
