@@ -6,8 +6,9 @@ from typing import Any
 from regatta.bundle import Bundle
 from regatta.serving.client import Client
 from regatta.serving.services import Service
+from regatta.serving.sockets import bind
 
-__all__ = ["EVENT", "Rows", "httpx_post", "post", "tensors", "v1", "v2"]
+__all__ = ["EVENT", "Rows", "free_port", "httpx_post", "post", "tensors", "v1", "v2"]
 
 Rows = list[dict[str, Any]]
 EVENT = {
@@ -50,3 +51,8 @@ def httpx_post(service: Service, body: bytes, headers: dict[str, str]) -> tuple[
 
     answer = httpx.post(f"{service.url}/v2/models/toy/infer", headers=headers, content=body)
     return answer.status_code, answer.json().get("error", "")
+
+
+def free_port() -> int:
+    with bind("127.0.0.1", 0) as listener:
+        return int(listener.getsockname()[1])

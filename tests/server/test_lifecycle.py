@@ -22,12 +22,12 @@ from regatta.errors import ServiceError, UsageError
 from regatta.registry import Registry
 from regatta.serving import services
 from regatta.serving.client import Client
+from regatta.serving.grpc_client import GrpcClient
 from regatta.serving.sockets import bind
 from regatta.settings import RunSettings
 from regatta.stages import deploy
 from tests import toy_bundle
-
-Rows = list[dict[str, Any]]
+from tests.server.asking import Rows, free_port
 
 
 @pytest.fixture
@@ -58,11 +58,6 @@ def release(
     paths = [str(folder / name) for name in ("version", "evaluation")]
     deploy.run(*paths, settings, str(folder / "service"))
     return dict(json.loads((folder / "service" / "service.json").read_text()))
-
-
-def free_port() -> int:
-    with bind("127.0.0.1", 0) as listener:
-        return int(listener.getsockname()[1])
 
 
 @pytest.mark.slow
@@ -269,9 +264,10 @@ sys.exit(main(sys.argv[1:]))
 def test_a_defect_of_the_server_is_answered_counted_and_logged_once(
     bundle_path: Path, rows: Rows
 ) -> None:
-    port = free_port()
+    port, other = free_port(), free_port()
     command = [sys.executable, "-c", BROKEN, "--model_dir", str(bundle_path)]
-    command += ["--model_name", "toy", "--http_port", str(port), "--greeting", "ready"]
+    command += ["--model_name", "toy", "--http_port", str(port), "--grpc_port", str(other)]
+    command += ["--greeting", "ready"]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
@@ -285,22 +281,31 @@ def test_a_defect_of_the_server_is_answered_counted_and_logged_once(
             assert status == 500
             assert "To fix: read the log" in json.loads(body)["error"]
             assert b"secret" not in body
+            with (
+                GrpcClient(f"127.0.0.1:{other}", "toy") as grpc_client,
+                pytest.raises(ServiceError, match="INTERNAL: the server could not") as caught,
+            ):
+                grpc_client.predict(rows[:1])
+            assert "To fix: read the log" in caught.value.found
+            assert "secret" not in caught.value.found
             metrics = client.request("GET", "/metrics")[1].decode()
-            counted = 'regatta_requests_total{code="500",model="toy",version=""} 1.0'
+            counted = 'regatta_requests_total{code="500",model="toy",version=""} 2.0'
             assert counted in metrics.splitlines()
         finally:
             watch.cancel()
             process.terminate()
             _, log = process.communicate(timeout=30)
-    assert log.count("Traceback") == 1
+    assert log.count("Traceback") == 2
     assert "POST /v1/models/toy:predict" in log
+    assert "GRPCInferenceService/ModelInfer" in log
 
 
 def test_the_server_does_not_contain_the_search() -> None:
     code = (
         "import sys, regatta.serving.app, regatta.learners; "
         "bad = [m for m in sys.modules if m.split('.')[0] in ('optuna', 'kfp', 'matplotlib') "
-        "or m.startswith('regatta.search')]; sys.exit(', '.join(bad) or 0)"
+        "or m.startswith(('regatta.search', 'regatta.serving.grpc'))]; "
+        "sys.exit(', '.join(bad) or 0)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
 
