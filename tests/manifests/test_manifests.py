@@ -134,6 +134,8 @@ class TestRendered:
             given = given.replace("{{.Name}}", "churn").replace("$(OMP_NUM_THREADS)", "2")
             chosen = server._parser().parse_args(given.split())
             assert (chosen.model_name, chosen.http_port, chosen.cores) == ("churn", 8080, 2)
+            ports = [port["containerPort"] for port in containers_of(runtime)["ports"]]
+            assert ports == [chosen.http_port, chosen.grpc_port]
 
     def test_no_secret_and_no_account_token(self, objects: list[Object]) -> None:
         assert not of_kind(objects, "Secret")
@@ -165,7 +167,9 @@ class TestRendered:
         assert wanted in [(subject["name"], subject["namespace"]) for subject in bound]
         labels = {"kubernetes.io/metadata.name": site["PIPELINES_NAMESPACE"]}
         policies = {p["metadata"]["name"]: p["spec"] for p in of_kind(objects, "NetworkPolicy")}
-        sources = policies["call-services"]["ingress"][0]["from"]
+        (ingress,) = policies["call-services"]["ingress"]
+        sources = ingress["from"]
+        assert [port["port"] for port in ingress["ports"]] == [8080, 8081]
         assert {"namespaceSelector": {"matchLabels": labels}} in sources
         assert policies["deny-all"] == {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
 
