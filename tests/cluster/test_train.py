@@ -4,6 +4,8 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 from regatta import bundle
 from regatta.registry import Registry
 from regatta.serving.client import Client
@@ -42,6 +44,25 @@ def test_the_service_answers_as_the_bundle_over_both_protocols(
     described = json.loads((version.bundle / "bundle.json").read_text())
     expected = model.predict_array(frame).tolist()
     assert prove(Client(address, trained.name), "1", described, rows, expected) < 1e-6
+
+
+def test_the_service_answers_as_the_bundle_over_grpc(
+    trained: Trained, address: str, versions: Registry
+) -> None:
+    from regatta.serving.grpc_client import GrpcClient
+
+    model = bundle.load(versions.resolve(trained.name).bundle)
+    frame = binary_table(1_000).drop(columns="outcome").iloc[:40]
+    rows = json.loads(frame.to_json(orient="records", date_format="iso"))
+    # The first port of the pod is port 80 of its Service; this one keeps its number.
+    with GrpcClient(f"{address.removeprefix('http://')}:8081", trained.name) as client:
+        assert list(client.metadata().versions) == ["1"]
+        answers = client.predict(rows)
+    expected = model.predict(frame)
+    assert [answer["prediction"] for answer in answers] == expected["prediction"].tolist()
+    for name in model.classes:
+        found = [answer["probabilities"][name] for answer in answers]
+        assert found == pytest.approx(expected[f"proba_{name}"].tolist(), abs=1e-6)
 
 
 def test_the_service_was_proven_before_it_was_released(trained: Trained) -> None:
