@@ -15,6 +15,7 @@ def regatta_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.M
     """A registry of the test's own; the user's is never touched."""
     home = tmp_path_factory.mktemp("home")
     monkeypatch.setenv("REGATTA_HOME", str(home))
-    for name in ("REGATTA_EVENTS", "REGATTA_DEBUG", "REGATTA_REGISTRY", "REGATTA_TAG"):
-        monkeypatch.delenv(name, raising=False)
+    names = ("EVENTS", "DEBUG", "MODELS", "REGISTRY", "TAG")
+    for name in (*names, *(f"DIGEST_{one}" for one in ("data", "train", "serve", "ops"))):
+        monkeypatch.delenv(f"REGATTA_{name}", raising=False)
     return home

@@ -16,5 +16,7 @@ kubectl -n kserve patch configmap inferenceservice-config --type merge --patch-f
     "$root/tools/kserve-standard.json"
 kubectl -n kserve rollout status deployment/kserve-controller-manager --timeout=300s
 apply -f "https://github.com/kserve/kserve/releases/download/$KSERVE/kserve-cluster-resources.yaml"
+runs=$(sed -n 's/^PIPELINES_NAMESPACE=//p' "$root/manifests/overlays/$overlay/site.env")
+kubectl create namespace "$runs" --dry-run=client -o yaml | apply -f -
 apply -k "$root/manifests/overlays/$overlay"
 echo "Regatta's namespace is ready. Keys of the object store: docs/cluster.md."

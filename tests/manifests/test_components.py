@@ -5,73 +5,221 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import yaml
 
+from regatta.registry import registry_root
 from regatta.serving import metrics
 from regatta.store import connect
-from tests.manifests.conftest import MANIFESTS, Object, documents, renderer
-from tests.manifests.test_manifests import containers, of_kind
+from tests.manifests.conftest import MANIFESTS, OVERLAYS, Object, documents, renderer
+from tests.manifests.conftest import rendered as overlay_rendered
+from tests.manifests.test_manifests import containers, environment, of_kind
 from tests.object_store import ACCESS_KEY, SECRET_KEY, object_store
 
 __all__ = ["object_store"]
 
 COMPONENTS = MANIFESTS / "components"
-# What an installation of Kubeflow Pipelines has of the objects that are changed.
-PIPELINES = [
-    {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": {"kept": "yes"}}
-    for name in ("kfp-launcher", "workflow-controller-configmap")
-] + [
-    {
+STORES = ("minio", "seaweedfs", "s3", "s3-plain")
+SITE = {
+    "STORAGE_CLASS": "standard-rwo",
+    "S3_ENDPOINT": "https://s3.example.com:9443",
+    "S3_REGION": "eu-west-1",
+}
+
+
+def deployment(name: str, container: str, *env: Object) -> Object:
+    labels = {"app": name}
+    spec = {"containers": [{"name": container, "image": "there:1", "env": list(env)}]}
+    return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
-        "metadata": {"name": "workflow-controller"},
+        "metadata": {"name": name},
         "spec": {
-            "selector": {"matchLabels": {"app": "workflow-controller"}},
-            "template": {
-                "metadata": {"labels": {"app": "workflow-controller"}},
-                "spec": {
-                    "containers": [
-                        {
-                            "name": "workflow-controller",
-                            "image": "argo:1",
-                            "env": [{"name": "LEADER_ELECTION_IDENTITY", "value": "x"}],
-                        }
-                    ]
-                },
-            },
+            "selector": {"matchLabels": labels},
+            "template": {"metadata": {"labels": labels}, "spec": spec},
         },
     }
+
+
+def plain(kind: str, name: str, version: str = "v1") -> Object:
+    return {"apiVersion": version, "kind": kind, "metadata": {"name": name}}
+
+
+NAMESPACE = {"valueFrom": {"fieldRef": {"fieldPath": "metadata.namespace"}}}
+# What an installation of Kubeflow Pipelines 2.17 has of the objects that are changed.
+PIPELINES = [
+    {**plain("ConfigMap", "kfp-launcher"), "data": {"kept": "yes"}},
+    {**plain("ConfigMap", "workflow-controller-configmap"), "data": {"kept": "yes"}},
+    deployment(
+        "workflow-controller",
+        "workflow-controller",
+        {"name": "LEADER_ELECTION_IDENTITY", "value": "x"},
+    ),
+    deployment(
+        "ml-pipeline",
+        "ml-pipeline-api-server",
+        {"name": "OBJECTSTORECONFIG_HOST", "value": "seaweedfs.kubeflow"},
+    ),
+    deployment("ml-pipeline-ui", "ml-pipeline-ui", {"name": "MINIO_NAMESPACE", **NAMESPACE}),
+    plain("Secret", "mlpipeline-minio-artifact"),
+    deployment("seaweedfs", "seaweedfs"),
+    plain("Service", "seaweedfs"),
+    plain("ServiceAccount", "seaweedfs"),
+    plain("PersistentVolumeClaim", "seaweedfs-pvc"),
+    plain("PersistentVolumeClaim", "mysql-pv-claim"),
+    plain("NetworkPolicy", "seaweedfs", "networking.k8s.io/v1"),
 ]
 
 
-def rendered(folder: Path, *components: str) -> list[Object]:
-    """Render components on an installation of Kubeflow Pipelines."""
+def kustomized(folder: Path, content: Object) -> list[Object]:
     command = renderer()
     if command is None:
         pytest.skip("no kubectl and no kustomize on the PATH or in KUBECTL")
-    (folder / "there.yaml").write_text(yaml.safe_dump_all(PIPELINES))
-    chosen = [os.path.relpath(COMPONENTS / name, folder.resolve()) for name in components]
-    content = {"namespace": "kubeflow", "resources": ["there.yaml"], "components": chosen}
     (folder / "kustomization.yaml").write_text(yaml.safe_dump(content))
     done = subprocess.run([*command, folder], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return documents(done.stdout)
 
 
+def placed(folder: Path, *names: str) -> list[str]:
+    return [os.path.relpath(MANIFESTS / name, folder.resolve()) for name in names]
+
+
+def rendered(folder: Path, *components: str, endpoint: str = SITE["S3_ENDPOINT"]) -> list[Object]:
+    """Render components on an installation of Kubeflow Pipelines, as the overlay of kind does."""
+    site = SITE | {"S3_ENDPOINT": endpoint}
+    (folder / "there.yaml").write_text(yaml.safe_dump_all(PIPELINES))
+    overlay = yaml.safe_load((MANIFESTS / "overlays/kind/kfp/kustomization.yaml").read_text())
+    (folder / "site.env").write_text("".join(f"{key}={value}\n" for key, value in site.items()))
+    chosen = placed(folder, *(f"components/{name}" for name in components))
+    return kustomized(folder, overlay | {"resources": ["there.yaml"], "components": chosen})
+
+
+def by_name(objects: list[Object]) -> dict[tuple[str, str], Object]:
+    return {(one["kind"], one["metadata"]["name"]): one for one in objects}
+
+
+def variables(found: Object) -> dict[str, Object]:
+    (container,) = containers([found])
+    return {one["name"]: one for one in container["env"]}
+
+
+@pytest.mark.parametrize(
+    ("store", "address", "region", "secure"),
+    [
+        ("minio", "minio-service.kubeflow:9000", "us-east-1", False),
+        ("seaweedfs", "seaweedfs.kubeflow:9000", "us-east-1", False),
+        ("s3", "s3.example.com:9443", "eu-west-1", True),
+        ("s3-plain", "s3.example.com:9443", "eu-west-1", False),
+    ],
+)
+def test_the_store_is_one_line(
+    tmp_path: Path, store: str, address: str, region: str, secure: bool
+) -> None:
+    site = f"http{'s' * secure}://s3.example.com:9443"
+    objects = rendered(tmp_path, store, "storage-class", "kfp-storage", endpoint=site)
+    found = by_name(objects)
+    host, _, port = address.partition(":")
+    launcher = yaml.safe_load(found["ConfigMap", "kfp-launcher"]["data"]["providers"])
+    provider = launcher["minio"]["default"]
+    assert provider["endpoint"] == f"http{'s' * secure}://{address}"
+    assert (provider["region"], provider["disableSSL"]) == (region, not secure)
+    settings = found["ConfigMap", "workflow-controller-configmap"]["data"]
+    logs = yaml.safe_load(settings["artifactRepository"])["s3"]
+    assert (logs["endpoint"], logs["region"], logs["insecure"]) == (address, region, not secure)
+    assert logs["keyFormat"].startswith(
+        "private-artifacts/{{workflow.namespace}}/{{workflow.name}}/"
+    )
+    assert " " not in logs["keyFormat"]
+    server = variables(found["Deployment", "ml-pipeline"])
+    told = [server[f"OBJECTSTORECONFIG_{key}"]["value"] for key in ("HOST", "PORT", "REGION")]
+    assert told == [host, port, region]
+    assert server["OBJECTSTORECONFIG_SECURE"]["value"] == str(secure).lower()
+    board = variables(found["Deployment", "ml-pipeline-ui"])
+    assert [board[f"MINIO_{key}"]["value"] for key in ("HOST", "PORT")] == [host, port]
+    assert board["MINIO_SSL"]["value"] == str(secure).lower()
+    assert board["MINIO_NAMESPACE"] == {"name": "MINIO_NAMESPACE", "value": ""}
+    # Keys are the site's own, and no store runs beside the one that is used.
+    assert not of_kind(objects, "Secret")
+    assert (("Deployment", "seaweedfs") in found) == (store == "seaweedfs")
+    assert (("StatefulSet", "minio") in found) == (store == "minio")
+    assert not [name for name in found if "site" in name[1]]
+
+
+@pytest.mark.parametrize("chosen", [True, False])
+def test_volumes_have_the_class_of_the_site_or_of_the_cluster(tmp_path: Path, chosen: bool) -> None:
+    objects = rendered(tmp_path, "minio", *["storage-class"] * chosen, "kfp-storage")
+    (stateful,) = of_kind(objects, "StatefulSet")
+    specs = [one["spec"] for one in stateful["spec"]["volumeClaimTemplates"]]
+    specs += [one.get("spec", {}) for one in of_kind(objects, "PersistentVolumeClaim")]
+    assert len(specs) == 2
+    # An empty name is not the default class: it means a volume that somebody makes by hand.
+    expected = ["standard-rwo"] * 2 if chosen else [None] * 2
+    assert [spec.get("storageClassName") for spec in specs] == expected
+
+
+def test_the_overlay_chooses_one_store_before_pipelines_are_told() -> None:
+    folder = MANIFESTS / "overlays" / "kind" / "kfp"
+    overlay = yaml.safe_load((folder / "kustomization.yaml").read_text())
+    names = [Path(name).name for name in overlay["components"]]
+    assert [name for name in names if name in STORES] == ["minio"]
+    assert names.index("minio") < names.index("kfp-storage")
+    assert environment(folder / "site.env").keys() == SITE.keys()
+    readme = (MANIFESTS / "README.md").read_text(encoding="utf-8")
+    assert all(f"- ../../../components/{name} " in readme for name in STORES)
+    image = yaml.safe_load_all((COMPONENTS / "minio" / "minio.yaml").read_text())
+    assert all(f"`{one['image']}`" in readme for one in containers(list(image)))
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_gpus_are_allowed_and_nodes_chosen(
+    tmp_path: Path,
+    overlay: str,
+    check_kubernetes: Callable[[Object], None],
+    check_kserve: Callable[[Object], None],
+) -> None:
+    resources = placed(tmp_path, f"overlays/{overlay}")
+    chosen = placed(tmp_path, "components/gpu")
+    objects = kustomized(tmp_path, {"resources": resources, "components": chosen})
+    (quota,) = of_kind(objects, "ResourceQuota")
+    check_kubernetes(quota)
+    assert quota["spec"]["hard"]["requests.nvidia.com/gpu"] == "4"
+    (runtime,) = of_kind(objects, "ServingRuntime")
+    check_kserve(runtime)
+    assert runtime["spec"]["nodeSelector"] == {"nvidia.com/gpu.present": "true"}
+    assert [one["key"] for one in runtime["spec"]["tolerations"]] == ["nvidia.com/gpu"]
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_tasks_find_their_defaults(overlay: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    site = environment(MANIFESTS / "overlays" / overlay / "site.env")
+    objects = overlay_rendered(overlay)
+    defaults = by_name(objects)["ConfigMap", "regatta-defaults"]
+    assert defaults["metadata"]["namespace"] == site["PIPELINES_NAMESPACE"]
+    keys = ("REGATTA_MODELS", "S3_ENDPOINT", "AWS_DEFAULT_REGION")
+    assert defaults["data"] == {key: site[key] for key in keys}
+    monkeypatch.setenv(keys[0], site[keys[0]])
+    assert str(registry_root("")) == site[keys[0]]
+    # The Secret of a run names another store, and wins.
+    environ = {**defaults["data"], "AWS_ENDPOINT_URL": "http://other:1"}
+    assert connect(defaults["data"]).endpoint == site["S3_ENDPOINT"]
+    assert connect(environ).endpoint == "http://other:1"
+
+
 def test_pods_that_were_deleted_are_tried_again(tmp_path: Path) -> None:
-    found = {one["metadata"]["name"]: one for one in rendered(tmp_path, "kfp-storage")}
-    settings = found["workflow-controller-configmap"]["data"]
+    found = by_name(rendered(tmp_path, "minio", "kfp-storage"))
+    settings = found["ConfigMap", "workflow-controller-configmap"]["data"]
     assert settings["kept"] == "yes"
     strategy = yaml.safe_load(settings["workflowDefaults"])["spec"]["templateDefaults"]
     # A limit above zero would give every task of every pipeline a second try.
     assert strategy == {"retryStrategy": {"limit": "0", "retryPolicy": "Always"}}
-    (container,) = containers([found["workflow-controller"]])
-    names = {one["name"]: one["value"] for one in container["env"]}
+    env = variables(found["Deployment", "workflow-controller"])
+    names = {name: one["value"] for name, one in env.items()}
     assert names == {"LEADER_ELECTION_IDENTITY": "x", "DEFAULT_REQUEUE_TIME": "1s"}
-    providers = yaml.safe_load(found["kfp-launcher"]["data"]["providers"])
+    providers = yaml.safe_load(found["ConfigMap", "kfp-launcher"]["data"]["providers"])
     assert providers["minio"]["default"]["credentials"]["fromEnv"] is False
 
 

@@ -5,7 +5,10 @@ from pathlib import Path
 
 from regatta.store import Location, is_location
 
-__all__ = ["home", "ledger_root", "registry_root"]
+__all__ = ["MODELS_VARIABLE", "home", "ledger_root", "registry_root"]
+
+MODELS_VARIABLE = "REGATTA_MODELS"
+"""Names the registry of models where nothing else does; ``REGATTA_REGISTRY`` is that of images."""
 
 
 def home() -> Path:
@@ -24,8 +27,8 @@ def registry_root(chosen: str | Path | Location = "") -> Path | Location:
     Parameters
     ----------
     chosen : str, Path or Location, default ""
-        What a setting or an option says: a folder, or ``s3://bucket/key``; empty: ``registry`` in
-        `home`.
+        What a setting or an option says: a folder, or ``s3://bucket/key``; empty: what
+        ``$REGATTA_MODELS`` says in the same way, and without it ``registry`` in `home`.
 
     Raises
     ------
@@ -34,6 +37,7 @@ def registry_root(chosen: str | Path | Location = "") -> Path | Location:
     """
     if isinstance(chosen, Location):
         return chosen
-    if isinstance(chosen, str) and is_location(chosen):
+    chosen = str(chosen) or os.environ.get(MODELS_VARIABLE, "")
+    if is_location(chosen):
         return Location.parse(chosen)
-    return Path(chosen).expanduser().absolute() if str(chosen) else home() / "registry"
+    return Path(chosen).expanduser().absolute() if chosen else home() / "registry"

@@ -25,7 +25,8 @@ class DeploySettings(Group):
     a cluster; ``none``: register only."""
     registry: str = ""
     """Folder of the registry, or ``s3://bucket/folder`` in an object store, which ``kserve``
-    needs; empty: ``$REGATTA_HOME/registry``, by default in ``~/.regatta``."""
+    needs; empty: ``$REGATTA_MODELS``, and without it ``$REGATTA_HOME/registry``, by default in
+    ``~/.regatta``."""
     port: int = Field(default=0, ge=0, le=65535)
     """Port of the local service; 0: 8080, or a free one if that is taken."""
     namespace: Annotated[str, AfterValidator(_checked_label)] = "regatta"

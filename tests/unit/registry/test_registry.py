@@ -10,6 +10,7 @@ import pytest
 from regatta.artifacts import open_artifact, write_json, writing
 from regatta.errors import ArtifactError, UsageError
 from regatta.registry import Registry, find, home, registry_root
+from regatta.store import Location
 
 
 @pytest.fixture
@@ -200,6 +201,13 @@ def test_root_by_option_environment_and_default(
     monkeypatch.setenv("REGATTA_HOME", str(tmp_path))
     assert registry_root() == tmp_path / "registry"
     assert registry_root("/elsewhere") == Path("/elsewhere")
+    monkeypatch.setenv("REGATTA_MODELS", "s3://models/regatta")
+    assert registry_root() == registry_root("") == Location("models", "regatta")
+    assert registry_root("/elsewhere") == Path("/elsewhere")
+    monkeypatch.setenv("REGATTA_MODELS", str(tmp_path / "shared"))
+    assert registry_root() == tmp_path / "shared"
+    monkeypatch.setenv("REGATTA_MODELS", "")
+    assert registry_root() == tmp_path / "registry"
     monkeypatch.delenv("REGATTA_HOME")
     assert home() == Path(os.path.expanduser("~/.regatta"))
 
