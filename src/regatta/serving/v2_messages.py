@@ -20,7 +20,51 @@ from regatta.errors import RequestError
 from regatta.serving.quoting import show
 from regatta.serving.tensors import Tensor, check_datatype, unpack
 
-__all__ = ["ModelInferRequest", "ModelInferResponse", "pack", "read", "write"]
+__all__ = ["ModelInferRequest", "ModelInferResponse", "check_parts", "pack", "read", "write"]
+
+# Tensors, their bytes, outputs and parameters of one request. An empty one is two bytes in a
+# message and eighty in memory: a message of 32 MiB could take what the whole server may have.
+MOST_PARTS = 100_000
+# How protocol buffers say what follows.
+VARINT, LENGTH, FIXED = 0, 2, {1: 8, 5: 4}
+
+
+def check_parts(body: bytes, most: int = MOST_PARTS) -> None:
+    """Refuse a message of absurdly many parts before it is read.
+
+    Parameters
+    ----------
+    body : bytes
+        A message. What is no message is left to its reader.
+    most : int, default 100000
+        Parts that it may have.
+
+    Raises
+    ------
+    RequestError
+        It has more.
+    """
+    place = 0
+    for _ in range(most):
+        if place >= len(body):
+            return
+        tag, place = _varint(body, place)
+        kind = tag & 7
+        if kind == VARINT:
+            _, place = _varint(body, place)
+        elif kind == LENGTH:
+            size, place = _varint(body, place)
+            place += size
+        elif kind in FIXED:
+            place += FIXED[kind]
+        else:
+            return
+    if place < len(body):
+        raise RequestError(
+            f"the message has more than {most} tensors, outputs and parameters",
+            expected="one tensor a column",
+            fix="put all rows of a column into one tensor",
+        )
 
 
 def read(message: ModelInferRequest) -> list[Tensor]:
@@ -89,6 +133,17 @@ def pack(kind: str, values: list[Any]) -> bytes:
         texts = [text.encode() for text in values]
         return b"".join(struct.pack("<I", len(text)) + text for text in texts)
     return np.array(values, dtype="<f8").tobytes()
+
+
+def _varint(body: bytes, place: int) -> tuple[int, int]:
+    """Return the number at a place, and the place behind it."""
+    value = shift = 0
+    for byte in body[place : place + 10]:
+        value |= (byte & 0x7F) << shift
+        shift, place = shift + 7, place + 1
+        if byte < 0x80:
+            break
+    return value, place
 
 
 def _tensor(found: ModelInferRequest.InferInputTensor, raw: bytes | None) -> Tensor:

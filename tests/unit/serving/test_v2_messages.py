@@ -51,6 +51,23 @@ def test_inputs_are_read_in_their_order() -> None:
         v2_messages.read(request)
 
 
+def test_a_message_of_absurdly_many_parts_is_not_read() -> None:
+    request = v2_messages.ModelInferRequest(model_name="toy", inputs=[{}] * 9)
+    request.parameters["a"].int64_param = 300
+    request.raw_input_contents.append(b"x" * 1000)
+    body = request.SerializeToString()
+    v2_messages.check_parts(body, 12)
+    with pytest.raises(RequestError, match="more than 11 tensors"):
+        v2_messages.check_parts(body, 11)
+    with pytest.raises(RequestError, match="more than 100000 tensors"):
+        v2_messages.check_parts(b"\x2a\x00" * 2**20)
+
+
+@given(body=st.binary(max_size=40))
+def test_what_is_no_message_is_left_to_the_reader(body: bytes) -> None:
+    v2_messages.check_parts(body)
+
+
 @given(values=st.lists(st.text(max_size=5)))
 def test_texts_survive(values: list[str]) -> None:
     packed = v2_messages.pack("BYTES", values)
