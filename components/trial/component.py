@@ -54,5 +54,5 @@ def trial(
     from regatta.stages import trial as stage
 
     with task("trial"):
-        numbers = stage.run(features.path, plan.path, lane, run_started_at, trials.path)
+        numbers = stage.run(features.path, plan.path, lane, run_started_at, trials.path, trials.uri)
         trials.metadata.update(numbers)

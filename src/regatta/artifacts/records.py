@@ -2,9 +2,15 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
-__all__ = ["Recipe", "Status", "TrialRecord"]
+from regatta.artifacts.base import write_json, writing
+
+__all__ = ["RECORD", "Recipe", "Status", "TrialRecord", "write_record"]
+
+RECORD = "trial.json"
+"""File of a trial's artifact that holds its record."""
 
 Status = Literal["ok", "skipped", "timeout", "out_of_memory", "crashed", "raised", "bad_values"]
 
@@ -110,3 +116,9 @@ class TrialRecord:
                 "fold_scores": tuple(values["fold_scores"]),
             }
         )
+
+
+def write_record(folder: Path, record: TrialRecord) -> None:
+    """Write the artifact of a trial that could not write its own."""
+    with writing(folder, "trial") as place:
+        write_json(place / RECORD, record.to_dict())

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from regatta.artifacts import read_json
-from regatta.artifacts.records import TrialRecord
+from regatta.artifacts.records import RECORD, TrialRecord
 from regatta.evaluation.metrics import Metric
 from regatta.search import machine
 from regatta.search.cache import EncodedFolds
@@ -15,7 +15,7 @@ from regatta.search.lane import POLL_SECONDS
 from regatta.search.launching import import_for
 from regatta.search.table import TrainingTable
 from regatta.search.toolbox import Toolbox
-from regatta.search.trial import RECORD, Job, run_trial
+from regatta.search.trial import Job, run_trial
 
 __all__ = ["Terms", "run_again"]
 

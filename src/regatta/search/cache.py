@@ -73,7 +73,7 @@ class EncodedFolds:
     scratch : Path
         Folder for the matrices; lost when the lane ends.
     encoders : Path
-        Folder for the encoders' states, which the bundle needs.
+        Folder for the encoders' states, which the bundle needs. What is there stays as it is.
     seed : int
         Seed of row samples and of encoders.
     toolbox : Toolbox
@@ -88,6 +88,7 @@ class EncodedFolds:
         self.encoders = encoders
         self.seed = seed
         self.toolbox = toolbox
+        self._again = _again(encoders)
         self._frame: pd.DataFrame | None = None
 
     def fold(self, encoding: str, fold: int, rows: int, deadline: float) -> Fold:
@@ -112,7 +113,7 @@ class EncodedFolds:
             with _locked(folder.with_suffix(".lock")):
                 if not folder.exists():
                     self._encode(encoding, fold, rows, deadline, name)
-        return self._open(folder, fold, name)
+        return self._open(folder, fold, name + self._again)
 
     def forget_frame(self) -> None:
         """Give back the memory of the raw rows."""
@@ -138,7 +139,7 @@ class EncodedFolds:
                 deadline,
             )
         X_valid = encoder.transform(self._frame.iloc[valid])
-        with _appearing(self.encoders / name) as folder:
+        with _appearing(self.encoders / (name + self._again)) as folder:
             encoder.save(folder)
         with _appearing(self.scratch / name) as folder:
             _save(folder, "train", X)
@@ -151,7 +152,7 @@ class EncodedFolds:
             )
 
     def _open(self, folder: Path, fold: int, name: str) -> Fold:
-        """Map the matrices of an encoded fold."""
+        """Map the matrices of an encoded fold whose encoder has this name."""
         table = self.table
         train, valid = np.load(folder / "rows.npy"), table.valid(fold)
         data = FitData(
@@ -164,6 +165,16 @@ class EncodedFolds:
             categorical=tuple(read_json(folder / "fold.json")["categorical"]),
         )
         return Fold(data, valid, name)
+
+
+def _again(encoders: Path) -> str:
+    """Return what to add to the names of encoders, so that those of an earlier try stay.
+
+    Its models were fitted behind them. How closely an encoder reads texts depends on the time it
+    has, so one that is fitted again may be another.
+    """
+    tries = [int(path.suffix[1:] or 0) + 1 for path in encoders.glob("*/fold-*")]
+    return f".{max(tries)}" if tries else ""
 
 
 def _save(folder: Path, name: str, matrix: Matrix) -> None:

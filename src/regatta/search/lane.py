@@ -17,7 +17,7 @@ import numpy as np
 
 from regatta import events
 from regatta.artifacts import read_json, write_json
-from regatta.artifacts.records import Recipe, TrialRecord
+from regatta.artifacts.records import RECORD, Recipe, TrialRecord, write_record
 from regatta.search import machine
 from regatta.search.budget import Clock, Costs, bounded_tail, least_budget, refit_wait
 from regatta.search.cache import EncodedFolds
@@ -25,10 +25,11 @@ from regatta.search.isolation import Child, Ending, Limits, wait
 from regatta.search.launching import OTHER_SHARE, import_for, terms
 from regatta.search.plan import Plan, scored_rows
 from regatta.search.proposing import proposer_of
+from regatta.search.resuming import note_clock, note_trial, recover
 from regatta.search.retries import retried, retry_of
 from regatta.search.table import TrainingTable
 from regatta.search.toolbox import Toolbox
-from regatta.search.trial import RECORD, Job, run_trial, write_record
+from regatta.search.trial import Job, run_trial
 from regatta.search.user_spaces import spaces_of, within
 
 __all__ = ["Lane", "race"]
@@ -72,7 +73,8 @@ def race(
     number : int
         Number of the lane.
     folder : Path
-        Existing folder for the trials, ``encoders`` and ``lane.json``.
+        Existing folder for the trials, ``encoders`` and ``lane.json``. The race goes on with the
+        trials that an earlier try has left there, and keeps its deadline.
     started_at : float, default 0
         When the budget began, in seconds since the epoch; 0: now.
     speed : float, default 1
@@ -135,28 +137,45 @@ class Lane:
         self.metric = plan.objective
         self.cache = EncodedFolds(table, scratch, folder / "encoders", plan.settings.seed, toolbox)
         self.spaces = spaces_of(plan.learners, plan.shape, search.spaces, toolbox)
-        self.proposer = proposer_of(plan, number, self._seed(0, PROPOSER_USE), self.spaces)
+        self.earlier = recover(folder)
+        # A lane that goes on draws anew. Brackets are drawn as before: they are told what is known.
+        drawn = 0 if plan.refine == "halving" else self.earlier.begun
+        seed = self._seed(drawn, PROPOSER_USE)
+        self.proposer = proposer_of(plan, number, seed, self.spaces, self.earlier.recipes)
+        self.made = self.earlier.by_number
         self.costs = Costs(plan.shape.n_rows)
         self.clock, self.speed = Clock(0.0, 0.0, 0.0), 1.0
         self.records: list[TrialRecord] = []
         self.running: list[Running] = []
         self.retries: list[Recipe] = []
-        self.begun = 0
+        self.begun = self.earlier.begun
         self.late = False
 
     def start_clock(self, started_at: float, speed: float) -> None:
-        """Fix when the race ends."""
-        now, settings = time.time(), self.plan.settings
-        self.speed, head = speed, now - (started_at or now)
+        """Fix when the race ends, and take the trials of earlier tries of this lane."""
+        now, seconds, earlier = time.time(), self.plan.settings.budget.seconds, self.earlier
+        first = earlier.began or now
+        if not earlier.has_model and not started_at and now >= first + seconds:
+            # Somebody has begun the task again, long after it failed.
+            first = now
+        self.speed, head = speed, first - (started_at or first)
         self.clock = Clock(
-            began=now,
+            # Without a model the race has its least length from now on.
+            began=first if earlier.has_model else now,
             head=head,
-            end=(started_at or now) + settings.budget.seconds,
-            tail=bounded_tail(self.plan.tail, speed, settings.budget.seconds - head),
-            scored_rows=scored_rows(self.plan.n_train_rows, settings),
+            end=(started_at or first) + seconds,
+            tail=bounded_tail(self.plan.tail, speed, seconds - head),
+            scored_rows=scored_rows(self.plan.n_train_rows, self.plan.settings),
             refit=self.plan.refit,
             slots=self.slots,
         )
+        for record in earlier.records:
+            self._take(record)
+        again = {retried(record.recipe) for record in earlier.records}
+        self.retries = [recipe for recipe in self.retries if retried(recipe) not in again]
+        note_clock(self.folder, first, self.clock.deadline)
+        if earlier.began:
+            logger.info("lane %d goes on with %d trials", self.number, len(self.records))
 
     def run(self) -> None:
         """Race until the deadline, or until there is nothing left to try."""
@@ -227,10 +246,16 @@ class Lane:
             if left < (FEWEST_SECONDS if self.begun else 0.0):
                 self.late = True
                 return None
-            recipe = self.retries.pop(0) if self.retries else self.proposer.ask()
+            recipe = self.retries.pop(0) if self.retries else self._ask()
             if recipe is None or (able := self._affordable(recipe, left)):
                 return recipe and able
         return None
+
+    def _ask(self) -> Recipe | None:
+        """Ask for a recipe whose trial an earlier try of this lane has not made."""
+        while (recipe := self.proposer.ask()) and (record := self.made.pop(recipe.number, None)):
+            self.proposer.tell(record)
+        return recipe
 
     def _affordable(self, recipe: Recipe, left: float) -> Recipe | None:
         """Return a recipe that there is time for; what was fixed beforehand stays as it is."""
@@ -271,6 +296,7 @@ class Lane:
             folder=self.folder / name,
         )
         limits = Limits(times.killed_at, self.memory_bytes, times.why)
+        note_trial(self.folder, job)
         work = (job, self.table, self.cache, self.toolbox, self.metric)
         self.running.append(Running(job, Child(lambda: run_trial(*work), limits)))
         self.begun += not retried(recipe)
@@ -301,6 +327,11 @@ class Lane:
             reason = ending.reason or "ended without a record"
             record = job.record(status, reason, peak_memory_bytes=ending.peak_memory_bytes)
             write_record(job.folder, record)
+        self._take(record)
+        self._announce(record)
+
+    def _take(self, record: TrialRecord) -> None:
+        """Learn what came of a trial."""
         self.records.append(record)
         self.proposer.tell(record)
         self.costs.learn(record)
@@ -310,7 +341,6 @@ class Lane:
         if record.score is not None:
             loss, predicting = self._loss(record), record.predict_seconds_per_row
             self.clock.learn(loss, predicting, record.seconds)
-        self._announce(record)
 
     def _announce(self, record: TrialRecord) -> None:
         """Say what came of a trial, in the log and to the command line."""

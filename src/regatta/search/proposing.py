@@ -1,18 +1,26 @@
 """Who proposes the recipes of a lane: its queue, then what the strategy says."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from itertools import islice
 
+from regatta.artifacts.records import Recipe
 from regatta.learners.base import Space
 from regatta.search.halving import HalvingProposer, brackets, rungs
 from regatta.search.plan import Plan
+from regatta.search.resuming import untried
 from regatta.search.sampler import BayesProposer, Proposer, QueueProposer, RandomProposer
 from regatta.search.strategies import FIRSTS
 
 __all__ = ["proposer_of"]
 
 
-def proposer_of(plan: Plan, lane: int, seed: int, spaces: Mapping[str, Space]) -> Proposer:
+def proposer_of(
+    plan: Plan,
+    lane: int,
+    seed: int,
+    spaces: Mapping[str, Space],
+    tried: Iterable[Recipe] = (),
+) -> Proposer:
     """Return the proposer of a lane.
 
     Parameters
@@ -25,8 +33,11 @@ def proposer_of(plan: Plan, lane: int, seed: int, spaces: Mapping[str, Space]) -
         Seed of its draws.
     spaces : mapping of str to Space
         What is searched of each learner.
+    tried : iterable of Recipe
+        What earlier tries of the lane have asked of trials; it is not proposed again. What has a
+        number is: the lane knows by it what came of the trial, and tells.
     """
-    queue = plan.lanes[lane]
+    queue = untried(plan.lanes[lane], (recipe for recipe in tried if recipe.number is None))
     if plan.refine == "bayes":
         return QueueProposer(queue, BayesProposer(spaces, plan.objective, seed))
     if plan.refine == "random":

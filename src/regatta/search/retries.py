@@ -5,9 +5,12 @@ gives no numbers, with the learner's defaults. There is one retry a trial, and n
 """
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from regatta.artifacts.records import Recipe, TrialRecord
-from regatta.learners.base import Learner, Shape
+
+if TYPE_CHECKING:
+    from regatta.learners.base import Learner, Shape
 
 __all__ = ["retried", "retry_of"]
 
@@ -28,7 +31,7 @@ def retried(recipe: Recipe) -> str:
     return recipe.origin.removeprefix(ORIGIN) if recipe.origin.startswith(ORIGIN) else ""
 
 
-def retry_of(record: TrialRecord, learner: Learner, shape: Shape) -> Recipe | None:
+def retry_of(record: TrialRecord, learner: "Learner", shape: "Shape") -> Recipe | None:
     """Return what to try instead of a trial that failed.
 
     Parameters

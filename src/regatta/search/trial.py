@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from regatta.artifacts import write_json, writing
-from regatta.artifacts.records import Recipe, Status, TrialRecord
+from regatta.artifacts.records import RECORD, Recipe, Status, TrialRecord
 from regatta.errors import TrialSkipped
 from regatta.evaluation.metrics import Metric
 from regatta.learners.base import Learner, Model, Shape
@@ -25,11 +25,9 @@ from regatta.search.isolation import memory_text
 from regatta.search.table import TrainingTable
 from regatta.search.toolbox import Toolbox
 
-__all__ = ["RECORD", "Job", "peak_memory", "run_trial", "write_record"]
+__all__ = ["Job", "peak_memory", "run_trial"]
 
 logger = logging.getLogger(__name__)
-
-RECORD = "trial.json"
 
 # Of the time of a fold, the part for fitting; the rest is for predicting and saving.
 FIT_SHARE = 0.85
@@ -182,12 +180,6 @@ def run_trial(
         if record.status != "ok":
             _drop_models(folder)
         write_json(folder / RECORD, replace(record, peak_memory_bytes=peak_memory()).to_dict())
-
-
-def write_record(folder: Path, record: TrialRecord) -> None:
-    """Write the artifact of a trial that could not write its own."""
-    with writing(folder, "trial") as place:
-        write_json(place / RECORD, record.to_dict())
 
 
 def peak_memory() -> int:

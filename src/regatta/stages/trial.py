@@ -1,23 +1,37 @@
 """``trial``: race one lane, in a process of its own."""
 
+import logging
 import os
 import shutil
 import signal
 import subprocess
 import sys
+import time
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 from regatta.artifacts import open_artifact, read_json, write_json, writing
+from regatta.search.budget import LEAST_RACE_SECONDS
+from regatta.search.resuming import NOTES, earlier_deadline, recover
+from regatta.stages.handover import handover_at
 from regatta.stages.task import stage
 
 __all__ = ["run"]
 
+logger = logging.getLogger(__name__)
+
 # A lane forks trials that use threads of their own; it must not have started any itself.
 ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+# With these somebody ends a lane; others are accidents.
+ASKED_TO_END = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+# A lane that dies goes on so often in a new process.
+MORE_TRIES = 1
 
 
-def run(features: str, plan: str, lane: int, started_at: float, trials: str) -> dict[str, Any]:
+def run(
+    features: str, plan: str, lane: int, started_at: float, trials: str, place: str = ""
+) -> dict[str, Any]:
     """Race the recipes of one lane until the deadline.
 
     Parameters
@@ -30,6 +44,9 @@ def run(features: str, plan: str, lane: int, started_at: float, trials: str) -> 
         When the budget began, in seconds since the epoch; 0: now.
     trials : str
         Folder of the artifact to write: ``lane.json``, a folder for each trial, ``encoders``.
+    place : str, default ""
+        URI of that artifact. In an S3 store finished trials are handed over beside it, and a task
+        that is tried again goes on with them (`regatta.stages.handover`).
 
     Returns
     -------
@@ -45,8 +62,14 @@ def run(features: str, plan: str, lane: int, started_at: float, trials: str) -> 
     with stage("trial") as numbers:
         for path, kind in ((features, "features"), (plan, "plan")):
             open_artifact(path, kind)
-        with writing(trials, "trials", lane=lane) as folder:
+        handover = handover_at(place)
+        with (
+            writing(trials, "trials", lane=lane) as folder,
+            handover.attended(folder) if handover else nullcontext(),
+        ):
             summary = _race(features, plan, lane, started_at, folder)
+        if handover:
+            handover.clear()
         numbers.update(
             lane=lane,
             trials=len(summary["trials"]),
@@ -58,36 +81,48 @@ def run(features: str, plan: str, lane: int, started_at: float, trials: str) -> 
 
 
 def _race(features: str, plan: str, lane: int, started_at: float, folder: Path) -> dict[str, Any]:
-    """Run the lane's process, and read or write what came of it."""
+    """Run the lane's process, a second time if it dies, and read or write what came of it."""
     arguments = [features, plan, str(lane), repr(started_at), str(folder), str(os.getpid())]
-    done = subprocess.run(
-        [sys.executable, "-m", "regatta.search", *arguments],
-        stdin=subprocess.DEVNULL,
-        env={**os.environ, **dict.fromkeys(ONE_THREAD, "1")},
-        check=False,
-    )
     written = folder / "lane.json"
-    if written.is_file():
-        summary: dict[str, Any] = read_json(written)
-        return summary
+    for more in reversed(range(MORE_TRIES + 1)):
+        done = subprocess.run(
+            [sys.executable, "-m", "regatta.search", *arguments],
+            stdin=subprocess.DEVNULL,
+            env={**os.environ, **dict.fromkeys(ONE_THREAD, "1")},
+            check=False,
+        )
+        if written.is_file():
+            summary: dict[str, Any] = read_json(written)
+            return summary
+        if not more or not _goes_on(done.returncode, folder):
+            break
+        logger.warning("lane %d was %s; it goes on in a new process", lane, _death(done.returncode))
     return _lost(lane, done.returncode, folder)
+
+
+def _goes_on(code: int, folder: Path) -> bool:
+    """Return whether a lane died by accident, and has time left."""
+    deadline = earlier_deadline(folder)
+    in_time = deadline is None or time.time() + LEAST_RACE_SECONDS < deadline
+    return code < 0 and -code not in ASKED_TO_END and in_time
+
+
+def _death(code: int) -> str:
+    """Say how a lane died."""
+    if code < 0:
+        return f"killed by {signal.Signals(-code).name}"
+    return f"ended with exit code {code}; the log says why"
 
 
 def _lost(lane: int, code: int, folder: Path) -> dict[str, Any]:
     """Keep the finished trials of a lane that died, and say how it died."""
-    for path in (*folder.glob(".*"), *folder.glob("encoders/*/.*")):
-        shutil.rmtree(path, ignore_errors=True)
-    finished = sorted(path.parent.name for path in folder.glob("*/trial.json"))
-    records = [read_json(folder / name / "trial.json") for name in finished]
-    statuses = [record["status"] for record in records]
-    if code < 0:
-        lost = f"killed by {signal.Signals(-code).name}"
-    else:
-        lost = f"ended with exit code {code}; the log says why"
+    records = recover(folder).records
+    shutil.rmtree(folder / NOTES, ignore_errors=True)
+    statuses = [record.status for record in records]
     summary = {
         "lane": lane,
-        "lost": lost,
-        "trials": finished,
+        "lost": _death(code),
+        "trials": [record.id for record in records],
         "statuses": {status: statuses.count(status) for status in sorted(set(statuses))},
         "best": None,
     }

@@ -21,7 +21,10 @@ ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "S3_ENDPOINT")
 
 
 def connect(
-    environment: Mapping[str, str] | None = None, *, patience_seconds: float = PATIENCE_SECONDS
+    environment: Mapping[str, str] | None = None,
+    *,
+    patience_seconds: float = PATIENCE_SECONDS,
+    answer_seconds: float = READ_SECONDS,
 ) -> Store:
     """Connect to the object store that the environment names; nothing is sent yet.
 
@@ -36,7 +39,10 @@ def connect(
         ``AWS_REGION`` or ``AWS_DEFAULT_REGION``. Without keys: web identity (IRSA), container
         credentials, the AWS credentials file, the instance's role at AWS; else anonymous.
     patience_seconds : float, default 75
-        How long a store that does not answer, or answers that it cannot serve now, is asked again.
+        How long a store that does not answer, or answers that it cannot serve now, is asked again;
+        0: not at all.
+    answer_seconds : float, default 60
+        How long one request may wait for the store to say anything.
 
     Returns
     -------
@@ -60,7 +66,7 @@ def connect(
 
         bundle = certifi.where()
     http = urllib3.PoolManager(
-        timeout=urllib3.Timeout(connect=CONNECT_SECONDS, read=READ_SECONDS),
+        timeout=urllib3.Timeout(connect=min(CONNECT_SECONDS, answer_seconds), read=answer_seconds),
         maxsize=16,
         retries=_retries(patience_seconds),
         cert_reqs="CERT_REQUIRED" if verify else "CERT_NONE",
@@ -111,7 +117,7 @@ def _retries(patience_seconds: float) -> Any:
     """Return retries whose pauses (0, 1, 2, 4, 8, 10, 10 ... seconds) last so long."""
     import urllib3
 
-    total, waited = 1, 0.0
+    total, waited = int(patience_seconds > 0), 0.0
     while waited < patience_seconds:
         waited += min(10.0, 0.5 * 2**total)
         total += 1

@@ -1,8 +1,10 @@
 """The stage ``trial``: a lane in a process of its own, with real learners."""
 
+import contextlib
 import json
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -66,25 +68,58 @@ def test_lane_that_dies_is_recorded(folders, capfd):
     assert "IndexError" in capfd.readouterr().err
 
 
-def test_killed_lane_keeps_its_finished_trials(folders):
+def lane_of(tmp_path: Path) -> Iterator[psutil.Process]:
+    """Yield the process of a lane."""
+    for child in psutil.Process().children():
+        with contextlib.suppress(psutil.Error):
+            command = child.cmdline()
+            if "regatta.search" in command and str(tmp_path) in " ".join(command):
+                yield child
+
+
+def kill_lane(tmp_path: Path, finished: int) -> list[str]:
+    """Kill the process of a lane once it has finished some trials; return them."""
+    deadline = time.time() + 40
+    while True:
+        done = [path.parent.name for path in tmp_path.glob(".trials.*/[0-9]*/trial.json")]
+        lanes = list(lane_of(tmp_path))
+        if len(done) >= finished and lanes and list(lanes[0].children()):
+            lanes[0].kill()
+            return done
+        assert time.time() < deadline, "no trial was finished"
+        time.sleep(0.02)
+
+
+def test_lane_that_is_killed_goes_on(folders, caplog):
+    features, planned, tmp_path = folders(max_trials=4, learners=["linear"])
+    arguments = (features, planned, 0, 0.0, str(tmp_path / "trials"))
+    stage = threading.Thread(target=trial.run, args=arguments)
+    stage.start()
+    done = kill_lane(tmp_path, 2)
+    stage.join(40)
+    assert not stage.is_alive()
+    lane = read_json(open_artifact(tmp_path / "trials", "trials").file("lane.json"))
+    assert "lost" not in lane
+    assert lane["best"]
+    assert set(done) < set(lane["trials"])
+    assert {name for name in lane["trials"] if "retry" not in name} == {
+        f"{number:03d}-linear" for number in range(4)
+    }
+    assert lane["statuses"]["ok"] >= 3
+    assert "lane 0 was killed by SIGKILL; it goes on in a new process" in caplog.text
+    assert not list((tmp_path / "trials").glob(".*"))
+
+
+def test_lane_that_is_killed_twice_keeps_its_finished_trials(folders):
     features, planned, tmp_path = folders(learners=["linear"])
     arguments = (features, planned, 0, 0.0, str(tmp_path / "trials"))
     stage = threading.Thread(target=trial.run, args=arguments)
     stage.start()
-    deadline = time.time() + 40
-    while not (done := list(tmp_path.glob(".trials.*/[0-9]*/trial.json"))):
-        assert time.time() < deadline, "no trial was finished"
-        time.sleep(0.02)
-    (lane,) = [
-        child
-        for child in psutil.Process().children()
-        if "regatta.search" in child.cmdline() and str(tmp_path) in " ".join(child.cmdline())
-    ]
-    lane.kill()
+    done = kill_lane(tmp_path, 1)
+    done += kill_lane(tmp_path, len(done) + 1)
     stage.join(20)
     assert not stage.is_alive()
-    records = trials_of_lost(tmp_path / "trials")
-    assert done[0].parent.name in records
+    assert set(done) <= set(trials_of_lost(tmp_path / "trials"))
     assert not list((tmp_path / "trials").glob(".*"))
 
 
