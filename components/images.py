@@ -5,7 +5,10 @@ An image is a dependency set, equal to one extra in ``pyproject.toml``. The name
 """
 
 import os
+import re
 from pathlib import Path
+
+from regatta.errors import UsageError
 
 __all__ = ["IMAGES", "image"]
 
@@ -37,13 +40,29 @@ def image(verb: str) -> str:
     Returns
     -------
     str
-        Registry, name and tag. ``REGATTA_REGISTRY`` and ``REGATTA_TAG`` in the environment win
-        over ``images/images.env``.
+        Registry, name, and digest or tag. ``REGATTA_REGISTRY``, ``REGATTA_TAG`` and
+        ``REGATTA_DIGEST_<image>`` in the environment win over ``images/images.env``.
+
+    Raises
+    ------
+    UsageError
+        A digest is none.
     """
     values = _values(Path(__file__).parent.parent / "images" / "images.env")
     registry = os.environ.get("REGATTA_REGISTRY", values["REGATTA_REGISTRY"])
-    tag = os.environ.get("REGATTA_TAG", values["REGATTA_TAG"])
-    return f"{registry}/regatta-python-{IMAGES[verb]}:{tag}"
+    name, variable = f"{registry}/regatta-python-{IMAGES[verb]}", f"REGATTA_DIGEST_{IMAGES[verb]}"
+    # The digests of the file are those of its tag.
+    kept = "" if "REGATTA_TAG" in os.environ else values.get(variable, "")
+    digest = os.environ.get(variable, kept)
+    if not digest:
+        return f"{name}:{os.environ.get('REGATTA_TAG', values['REGATTA_TAG'])}"
+    if not re.fullmatch("sha256:[0-9a-f]{64}", digest):
+        raise UsageError(
+            f"{variable} is {digest!r}",
+            expected="sha256: and 64 hexadecimal digits",
+            fix="take it from the registry, or let images/build.sh --push write it",
+        )
+    return f"{name}@{digest}"
 
 
 def _values(path: Path) -> dict[str, str]:

@@ -8,6 +8,8 @@
 #   --wheel FILE    the wheel of Regatta; default: made from this checkout by `pip wheel`
 #   --wheels DIR    install from the wheels in this folder, without any network
 #   --sbom          write build/sbom/<image>.cdx.json of images that are built, instead of building
+#   --push          push images that are built, and keep their digests in images.env, so that
+#                   compiled pipelines name them; `regatta compile` follows
 #   --sizes         print the unpacked size of images that are built, instead of building
 #
 # Images are base, data, train, serve, ops; without a name all of them. Registry and tag are those
@@ -41,6 +43,7 @@ while [ $# -gt 0 ]; do
         shift
         ;;
     --sbom) job=sbom ;;
+    --push) job=push ;;
     --sizes) job=sizes ;;
     --)
         shift
@@ -86,7 +89,37 @@ run_python() { # image, then arguments of python in it; standard input is a scri
     fi
 }
 
+pin() { # image, digest; without a digest the pipelines name the tag
+    settings=$root/images/images.env
+    kept=$(grep -v "^REGATTA_DIGEST_$1=" "$settings")
+    [ -z "$2" ] || kept=$kept${kept:+
+}REGATTA_DIGEST_$1=$2
+    [ "$kept" = "$(cat "$settings")" ] || echo "$kept" >"$settings"
+}
+
+push() { # image; prints the digest that the registry has it under
+    if [ "$tool" = docker ]; then
+        docker push "$(full "$1")" >&2
+        docker inspect --format '{{range .RepoDigests}}{{println .}}{{end}}' "$(full "$1")" |
+            sed -n "s|^$registry/regatta-python-$1@||p" | head -n 1
+    else
+        file=$(mktemp)
+        "$tool" push --digestfile "$file" "$(full "$1")" >&2
+        cat "$file"
+        rm "$file"
+    fi
+}
+
 case $job in
+push)
+    for image in $images; do
+        digest=$(push "$image")
+        [ -n "$digest" ] || fail "no digest of $(full "$image")" "one" "see what $tool says above"
+        [ "$image" = base ] || pin "$image" "$digest"
+        echo "$registry/regatta-python-$image@$digest"
+    done
+    exit
+    ;;
 sbom)
     mkdir -p "$root/build/sbom"
     for image in $images; do
@@ -139,4 +172,5 @@ build() { # image, then flags of the caller
 for image in $images; do
     echo "== $(full "$image")"
     build "$image" "$@"
+    pin "$image" "" # what was pushed before is another image
 done

@@ -1,6 +1,7 @@
 """What can be said of the images without building them."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -8,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from components.images import IMAGES
+from components.images import IMAGES, image
+from regatta.errors import UsageError
 
 ROOT = Path(__file__).parent.parent.parent
 FOLDER = ROOT / "images"
@@ -180,3 +182,59 @@ def test_bill_of_materials_of_this_environment() -> None:
     references = [component["bom-ref"] for component in bill["components"]]
     assert len(references) == len(set(references))
     assert references == sorted(references)
+
+
+DIGEST = f"sha256:{'0123456789abcdef' * 4}"
+DOCKER = f"""#!/bin/sh
+case $1 in
+inspect) printf '%s\\n' other.example/regatta-python-train@sha256:1 \\
+    ghcr.io/me/regatta-python-train@{DIGEST} ;;
+push) echo "pushed $2" ;;
+esac
+"""
+
+
+def test_a_digest_is_named_instead_of_the_tag(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REGATTA_DIGEST_train", DIGEST)
+    assert image("trial") == f"localhost/regatta-python-train@{DIGEST}"
+    assert image("ingest") == f"localhost/regatta-python-data:{environment()['REGATTA_TAG']}"
+    monkeypatch.setenv("REGATTA_DIGEST_train", "0.1.0")
+    with pytest.raises(UsageError, match=r"REGATTA_DIGEST_train is '0\.1\.0'"):
+        image("trial")
+
+
+def test_a_tag_in_the_environment_leaves_out_the_digests_of_the_file(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    values = {**environment(), "REGATTA_DIGEST_train": DIGEST}
+    monkeypatch.setattr("components.images._values", lambda _: values)
+    assert image("trial").endswith(f"@{DIGEST}")
+    monkeypatch.setenv("REGATTA_TAG", "dev")
+    assert image("trial") == "localhost/regatta-python-train:dev"
+
+
+def test_a_push_keeps_the_digest_and_a_build_drops_it(tmp_path: Path) -> None:
+    folder = tmp_path / "images"
+    folder.mkdir()
+    for name in ("build.sh", "images.env"):
+        (folder / name).write_bytes((FOLDER / name).read_bytes())
+    docker = tmp_path / "docker"
+    docker.write_text(DOCKER)
+    docker.chmod(0o755)
+    there = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "REGATTA_REGISTRY": "ghcr.io/me"}
+    before = (folder / "images.env").read_text()
+
+    def run(*arguments: str) -> str:
+        command = ["sh", str(folder / "build.sh"), "--tool", "docker", *arguments, "train"]
+        done = subprocess.run(command, env=there, capture_output=True, text=True, check=True)
+        return done.stdout
+
+    for _ in range(2):
+        assert run("--push") == f"ghcr.io/me/regatta-python-train@{DIGEST}\n"
+        assert (folder / "images.env").read_text() == f"{before}REGATTA_DIGEST_train={DIGEST}\n"
+    wheel = tmp_path / "regatta.whl"
+    wheel.touch()
+    (tmp_path / "src" / "regatta").mkdir(parents=True)
+    (tmp_path / "src" / "regatta" / "__init__.py").write_text('__version__ = "1"\n')
+    run("--wheel", str(wheel))
+    assert (folder / "images.env").read_text() == before

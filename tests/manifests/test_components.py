@@ -3,10 +3,12 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -88,14 +90,16 @@ def placed(folder: Path, *names: str) -> list[str]:
     return [os.path.relpath(MANIFESTS / name, folder.resolve()) for name in names]
 
 
-def rendered(folder: Path, *components: str, endpoint: str = SITE["S3_ENDPOINT"]) -> list[Object]:
+def rendered(
+    folder: Path, *components: str, endpoint: str = SITE["S3_ENDPOINT"], **more: Any
+) -> list[Object]:
     """Render components on an installation of Kubeflow Pipelines, as the overlay of kind does."""
     site = SITE | {"S3_ENDPOINT": endpoint}
     (folder / "there.yaml").write_text(yaml.safe_dump_all(PIPELINES))
     overlay = yaml.safe_load((MANIFESTS / "overlays/kind/kfp/kustomization.yaml").read_text())
     (folder / "site.env").write_text("".join(f"{key}={value}\n" for key, value in site.items()))
     chosen = placed(folder, *(f"components/{name}" for name in components))
-    return kustomized(folder, overlay | {"resources": ["there.yaml"], "components": chosen})
+    return kustomized(folder, overlay | {"resources": ["there.yaml"], "components": chosen} | more)
 
 
 def by_name(objects: list[Object]) -> dict[tuple[str, str], Object]:
@@ -147,6 +151,22 @@ def test_the_store_is_one_line(
     assert (("Deployment", "seaweedfs") in found) == (store == "seaweedfs")
     assert (("StatefulSet", "minio") in found) == (store == "minio")
     assert not [name for name in found if "site" in name[1]]
+
+
+def test_images_may_be_pinned_by_digest(tmp_path: Path) -> None:
+    """Ours by SERVE_IMAGE of site.env, those of others by the overlay's `images`."""
+    digest = f"sha256:{'0123456789abcdef' * 4}"
+    copy = tmp_path / "manifests"
+    shutil.copytree(MANIFESTS, copy)
+    site = copy / "overlays" / "kind" / "site.env"
+    text = re.sub("SERVE_IMAGE=.*", f"SERVE_IMAGE=ghcr.io/me/serve@{digest}", site.read_text())
+    site.write_text(text)
+    (runtime,) = of_kind(kustomized(copy, {"resources": ["overlays/kind"]}), "ServingRuntime")
+    assert next(containers([runtime]))["image"] == f"ghcr.io/me/serve@{digest}"
+    pinned = {"name": "quay.io/minio/minio", "digest": digest}
+    objects = rendered(tmp_path, "minio", "kfp-storage", images=[pinned])
+    (stateful,) = of_kind(objects, "StatefulSet")
+    assert next(containers([stateful]))["image"] == f"quay.io/minio/minio@{digest}"
 
 
 @pytest.mark.parametrize("chosen", [True, False])

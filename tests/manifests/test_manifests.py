@@ -73,7 +73,9 @@ class TestFiles:
     def test_image_is_the_one_that_is_built(self, overlay: str) -> None:
         built = environment(ROOT / "images" / "images.env")
         image = environment(MANIFESTS / "overlays" / overlay / "site.env")["SERVE_IMAGE"]
-        assert image.endswith(f"/regatta-python-serve:{built['REGATTA_TAG']}")
+        digest = built.get("REGATTA_DIGEST_serve")
+        end = f"@{digest}" if digest else f":{built['REGATTA_TAG']}"
+        assert image.endswith(f"/regatta-python-serve{end}")
         if overlay == "kind":
             assert image.startswith(built["REGATTA_REGISTRY"] + "/")
 
@@ -104,7 +106,7 @@ class TestRendered:
         found = [container["image"] for container in containers(objects)]
         assert found
         for image in found:
-            assert re.search(r":[0-9][^:/]*$", image), image
+            assert re.search(r":[0-9][^:/]*$|@sha256:[0-9a-f]{64}$", image), image
 
     def test_containers_are_restricted(self, objects: list[Object]) -> None:
         for container in containers(objects):
