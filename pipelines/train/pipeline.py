@@ -12,7 +12,7 @@ from components.fingerprint.component import fingerprint
 from components.prepare.component import prepare
 from components.release.component import release
 from components.trial.component import trial
-from pipelines.train.pods import KEPT, place, settle
+from pipelines.train.pods import KEPT, PATIENT, place, settle
 
 
 @dsl.pipeline(name="train", display_name="Regatta train", pipeline_config=KEPT)
@@ -128,7 +128,7 @@ def train(
             pods_secret=pods_secret,
             pods_tolerations=pods_tolerations,
         )
-        settle(raced, "trial", memory=memory, cpu=pods_cpu, store=pods_secret, tries=3)
+        settle(raced, "trial", memory=memory, cpu=pods_cpu, store=pods_secret, tries=PATIENT)
         place(raced, pods_node_selector, pods_tolerations)
 
     combined = ensemble(
@@ -136,7 +136,7 @@ def train(
         features=prepared.outputs["features"],
         plan=prepared.outputs["plan"],
     )
-    settle(combined, "ensemble", memory=memory)
+    settle(combined, "ensemble", memory=memory, tries=PATIENT)
 
     measured = evaluate(
         dataset=prepared.outputs["dataset"],
@@ -149,7 +149,7 @@ def train(
     )
     # Which champion there is may have changed since.
     measured.set_caching_options(False)
-    settle(measured, "evaluate", memory=memory, store=pods_secret)
+    settle(measured, "evaluate", memory=memory, store=pods_secret, tries=PATIENT)
 
     released = release(
         bundle=measured.outputs["model"],

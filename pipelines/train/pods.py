@@ -5,11 +5,13 @@ from typing import Any
 
 from kfp import dsl, kubernetes
 
-__all__ = ["KEPT", "STORE_KEYS", "TRIES_VARIABLE", "place", "settle"]
+__all__ = ["KEPT", "PATIENT", "STORE_KEYS", "TRIES_VARIABLE", "place", "settle"]
 
 TRIES_VARIABLE = "REGATTA_TASK_TRIES"
 """The local runner sets it to 1: it would try again as well, and a wrong table stays wrong."""
 
+PATIENT = 4
+"""Tries of a task that nothing which a user wrote can fail any more: 15, 30 and 60 s apart."""
 USER = 10001
 SECONDS = 24 * 3600
 """A pod that is still there after a day hangs. Trials have limits of their own."""
@@ -50,8 +52,9 @@ def settle(
         Secret with the keys of the object store, for a task that calls it by itself. It may be
         missing, as where pods have an identity instead.
     tries : int, default 2
-        How often the task is started before it has failed. A pod may be evicted and the store may
-        be away for a minute.
+        How often the task is started before it has failed: a pod may be evicted, and the store may
+        be away. Kubeflow Pipelines' launcher does not wait for a store: `PATIENT` tries last a
+        minute. A wrong table stays wrong: what finds that out is tried twice only.
     """
     task.set_display_name(name)
     task.set_memory_request(memory).set_memory_limit(memory).set_cpu_request(cpu)

@@ -107,7 +107,9 @@ def test_only_tasks_that_call_the_store_get_its_keys() -> None:
 
 def test_choices_are_written_as_literals(parameters: dict[str, Any]) -> None:
     found = {name: value["literals"] for name, value in parameters.items() if "literals" in value}
-    assert set(found) == {"data_task", "release_target", "search_metric", "search_strategy"}
+    choices = {"data_task", "release_target", "search_metric", "search_strategy"}
+    assert set(found) == {*choices, "run_cached"}
+    assert found["run_cached"] == [True, False]
     assert found["search_metric"] == ["auto", *METRICS]
     task = RunSettings.model_fields["data"].annotation.model_fields["task"]  # type: ignore[union-attr]
     assert found["data_task"] == list(get_args(task.annotation))

@@ -4,6 +4,7 @@ What is written depends on the sources alone, so that a check can compare it let
 """
 
 import importlib
+import json
 import re
 import tempfile
 import typing
@@ -114,7 +115,9 @@ def _add_literals(spec: dict[str, Any]) -> None:
     The run form of the dashboard makes a menu of them, and the API server refuses other values.
     """
     for name, parameter in spec["root"]["inputDefinitions"]["parameters"].items():
-        choices = _choices(name)
+        # A truth value would be a box to write "true" or "false" into.
+        is_bool = parameter["parameterType"] == "BOOLEAN"
+        choices: list[Any] = [True, False] if is_bool else [*_choices(name)]
         if choices:
             parameter["literals"] = choices
 
@@ -175,12 +178,17 @@ def _default(parameter: dict[str, Any]) -> str:
     value = parameter["defaultValue"]
     if parameter["parameterType"] == "NUMBER_INTEGER":
         value = int(value)
-    return f"`{value}`" if value != "" else "(empty)"
+    return f"`{_shown(value)}`" if value != "" else "(empty)"
+
+
+def _shown(value: Any) -> str:
+    """Return a value as it is typed into the run form."""
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def _row(direction: str, name: str, kind: str, default: str, spec: dict[str, Any]) -> str:
     """Return one line of the interface table."""
     text = " ".join(spec.get("description", "").split())
     if spec.get("literals"):
-        text += " One of " + ", ".join(f"`{choice}`" for choice in spec["literals"]) + "."
+        text += " One of " + ", ".join(f"`{_shown(one)}`" for one in spec["literals"]) + "."
     return f"| {direction} | `{name}` | {kind} | {default} | {text.strip()} |"
