@@ -5,6 +5,7 @@ are there anyway. What was noted and has no record was at work when the lane die
 the lane died of, so it is not begun again as it was: it is a trial that crashed, with one retry.
 """
 
+import logging
 import os
 import shutil
 from collections.abc import Iterable, Sequence
@@ -29,6 +30,8 @@ __all__ = [
     "recover",
     "untried",
 ]
+
+logger = logging.getLogger(__name__)
 
 NOTES = ".lane"
 """Folder of the notes. It is hidden, as all that is no part of the lane's artifact."""
@@ -112,6 +115,7 @@ def recover(folder: Path) -> Earlier:
     noted = {name: TrialRecord.from_dict(read_json(path)) for name, path in notes.items()}
     for name, record in noted.items():
         if not (folder / name / RECORD).is_file():
+            logger.warning("trial %s crashed: %s", name, AT_WORK)
             write_record(folder / name, record)
     found = [TrialRecord.from_dict(read_json(path)) for path in folder.glob(f"[!.]*/{RECORD}")]
     records = sorted(found, key=lambda record: (record.started_at, record.id))

@@ -32,6 +32,7 @@ POLL_SECONDS = 1.0
 # How long a lane may wait for the first word of the store, and a task for the removal.
 ANSWER_SECONDS = 5.0
 REMOVE_SECONDS = 5.0
+REMOVERS = 8
 
 SUFFIX = "-handed"
 S3 = ("s3://", "minio://")
@@ -174,8 +175,25 @@ class Handover:
         if self._thread.is_alive():
             self._thread.join()
         try:
-            for entry in list(self._store.list(self._place)):
-                self._store.remove(entry.location)
+            places = [entry.location for entry in self._store.list(self._place)]
+        except RegattaError as err:
+            self._complain("what was handed over could not be removed", err)
+            return
+        # A pool of threads would hold up the end of the process.
+        removers = [
+            threading.Thread(target=self._remove_each, args=(places[n::REMOVERS],), daemon=True)
+            for n in range(min(REMOVERS, len(places)))
+        ]
+        for remover in removers:
+            remover.start()
+        for remover in removers:
+            remover.join()
+
+    def _remove_each(self, places: list[Location]) -> None:
+        """Remove some objects."""
+        try:
+            for place in places:
+                self._store.remove(place)
         except RegattaError as err:
             self._complain("what was handed over could not be removed", err)
 

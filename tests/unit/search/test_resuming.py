@@ -83,7 +83,7 @@ def test_a_race_of_fixed_trials_ends_as_without_the_interruption(tmp_path: Path,
         assert again == list(whole)[kept:]
 
 
-@pytest.mark.parametrize("strategy", ["portfolio", "halving"])
+@pytest.mark.parametrize("strategy", ["portfolio", pytest.param("halving", marks=pytest.mark.slow)])
 def test_a_killed_lane_costs_what_was_at_work(tmp_path: Path, strategy: str):
     table = open_features(tmp_path / "features", n_rows=900, n_folds=1)
     plan = fixed_plan(table, strategy, learners=["slow"], max_trials=5)

@@ -267,7 +267,7 @@ def test_a_store_that_refuses_delays_nobody(object_store: ObjectStore, tmp_path:
 
 def test_a_store_that_hangs_delays_nobody_for_long(tmp_path: Path, monkeypatch):
     monkeypatch.setattr(handover, "POLL_SECONDS", 0.05)
-    monkeypatch.setattr(handover, "ANSWER_SECONDS", 1.0)
+    monkeypatch.setattr(handover, "ANSWER_SECONDS", 0.5)
     monkeypatch.setattr(handover, "REMOVE_SECONDS", 0.5)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         address = f"http://127.0.0.1:{silent.getsockname()[1]}"
@@ -279,8 +279,8 @@ def test_a_store_that_hangs_delays_nobody_for_long(tmp_path: Path, monkeypatch):
             time.sleep(0.2)
         one.clear()
         # Once for the first list, and as long as the removal may take.
-        assert time.time() - began < 4
-        time.sleep(3)
+        assert time.time() - began < 3
+        time.sleep(1.5)
 
 
 STAGE = """
@@ -328,6 +328,7 @@ def test_a_pod_that_dies_costs_its_unfinished_trials(object_store: ObjectStore, 
     first.wait()
     psutil.wait_procs(descendants, timeout=5)
     kept = handed(store, place)
+    later = time.time()
     assert pod("second").wait(timeout=100) == 0
     artifact = open_artifact(tmp_path / "second" / "trials", "trials")
     lane = read_json(artifact.file("lane.json"))
@@ -339,8 +340,9 @@ def test_a_pod_that_dies_costs_its_unfinished_trials(object_store: ObjectStore, 
         for name in lane["trials"]
     }
     assert all(starts[name]["status"] == "ok" for name in kept)
-    fresh = {name for name, record in starts.items() if name not in kept}
-    assert max(starts[n]["started_at"] for n in kept) < min(starts[n]["started_at"] for n in fresh)
+    assert {name for name in starts if starts[name]["started_at"] < later} >= set(kept)
+    # What had begun and was not handed over has crashed; all else began in the second pod.
+    assert sum(record["started_at"] < later for record in starts.values()) <= len(kept) + 2
     for name in kept:
         for encoder in read_json(artifact.path / name / "fits.json")["encoders"]:
             assert (artifact.path / "encoders" / encoder).is_dir()
