@@ -229,6 +229,16 @@ def test_nobody_unloads_the_model(client: Client, rows: Rows) -> None:
     assert len(client.predict_v1(rows[:1])) == 1
 
 
+@pytest.mark.parametrize("path", ["/v1/models/toy:predict", "/v2/models/toy/infer"])
+def test_bodies_of_very_many_parts_are_refused_before_they_are_parsed(
+    client: Client, path: str
+) -> None:
+    parts = b"[" + b"{}," * 1_000_001 + b"{}]"
+    status, answer = client.request("POST", path, b'{"inputs":' + parts + b',"instances":[]}')
+    assert status == 400
+    assert "more than 1,000,000 lists and objects" in json.loads(answer)["error"]
+
+
 def test_huge_bodies(client: Client, rows: Rows) -> None:
     body = b'{"instances": [' + b" " * (33 * 2**20) + b"]}"
     status, answer = v1(client, body)

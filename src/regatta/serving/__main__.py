@@ -4,11 +4,12 @@ import argparse
 import contextlib
 import logging
 import os
+import re
 import socket
 import sys
 
 from regatta import logs
-from regatta.errors import RegattaError
+from regatta.errors import RegattaError, UsageError
 
 __all__ = ["main"]
 
@@ -29,6 +30,7 @@ def main(arguments: list[str] | None = None) -> int:
     from regatta.serving.sockets import bind
 
     try:
+        _check_name(chosen.model_name)
         if chosen.listen_fd >= 0:
             listener = socket.socket(fileno=chosen.listen_fd)
         else:
@@ -74,6 +76,16 @@ def _parser() -> argparse.ArgumentParser:
     add("--greeting", default="", help="what to write when connections are accepted")
     add("--listen_fd", type=int, default=-1, help="socket that the parent process has bound")
     return parser
+
+
+def _check_name(name: str) -> None:
+    """Refuse a name that no URL of a model could hold; KServe gives that of the service."""
+    if not re.fullmatch(r"[A-Za-z0-9]([-._A-Za-z0-9]{0,251}[A-Za-z0-9])?", name):
+        raise UsageError(
+            f"--model_name is {name[:300]!r}",
+            expected="letters, digits, hyphens, dots and underscores",
+            fix="name the model as its InferenceService is named",
+        )
 
 
 def _say(text: str) -> None:

@@ -27,6 +27,7 @@ from regatta.serving.tensors import Tensor, elements, outputs
 
 __all__ = [
     "Table",
+    "check_parts",
     "decode_v1",
     "decode_v2",
     "encode_v1",
@@ -36,6 +37,7 @@ __all__ = [
 
 Array = npt.NDArray[np.float64]
 
+MOST_PARTS = 1_000_000
 V1_EXAMPLE = '{"instances": [{"column": value}]}'
 
 
@@ -55,6 +57,24 @@ class Table:
     wanted: tuple[str, ...] = ()
 
 
+def check_parts(body: bytes) -> None:
+    """Refuse a body of very many lists and objects before it is parsed.
+
+    32 MiB of empty ones would take a GiB of memory, and seconds in which nobody else is answered.
+
+    Raises
+    ------
+    RequestError
+        There are more than 1,000,000.
+    """
+    if body.count(b"{") + body.count(b"[") > MOST_PARTS:
+        raise RequestError(
+            f"the request body has more than {MOST_PARTS:,} lists and objects",
+            expected="fewer rows in one request",
+            fix="send the rows in several requests",
+        )
+
+
 def parse_json(body: bytes, example: str = V1_EXAMPLE) -> Any:
     """Parse a request body.
 
@@ -68,8 +88,9 @@ def parse_json(body: bytes, example: str = V1_EXAMPLE) -> Any:
     Raises
     ------
     RequestError
-        It is not JSON.
+        It is not JSON, or has too many parts.
     """
+    check_parts(body)
     try:
         return orjson.loads(body)
     except ValueError as err:
