@@ -131,7 +131,7 @@ class Lane:
         self.toolbox = toolbox
         search = plan.settings.search
         sharing = machine.lanes_here(len(plan.lanes))
-        self.slots = search.cores or max(1, machine.cores() // sharing)
+        self.slots = search.cores or machine.slots(sharing)
         self.threads = 1
         self.memory_bytes = search.memory_bytes or machine.memory_share(self.slots * sharing)
         self.metric = plan.objective

@@ -3,10 +3,12 @@
 import os
 from pathlib import Path
 
-__all__ = ["cores", "free_memory", "in_pod", "lanes_here", "memory_share"]
+__all__ = ["cores", "free_memory", "in_pod", "lanes_here", "memory_share", "slots"]
 
 CGROUP = Path("/sys/fs/cgroup")
 MEMORY_SHARE = 0.8
+LEAST_TRIAL_BYTES = 256 * 2**20
+"""A trial that may use less is refused or ended more often than not."""
 
 
 def in_pod() -> bool:
@@ -45,6 +47,20 @@ def free_memory() -> int:
         if most is not None and now is not None:
             free = min(free, max(0, most - now))
     return free
+
+
+def slots(lanes: int) -> int:
+    """Return how many trials a lane may run side by side: one a core, if memory goes round.
+
+    A pod without a limit of processors sees every core of its node, and has the memory of a pod.
+
+    Parameters
+    ----------
+    lanes : int
+        Lanes that share this machine.
+    """
+    held = int(MEMORY_SHARE * free_memory() / lanes) // LEAST_TRIAL_BYTES
+    return max(1, min(cores() // lanes, held))
 
 
 def memory_share(at_once: int) -> int:

@@ -146,3 +146,15 @@ def test_small_models_leave_their_time_for_the_refit_to_the_race():
     for _ in range(5):
         clock.learn(0.2, 0.0, 30.0)
     assert clock.deadline == pytest.approx(now + 30)
+
+
+def test_slots_are_bounded_by_memory(monkeypatch: pytest.MonkeyPatch):
+    # A node of 64 cores, and a pod of 2 GiB on it.
+    monkeypatch.setattr(machine, "cores", lambda: 64)
+    monkeypatch.setattr(machine, "free_memory", lambda: 2 * 2**30)
+    assert machine.slots(1) == 6
+    assert machine.memory_share(machine.slots(1)) >= machine.LEAST_TRIAL_BYTES
+    monkeypatch.setattr(machine, "free_memory", lambda: 10**8)
+    assert machine.slots(2) == 1
+    monkeypatch.setattr(machine, "free_memory", lambda: 10**12)
+    assert machine.slots(2) == 32
