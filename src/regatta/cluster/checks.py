@@ -16,6 +16,7 @@ __all__ = ["checks"]
 
 RUNNER = "pipeline-runner"
 RUNTIME = "regatta"
+DEFAULTS = "regatta-defaults"
 APPLY = "kubectl apply -k manifests/overlays/kind (or your overlay)"
 VERBS = ("get", "list", "watch", "create", "update", "patch", "delete")
 NEEDED = (
@@ -66,6 +67,7 @@ def checks(connection: Connection | None, kubernetes: Kubernetes | None) -> Iter
         return
     yield _check(f"namespace {namespace}", True, "there")
     yield from _secrets(kubernetes, namespace)
+    yield _defaults(kubernetes, namespace)
     yield from _quota(kubernetes, namespace)
     yield from _rights(kubernetes, namespace)
     yield from _kserve(kubernetes, namespace)
@@ -110,6 +112,20 @@ def _secrets(kubernetes: Kubernetes, namespace: str) -> Iterator[Check]:
         else:
             fix = f"make it with the keys of the object store: {APPLY}"
             yield _check(label, False, f"not in {namespace}", fix)
+
+
+def _defaults(kubernetes: Kubernetes, namespace: str) -> Check:
+    """Say what tasks take as given; without it, each run and its Secret have to say it."""
+    found = _get(kubernetes, f"/api/v1/namespaces/{namespace}/configmaps/{DEFAULTS}")
+    label = f"ConfigMap {DEFAULTS}"
+    if not isinstance(found, KubernetesError):
+        values = found.get("data") or {}
+        text = ", ".join(f"{key}={value}" for key, value in sorted(values.items()))
+        return _check(label, True, text or "empty")
+    if found.status == 403:
+        return _check(label, True, "not known: you may not look")
+    text = "none: runs name their registry, and their Secret has AWS_ENDPOINT_URL"
+    return _check(label, True, text)
 
 
 def _quota(kubernetes: Kubernetes, namespace: str) -> Iterator[Check]:

@@ -141,3 +141,12 @@ def test_nothing_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
     assert result.exit_code == 4
     assert "set KF_PIPELINES_ENDPOINT" in result.output
     assert "set KUBECONFIG" in result.output
+
+
+def test_it_says_what_tasks_take_as_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, output = doctor(tmp_path, monkeypatch, KubernetesDouble(OBJECTS))
+    assert "ConfigMap regatta-defaults none: runs name their registry" in output
+    values = {"data": {"REGATTA_MODELS": "s3://models/regatta", "AWS_DEFAULT_REGION": "x"}}
+    objects = {**OBJECTS, f"{SPACE}/configmaps/regatta-defaults": values}
+    _, output = doctor(tmp_path, monkeypatch, KubernetesDouble(objects))
+    assert "AWS_DEFAULT_REGION=x, REGATTA_MODELS=s3://models/regatta" in output
