@@ -25,6 +25,10 @@ STORE_KEYS = (
     "AWS_REGION",
 )
 """What `regatta.store` reads, and the keys of the Secret that holds it."""
+DEFAULTS = "regatta-defaults"
+"""ConfigMap with what a site's tasks take as given (manifests/components/pipelines)."""
+DEFAULT_KEYS = ("REGATTA_MODELS", "S3_ENDPOINT", "AWS_DEFAULT_REGION")
+"""Its keys. None is one of the Secret's: a variable with two sources would be refused."""
 
 
 def settle(
@@ -67,6 +71,8 @@ def settle(
     kubernetes.add_pod_label(task, "regatta/stage", name.partition(":")[0])
     if store is not None:
         kubernetes.use_secret_as_env(task, store, {key: key for key in STORE_KEYS}, optional=True)
+        given = {key: key for key in DEFAULT_KEYS}
+        kubernetes.use_config_map_as_env(task, DEFAULTS, given, optional=True)
 
 
 def place(task: Any, node_selector: Any, tolerations: Any) -> None:

@@ -14,7 +14,7 @@ from regatta.settings import RunSettings
 from regatta.stages.parameters import PARAMETERS
 
 activate()
-from pipelines.train.pods import STORE_KEYS  # noqa: E402
+from pipelines.train.pods import DEFAULT_KEYS, STORE_KEYS  # noqa: E402
 
 ROOT = Path(__file__).parents[2]
 YAML = ROOT / "pipelines" / "train" / "pipeline.yaml"
@@ -103,6 +103,12 @@ def test_only_tasks_that_call_the_store_get_its_keys() -> None:
         named = secret["secretNameParameter"]["componentInputParameter"]
         assert named.removeprefix("pipelinechannel--") == "pods_secret"
         assert {one["envVar"] for one in secret["keyToEnv"]} == set(STORE_KEYS)
+    for name in keys:
+        (given,) = pods[name]["configMapAsEnv"]
+        assert given["optional"]
+        assert {one["envVar"] for one in given["keyToEnv"]} == set(DEFAULT_KEYS)
+    # A variable that comes from a Secret and from a ConfigMap makes no pod.
+    assert not set(DEFAULT_KEYS) & set(STORE_KEYS)
 
 
 def test_choices_are_written_as_literals(parameters: dict[str, Any]) -> None:
