@@ -8,10 +8,12 @@ import numpy as np
 from regatta.artifacts.state import State
 from regatta.learners.base import Array, FitData, Matrix, Model
 
-__all__ = ["FILE", "LOGARITHM", "LogModel", "is_skewed", "to_logarithm"]
+__all__ = ["FILE", "LOGARITHM", "SCALES", "LogModel", "is_skewed", "to_logarithm"]
 
 LOGARITHM = {"target": "log"}
 """What a recipe has among its parameters to learn the logarithm."""
+SCALES = ("plain", "log")
+"""What the parameter may be, for every learner of a regression."""
 FILE = "target"
 # Beyond, the exponential is infinite.
 LARGEST_LOGARITHM = 700.0

@@ -18,7 +18,7 @@ from regatta.artifacts.records import Recipe
 from regatta.dataset.schema import Schema
 from regatta.learners.base import Learner, Shape
 from regatta.search.retries import retried
-from regatta.search.space import is_number
+from regatta.search.space import is_number, parameters_of
 
 __all__ = ["recall", "remember", "usable"]
 
@@ -109,13 +109,14 @@ def usable(
     for recipe in recipes:
         if recipe.learner not in learners or recipe.rows >= shape.n_rows:
             continue
-        defaults = learners[recipe.learner].defaults(shape)
+        learner = learners[recipe.learner]
+        known = parameters_of(learner, shape)
         same_kind = all(
-            name in defaults and _kind(value) == _kind(defaults[name])
+            name in known and _kind(value) == _kind(known[name])
             for name, value in recipe.params.items()
         )
         if same_kind:
-            params = {**defaults, **recipe.params}
+            params = {**learner.defaults(shape), **recipe.params}
             found.append(Recipe(recipe.learner, params, recipe.rows, recipe.origin))
     return found
 

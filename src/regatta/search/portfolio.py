@@ -13,7 +13,7 @@ from typing import Any
 from regatta.artifacts.records import Recipe
 from regatta.learners.base import Learner, Shape
 from regatta.learners.logarithm import LOGARITHM
-from regatta.search.space import nearest_point
+from regatta.search.space import nearest_point, parameters_of
 
 __all__ = ["portfolio", "sample_rows", "variations"]
 
@@ -223,7 +223,7 @@ def _text_rows(shape: Shape, n_texts: int) -> int:
 
 def _varied(learner: Learner, shape: Shape, changes: Mapping[str, Any]) -> dict[str, Any]:
     """Return a learner's defaults with some changed, kept inside its space."""
-    defaults = learner.defaults(shape)
+    known = parameters_of(learner, shape)
     space = {name: param for name, param in learner.space(shape).items() if name in changes}
-    kept = {name: changes[name] for name in changes if name in defaults or name in LOGARITHM}
-    return {**defaults, **kept, **(nearest_point(space, kept) or {})}
+    kept = {name: changes[name] for name in changes if name in known}
+    return {**learner.defaults(shape), **kept, **(nearest_point(space, kept) or {})}

@@ -8,7 +8,8 @@ from typing import Any, TypeGuard
 import numpy as np
 
 from regatta.errors import SettingsError
-from regatta.learners.base import Param, Space
+from regatta.learners.base import Learner, Param, Shape, Space
+from regatta.learners.logarithm import SCALES
 
 __all__ = [
     "bounded",
@@ -19,6 +20,7 @@ __all__ = [
     "is_number",
     "levels",
     "nearest_point",
+    "parameters_of",
 ]
 
 
@@ -51,6 +53,21 @@ def check_space(space: Space, owner: str) -> None:
                 expected="low <= high, above 0 where logarithmic, or at least one choice",
                 fix="correct the space",
             )
+
+
+def parameters_of(learner: Learner, shape: Shape) -> dict[str, Any]:
+    """Return all that a recipe of a learner may name, each with its default.
+
+    Parameters
+    ----------
+    learner : Learner
+        The learner.
+    shape : Shape
+        Size and task of the table. Every learner of a regression has a ``target``: whether the
+        plain values are learnt or their logarithm (`regatta.learners.logarithm`).
+    """
+    common = {"target": SCALES[0]} if shape.task == "regression" else {}
+    return {**learner.defaults(shape), **common}
 
 
 def draw(space: Space, rng: np.random.Generator) -> dict[str, Any]:

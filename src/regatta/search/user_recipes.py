@@ -7,7 +7,8 @@ from typing import Any
 from regatta.artifacts.records import Recipe
 from regatta.errors import SettingsError, nearest
 from regatta.learners.base import Learner, Shape
-from regatta.search.space import is_number
+from regatta.learners.logarithm import LOGARITHM, SCALES
+from regatta.search.space import is_number, parameters_of
 from regatta.search.toolbox import Toolbox
 from regatta.settings import RecipeSettings
 
@@ -88,7 +89,7 @@ def check_learner(key: str, shape: Shape, tools: Toolbox, setting: str) -> None:
 
 def _value(learner: Learner, shape: Shape, name: str, value: Any, key: str) -> Any:
     """Return a parameter in the type of its default."""
-    defaults, param = learner.defaults(shape), learner.space(shape).get(name)
+    defaults, param = parameters_of(learner, shape), learner.space(shape).get(name)
     if name not in defaults:
         raise SettingsError(
             f"{key!r}: {learner.key} has no parameter {name!r}{nearest(name, defaults)}",
@@ -104,8 +105,8 @@ def _value(learner: Learner, shape: Shape, name: str, value: Any, key: str) -> A
     elif isinstance(default, float):
         finite = is_number(value) and math.isfinite(value)
         expected, value = ("", float(value)) if finite else ("a number", value)
-    elif param and param.kind == "choice" and value not in param.choices:
-        expected = "one of " + ", ".join(map(str, param.choices))
+    elif choices := SCALES if name in LOGARITHM else param.choices if param else ():
+        expected = "" if value in choices else "one of " + ", ".join(map(str, choices))
     if expected:
         raise SettingsError(f"{key!r} is {value!r}", expected=expected, fix="correct the value")
     return value

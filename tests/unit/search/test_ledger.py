@@ -118,6 +118,14 @@ def test_recipes_of_another_version_are_left_out(table):
     assert found == [Recipe("line", {"alpha": 2, "noise": 0.0}, 30, "ledger")]
 
 
+def test_logarithm_comes_back_for_a_regression_only(table):
+    recipe = Recipe("line", {"alpha": 2.0, "target": "log"}, 0, "ledger")
+    regression = replace(table.shape, task="regression")
+    (found,) = usable([recipe], {"line": LEARNERS["line"]}, regression)
+    assert found.params == {"alpha": 2.0, "noise": 0.0, "target": "log"}
+    assert usable([recipe], {"line": LEARNERS["line"]}, table.shape) == []
+
+
 @pytest.mark.parametrize("strategy", ["portfolio", "grid", "random", "bayes", "halving"])
 def test_plan_begins_with_what_is_known_and_keeps_to_the_user(table, strategy: str):
     search = {

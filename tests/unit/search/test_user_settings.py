@@ -13,8 +13,9 @@ from regatta.search.budget import Tail
 from regatta.search.lane import race
 from regatta.search.plan import make_plan, read_plan, write_plan
 from regatta.search.toolbox import Toolbox
+from regatta.search.user_recipes import user_recipes
 from regatta.search.user_spaces import spaces_of
-from regatta.settings import RunSettings, parse_overrides
+from regatta.settings import RecipeSettings, RunSettings, parse_overrides
 from tests.unit.search.fakes import TOOLBOX, open_features
 
 STRATEGIES = ["portfolio", "grid", "random", "bayes", "halving"]
@@ -137,6 +138,7 @@ def test_settings_of_another_form_are_refused(search, message: str):
         ({"learner": "lightgbm", "params": {"extra_trees": 1}}, "expected true or false"),
         ({"learner": "linear", "params": {"C": "much"}}, "is 'much'; expected a number"),
         ({"learner": "linear", "params": {"C": float("nan")}}, "expected a number"),
+        ({"learner": "linear", "params": {"target": "log"}}, "has no parameter 'target'"),
     ],
 )
 def test_recipes_that_do_not_fit_are_refused(table, recipe, message: str):
@@ -147,6 +149,15 @@ def test_recipes_that_do_not_fit_are_refused(table, recipe, message: str):
 def test_learner_of_another_task_is_refused_in_a_recipe(table):
     with pytest.raises(SettingsError, match="does not learn a binary task"):
         make_plan(table, settings(recipes=[{"learner": "only_regression"}]), TOOLBOX)
+
+
+def test_logarithm_of_the_target_can_be_asked_for(table):
+    tools, shape = Toolbox(), replace(table.shape, task="regression")
+    asked = [RecipeSettings(learner="lightgbm", params={"target": "log"})]
+    assert user_recipes(asked, shape, tools)[0].params["target"] == "log"
+    wrong = [RecipeSettings(learner="lightgbm", params={"target": "sqrt"})]
+    with pytest.raises(SettingsError, match="expected one of plain, log"):
+        user_recipes(wrong, shape, tools)
 
 
 RECIPES = [
