@@ -3,6 +3,8 @@
 Services are asked at their addresses inside the cluster, so the tests run where those can be
 reached: on a node, or in a pod. REGATTA_TEST_BUCKET names a bucket that may be written
 (``models``); all that is made has the name of the session in it, and is removed at the end.
+REGATTA_STOP_STORE and REGATTA_START_STORE are commands that do so, where MinIO is no StatefulSet
+of our manifests.
 """
 
 import json
@@ -24,6 +26,7 @@ from regatta.testing.tables import binary_table
 
 NEEDED = ("KUBECONFIG", "REGATTA_KFP_HOST", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
 NAMESPACE = "regatta"
+TOLERATIONS = '[{"key": "dedicated", "operator": "Exists", "effect": "NoSchedule"}]'
 RUNS = os.environ.get("REGATTA_KFP_NAMESPACE", "kubeflow")
 
 
@@ -143,7 +146,10 @@ def trained(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Trained]:
     out = tmp_path_factory.mktemp("run") / "out"
-    ended = submit(session, "--deploy", "kserve", "--workers", 2, "--out", out)
+    placed = ("--argument", 'pods_node_selector={"kubernetes.io/os": "linux"}')
+    tolerant = ("--argument", f"pods_tolerations={TOLERATIONS}")
+    deployed = ("--deploy", "kserve", "--workers", 2, "--out", out)
+    ended = submit(session, *deployed, *placed, *tolerant)
     yield Trained(session, out, ended)
     services = ("delete", "inferenceservice", session, f"{session}-candidate")
     kubectl("-n", NAMESPACE, *services, "--ignore-not-found", "--wait=false")

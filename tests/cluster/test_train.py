@@ -34,6 +34,13 @@ def test_every_pod_was_bounded_and_not_root(trained: Trained, kubectl: Callable[
         assert main["resources"]["limits"]["memory"]
 
 
+def test_trials_run_where_they_were_told_to(trained: Trained, kubectl: Callable[..., Any]) -> None:
+    chosen = ("-l", "regatta/stage=trial", "--sort-by=.metadata.creationTimestamp", "-o", "json")
+    for pod in kubectl("-n", RUNS, "get", "pods", *chosen)["items"][-2:]:
+        assert pod["spec"]["nodeSelector"] == {"kubernetes.io/os": "linux"}
+        assert "dedicated" in [one.get("key") for one in pod["spec"]["tolerations"]]
+
+
 def test_the_service_answers_as_the_bundle_over_both_protocols(
     trained: Trained, address: str, versions: Registry
 ) -> None:
