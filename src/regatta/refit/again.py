@@ -79,8 +79,10 @@ def run_again(
         Those that ended well and were whole, in order; the others had no time or failed.
     """
     tools = toolbox or Toolbox()
-    slots = terms.cores or machine.cores()
-    memory = terms.memory_bytes or machine.memory_share(slots)
+    # Beside them works the measurement, which holds the winner.
+    slots = terms.cores or machine.slots(1)
+    share = machine.memory_share(slots + 1)
+    memory = min(terms.memory_bytes or share, share)
     cache = EncodedFolds(table, scratch, folder / "encoders", terms.seed, tools)
     waiting, running = list(records), list[Child]()
     while waiting or running:

@@ -88,6 +88,12 @@ def test_without_time_or_need_the_measured_bundle_is_released(raced, tmp_path, s
     assert not list(tmp_path.glob(".refit-*"))
 
 
+def test_a_task_that_died_before_does_without(raced, tmp_path, monkeypatch, caplog):
+    monkeypatch.setenv("KFP_RETRY_INDEX", "1")
+    assert run(raced, tmp_path / "model", 120)["refitted"] == 0
+    assert "has died before" in caplog.text
+
+
 def test_a_member_that_fails_or_has_no_time_stays(raced, tmp_path, monkeypatch):
     board = read_json(raced / "leaderboard" / "leaderboard.json")
     slow = min(board["trials"], key=lambda row: row["rank"])["id"]
