@@ -37,7 +37,7 @@ def evaluate(
     plan
         Metric and settings.
     release_registry : str
-        Folder of the registry whose champion the bundle is compared with; empty for the default.
+        Registry whose champion the bundle is compared with; empty for the one of the site.
 
     Returns
     -------

@@ -10,6 +10,7 @@ from components.images import image
 @dsl.component(base_image=image("fingerprint"), install_kfp_package=False)
 def fingerprint(
     data_source: str,
+    release_registry: str = "",
     run_settings: str = "{}",
     run_cached: bool = True,
     pods_memory: str = "auto",
@@ -20,6 +21,8 @@ def fingerprint(
     ----------
     data_source : str
         The table: CSV, Parquet or JSON lines; s3://bucket/key, or a path.
+    release_registry : str
+        Registry of the run: s3://bucket/prefix; empty for the one of the site, REGATTA_MODELS.
     run_settings : str
         JSON of further settings, such as {"data": {"delimiter": ";"}}. They win.
     run_cached : bool
@@ -38,6 +41,6 @@ def fingerprint(
     from regatta.stages import fingerprint as stage
 
     with task("fingerprint"):
-        settings = compose(run_settings, data_source=data_source)
+        settings = compose(run_settings, data_source=data_source, release_registry=release_registry)
         found = stage.run(settings, memory=pods_memory, cached=run_cached)
         return found["fingerprint"], found["memory"]

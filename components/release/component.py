@@ -25,7 +25,7 @@ def release(
     evaluation
         What it scored, and sample rows with their predictions.
     release_registry : str
-        Folder of the registry; empty for the default.
+        Registry: s3://bucket/prefix, or a folder; empty for the one of the site, REGATTA_MODELS.
     release_target : str
         Where it is served: local, or none to register only.
     run_name : str

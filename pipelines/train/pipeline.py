@@ -59,7 +59,7 @@ def train(
     pods_tolerations : list
         Taints that trial tasks tolerate: [{"key": "dedicated", "operator": "Exists"}].
     release_registry : str
-        Registry: s3://bucket/prefix, or a folder; empty for the default folder.
+        Registry: s3://bucket/prefix; empty for the one of the site (ConfigMap regatta-defaults).
     release_target : str
         Where the winner is served; none registers it only.
     run_cached : bool
@@ -85,6 +85,7 @@ def train(
     """
     found = fingerprint(
         data_source=data_source,
+        release_registry=release_registry,
         run_settings=run_settings,
         run_cached=run_cached,
         pods_memory=pods_memory,

@@ -57,8 +57,8 @@ def settle(
         missing, as where pods have an identity instead.
     tries : int, default 2
         How often the task is started before it has failed: a pod may be evicted, and the store may
-        be away. Kubeflow Pipelines' launcher does not wait for a store: `PATIENT` tries last a
-        minute. A wrong table stays wrong: what finds that out is tried twice only.
+        be away. Kubeflow Pipelines' launcher does not wait for a store: `PATIENT` tries last
+        105 s. A wrong table stays wrong: what finds that out is tried twice only.
     """
     task.set_display_name(name)
     task.set_memory_request(memory).set_memory_limit(memory).set_cpu_request(cpu)

@@ -236,7 +236,7 @@ def test_bodies_of_very_many_parts_are_refused_before_they_are_parsed(
     parts = b"[" + b"{}," * 1_000_001 + b"{}]"
     status, answer = client.request("POST", path, b'{"inputs":' + parts + b',"instances":[]}')
     assert status == 400
-    assert "more than 1,000,000 lists and objects" in json.loads(answer)["error"]
+    assert "more than 1,000,000 brackets" in json.loads(answer)["error"]
 
 
 def test_huge_bodies(client: Client, rows: Rows) -> None:

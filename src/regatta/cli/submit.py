@@ -77,6 +77,7 @@ def train(
     from regatta.cluster.pipelines import Pipelines
     from regatta.cluster.schedule import trigger_of
     from regatta.cluster.submission import Submission
+    from regatta.errors import UsageError
     from regatta.runs.request import parse_seconds
 
     settings = options.settings_of(
@@ -97,6 +98,12 @@ def train(
     seconds = parse_seconds(timeout) if timeout else settings.budget.seconds + 1800
     submission, more = Submission(settings, experiment), arguments(argument or [])
     trigger = trigger_of(cron, every)
+    if trigger and (timeout or end_when_stuck or out or not wait):
+        raise UsageError(
+            "--cron and --every follow no run",
+            expected="no --timeout, --end-when-stuck, --out or --no-wait beside them",
+            fix="leave these out",
+        )
     with Pipelines(Connection.find(host, token, namespace)) as pipelines:
         if trigger:
             _tell("schedule", submission.schedule(pipelines, trigger, **more))

@@ -228,10 +228,10 @@ def _bucket(kubernetes: Kubernetes, namespace: str) -> Iterator[Check]:
     root = str((found.get("data") or {}).get("defaultPipelineRoot") or "minio://mlpipeline")
     bucket = root.partition("://")[2].partition("/")[0]
     from regatta.store import connect
-    from regatta.store.connect import ENDPOINTS
+    from regatta.store.connect import has_endpoint
 
-    if not any(os.environ.get(name) for name in ENDPOINTS):
-        yield _check(label, True, f"{bucket}: not known from here without {ENDPOINTS[1]}")
+    if not has_endpoint(os.environ):
+        yield _check(label, True, f"{bucket}: not known from here without AWS_ENDPOINT_URL")
         return
     try:
         connect(patience_seconds=STORE_SECONDS).check_bucket(bucket)

@@ -3,7 +3,9 @@
 import math
 from dataclasses import dataclass
 
+from regatta.artifacts.records import Recipe
 from regatta.cluster import compiled
+from regatta.learners.base import Shape
 from regatta.search.budget import (
     LEAST_RACE_SECONDS,
     estimate_tail,
@@ -11,6 +13,7 @@ from regatta.search.budget import (
 )
 from regatta.search.plan import scored_rows
 from regatta.search.sizes import GIB, bytes_of, chosen, racing_bytes
+from regatta.search.toolbox import Toolbox
 from regatta.settings import RunSettings
 
 __all__ = ["Estimate", "estimate"]
@@ -103,7 +106,8 @@ def estimate(
     lanes = settings.search.lanes
     rows, columns = n_rows or TYPICAL_ROWS, n_columns or TYPICAL_COLUMNS
     default = spec["root"]["inputDefinitions"]["parameters"].get("pods_memory", {})
-    asked = chosen(memory or str(default.get("defaultValue", "")), racing_bytes(rows, columns))
+    wanted = memory or str(default.get("defaultValue", ""))
+    asked = chosen(wanted, _racing_bytes(settings, rows, columns))
     n_tasks = len(outside)
     # The root and the loop each have a driver of their own.
     pods = PODS_A_TASK * n_tasks + 1 + LOOP_PODS + PODS_A_LANE * lanes
@@ -125,6 +129,16 @@ def estimate(
         total_seconds=round(sum(seconds.values()), 1),
         least_seconds=least,
     )
+
+
+def _racing_bytes(settings: RunSettings, rows: int, columns: int) -> float:
+    """Return the memory of a lane as the plan will estimate it, with the learners' defaults."""
+    tools, task = Toolbox(), settings.data.task
+    shape = Shape("binary" if task == "auto" else task, rows, columns, 2)
+    known = tools.learners_for(shape.task)
+    keys = [key for key in settings.search.learners if key in known] or known
+    recipes = [Recipe(key, {}) for key in keys]
+    return racing_bytes(rows, columns, shape, recipes, tools, settings.search.cores)
 
 
 def _seconds(

@@ -161,8 +161,15 @@ class Submission:
         made = pipelines.schedule(name, experiment, pipeline, version, arguments, trigger)
         # Only now: what cannot be made replaces nothing.
         older = [one for one in pipelines.schedules(name, experiment, pipeline) if one != made]
-        for identity in older:
-            pipelines.unschedule(identity)
+        try:
+            for identity in older:
+                pipelines.unschedule(identity)
+        except ClusterError as err:
+            raise ClusterError(
+                f"schedule {made} was made, and an older one of its name goes on: {err.found}",
+                expected="one schedule of a name",
+                fix=f"delete {', '.join(older)} in the dashboard, under Recurring Runs",
+            ) from err
         link = pipelines.connection.schedule_link(made)
         return Submitted(made, self._version, reused, link, tuple(older))
 

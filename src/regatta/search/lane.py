@@ -170,7 +170,7 @@ class Lane:
             slots=self.slots,
         )
         for record in earlier.records:
-            self._take(record)
+            self._take(record, told=self.made.get(record.recipe.number) is not record)
         again = {retried(record.recipe) for record in earlier.records}
         self.retries = [recipe for recipe in self.retries if retried(recipe) not in again]
         note_clock(self.folder, first, self.clock.deadline)
@@ -330,10 +330,11 @@ class Lane:
         self._take(record)
         self._announce(record)
 
-    def _take(self, record: TrialRecord) -> None:
-        """Learn what came of a trial."""
+    def _take(self, record: TrialRecord, *, told: bool = True) -> None:
+        """Learn what came of a trial; one that was made before is told when it is asked for."""
         self.records.append(record)
-        self.proposer.tell(record)
+        if told:
+            self.proposer.tell(record)
         self.costs.learn(record)
         learner = self.toolbox.learner(record.recipe.learner)
         if again := retry_of(record, learner, self.plan.shape):

@@ -7,8 +7,10 @@ __all__ = ["cores", "free_memory", "in_pod", "lanes_here", "memory_share", "slot
 
 CGROUP = Path("/sys/fs/cgroup")
 MEMORY_SHARE = 0.8
-LEAST_TRIAL_BYTES = 256 * 2**20
-"""A trial that may use less is refused or ended more often than not."""
+LEAST_TRIAL_BYTES = 512 * 2**20
+"""Libraries alone take 220 MiB of it: with less, more trials are ended than not."""
+POD_SLOTS = 2
+"""Trials side by side in a pod, whose memory is chosen for so many (`regatta.search.sizes`)."""
 
 
 def in_pod() -> bool:
@@ -52,7 +54,8 @@ def free_memory() -> int:
 def slots(lanes: int) -> int:
     """Return how many trials a lane may run side by side: one a core, if memory goes round.
 
-    A pod without a limit of processors sees every core of its node, and has the memory of a pod.
+    A pod without a limit of processors sees every core of its node, and has the memory of a pod:
+    in one there are two at most, unless the user says how many cores a lane has.
 
     Parameters
     ----------
@@ -60,7 +63,8 @@ def slots(lanes: int) -> int:
         Lanes that share this machine.
     """
     held = int(MEMORY_SHARE * free_memory() / lanes) // LEAST_TRIAL_BYTES
-    return max(1, min(cores() // lanes, held))
+    most = POD_SLOTS if in_pod() else cores() // lanes
+    return max(1, min(cores() // lanes, held, most))
 
 
 def memory_share(at_once: int) -> int:

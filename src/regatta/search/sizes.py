@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from regatta.artifacts.records import Recipe
 from regatta.errors import SettingsError
 from regatta.learners.base import Shape
+from regatta.search.machine import POD_SLOTS
 from regatta.search.toolbox import Toolbox
 
 __all__ = [
@@ -30,11 +31,9 @@ UNITS = {"": 1, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40, "k": 1e3, "M
 # a multiple of its text; and how much smaller than that text the file may be.
 LIBRARIES_BYTES = 0.6 * GIB
 TABLE_FACTOR = 3.0
-COMPRESSED = {".gz": 5.0, ".parquet": 5.0}
+COMPRESSED = {b"\x1f\x8b": 5.0, b"PAR1": 5.0}
 # Bytes of a cell as a trial sees it: the raw column, and the encoded one, training and validated.
 CELL_BYTES = 40
-# Trials side by side in a pod.
-SLOTS = 2
 
 
 def size_class(needed: float) -> str:
@@ -66,7 +65,7 @@ def chosen(memory: str, needed: float) -> str:
     if memory in (AUTO, ""):
         return size_class(needed)
     bytes_of(memory)
-    return memory
+    return memory.strip()
 
 
 def bytes_of(quantity: str) -> float:
@@ -83,7 +82,7 @@ def bytes_of(quantity: str) -> float:
     (536870912.0, 2000000000.0)
     """
     match = re.fullmatch(r"([0-9]{1,15}(?:\.[0-9]{1,9})?)(Ki|Mi|Gi|Ti|k|M|G)?", quantity.strip())
-    if not match:
+    if not match or float(match.group(1)) <= 0:
         raise SettingsError(
             f"{quantity!r} is no quantity of memory",
             expected="auto, or a number with a unit, such as 512Mi or 2Gi",
@@ -92,17 +91,17 @@ def bytes_of(quantity: str) -> float:
     return float(match.group(1)) * UNITS[match.group(2) or ""]
 
 
-def reading_bytes(file_bytes: int, name: str) -> float:
+def reading_bytes(file_bytes: int, head: bytes = b"") -> float:
     """Estimate the peak memory of reading a table and preparing it, in bytes.
 
     Parameters
     ----------
     file_bytes : int
         Size of the file.
-    name : str
-        Its name, whose suffix says whether it is compressed.
+    head : bytes, default b""
+        How it begins, which says whether it is compressed.
     """
-    inflated = max((f for suffix, f in COMPRESSED.items() if name.endswith(suffix)), default=1.0)
+    inflated = max((f for magic, f in COMPRESSED.items() if head.startswith(magic)), default=1.0)
     return LIBRARIES_BYTES + TABLE_FACTOR * inflated * file_bytes
 
 
@@ -112,6 +111,7 @@ def racing_bytes(
     shape: Shape | None = None,
     recipes: Iterable[Recipe] = (),
     toolbox: Toolbox | None = None,
+    slots: int = 0,
 ) -> float:
     """Estimate the peak memory of a lane with its trials, in bytes.
 
@@ -125,12 +125,14 @@ def racing_bytes(
         What is raced. The costliest tenth is left out: such a trial is refused by itself.
     toolbox : Toolbox, optional
         Where learners come from.
+    slots : int, default 0
+        Trials side by side; 0: as many as a pod has by itself.
     """
     tools, largest = toolbox or Toolbox(), 0
     if shape:
         needs = sorted(_fitting_bytes(recipe, shape, tools) for recipe in recipes)
         largest = needs[int(0.9 * (len(needs) - 1))] if needs else 0
-    return LIBRARIES_BYTES + CELL_BYTES * n_rows * n_columns + SLOTS * largest
+    return LIBRARIES_BYTES + CELL_BYTES * n_rows * n_columns + (slots or POD_SLOTS) * largest
 
 
 def _fitting_bytes(recipe: Recipe, shape: Shape, tools: Toolbox) -> int:

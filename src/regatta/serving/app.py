@@ -23,7 +23,7 @@ from regatta import __version__, bundle
 from regatta.errors import RequestError
 from regatta.serving import v2_body
 from regatta.serving.answers import ANSWERED, refusal
-from regatta.serving.codecs import V1_EXAMPLE, check_parts
+from regatta.serving.codecs import V1_EXAMPLE, check_brackets
 from regatta.serving.guard import MAX_BODY_BYTES, Guard
 from regatta.serving.model import BundleModel
 
@@ -124,7 +124,7 @@ class DataPlane(dataplane.DataPlane):  # type: ignore[misc]
         if protocol_version == PredictorProtocol.REST_V2.value and isinstance(body, bytes):
             return _v2_request(body, headers or {}, model_name or ""), {}
         if isinstance(body, bytes):
-            check_parts(body)
+            check_brackets(body)
         try:
             decoded, attributes = super().decode(body, headers, protocol_version, model_name)
         except InvalidInput as err:

@@ -27,7 +27,7 @@ from regatta.serving.tensors import Tensor, elements, outputs
 
 __all__ = [
     "Table",
-    "check_parts",
+    "check_brackets",
     "decode_v1",
     "decode_v2",
     "encode_v1",
@@ -37,7 +37,7 @@ __all__ = [
 
 Array = npt.NDArray[np.float64]
 
-MOST_PARTS = 1_000_000
+MOST_BRACKETS = 1_000_000
 V1_EXAMPLE = '{"instances": [{"column": value}]}'
 
 
@@ -57,19 +57,20 @@ class Table:
     wanted: tuple[str, ...] = ()
 
 
-def check_parts(body: bytes) -> None:
-    """Refuse a body of very many lists and objects before it is parsed.
+def check_brackets(body: bytes) -> None:
+    """Refuse a body of very many brackets before it is parsed.
 
-    32 MiB of empty ones would take a GiB of memory, and seconds in which nobody else is answered.
+    32 MiB of empty lists or objects would take a GiB of memory, and seconds in which nobody else is
+    answered. Brackets in texts are counted, too: to tell them apart is to parse the body.
 
     Raises
     ------
     RequestError
         There are more than 1,000,000.
     """
-    if body.count(b"{") + body.count(b"[") > MOST_PARTS:
+    if body.count(b"{") + body.count(b"[") > MOST_BRACKETS:
         raise RequestError(
-            f"the request body has more than {MOST_PARTS:,} lists and objects",
+            f"the request body has more than {MOST_BRACKETS:,} brackets ('{{' and '[')",
             expected="fewer rows in one request",
             fix="send the rows in several requests",
         )
@@ -90,7 +91,7 @@ def parse_json(body: bytes, example: str = V1_EXAMPLE) -> Any:
     RequestError
         It is not JSON, or has too many parts.
     """
-    check_parts(body)
+    check_brackets(body)
     try:
         return orjson.loads(body)
     except ValueError as err:

@@ -28,7 +28,7 @@ from regatta.serving.answers import (
 )
 from regatta.serving.metrics import REQUESTS
 from regatta.serving.quoting import show
-from regatta.serving.v2_messages import check_parts
+from regatta.serving.v2_messages import check_message
 
 __all__ = ["GrpcServer"]
 
@@ -226,7 +226,7 @@ class _Guard(aio.ServerInterceptor):  # type: ignore[misc]
 def _message(read: Any, body: bytes, method: str) -> Any:
     """Read a message."""
     if method == PREDICT:
-        check_parts(body)
+        check_message(body)
     try:
         return read(body)
     except DecodeError as err:

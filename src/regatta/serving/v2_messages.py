@@ -20,16 +20,17 @@ from regatta.errors import RequestError
 from regatta.serving.quoting import show
 from regatta.serving.tensors import Tensor, check_datatype, unpack
 
-__all__ = ["ModelInferRequest", "ModelInferResponse", "check_parts", "pack", "read", "write"]
+__all__ = ["ModelInferRequest", "ModelInferResponse", "check_message", "pack", "read", "write"]
 
-# Tensors, their bytes, outputs and parameters of one request. An empty one is two bytes in a
-# message and eighty in memory: a message of 32 MiB could take what the whole server may have.
+# Tensors, their bytes, outputs and parameters of one request; what is inside a tensor is bounded by
+# the size of the message alone. An empty part is two bytes in a message and eighty in memory: a
+# message of 32 MiB could take what the whole server may have.
 MOST_PARTS = 100_000
 # How protocol buffers say what follows.
 VARINT, LENGTH, FIXED = 0, 2, {1: 8, 5: 4}
 
 
-def check_parts(body: bytes, most: int = MOST_PARTS) -> None:
+def check_message(body: bytes, most: int = MOST_PARTS) -> None:
     """Refuse a message of absurdly many parts before it is read.
 
     Parameters

@@ -1,4 +1,4 @@
-"""``fingerprint``: what the table is today, and how much memory it asks for, before it is read.
+"""``fingerprint``: what the table is today, and what can be known before it is read.
 
 A pipeline takes tasks from its cache by their inputs. The name of a file says nothing about its
 content, and the name of an image little about its code: both are named here by what they hold, in
@@ -14,7 +14,9 @@ from typing import Any
 
 import regatta
 from regatta.dataset.source import inspect
-from regatta.errors import DataError
+from regatta.errors import DataError, UsageError
+from regatta.registry import registry_root
+from regatta.search.machine import in_pod
 from regatta.search.sizes import chosen, reading_bytes
 from regatta.settings import RunSettings
 from regatta.stages.task import stage
@@ -22,7 +24,7 @@ from regatta.store import Location, connect, is_location
 
 __all__ = ["content_tag", "image_identity", "run", "table_tag"]
 
-CHUNK_BYTES = 1 << 20
+HEAD_BYTES = 8
 
 
 def run(settings: str, *, memory: str = "auto", cached: bool = True) -> dict[str, Any]:
@@ -51,9 +53,13 @@ def run(settings: str, *, memory: str = "auto", cached: bool = True) -> dict[str
         There is no such object, or the store does not answer.
     SettingsError
         `memory` is no quantity.
+    UsageError
+        The registry is a folder that nobody named, in a pod: it would be lost with it.
     """
     with stage("fingerprint") as numbers:
-        data = RunSettings.from_json(settings).data
+        wanted = RunSettings.from_json(settings)
+        _check_registry(wanted.deploy.registry)
+        data = wanted.data
         if not data.source:
             raise DataError(
                 "no table is given",
@@ -61,18 +67,34 @@ def run(settings: str, *, memory: str = "auto", cached: bool = True) -> dict[str
                 fix="pass it as data.source",
             )
         if is_location(data.source):
-            entry = connect().look(Location.parse(data.source))
+            store, place = connect(), Location.parse(data.source)
+            entry = store.look(place)
             tag, size = entry.etag, entry.bytes
+            start = store.read(place, most_bytes=HEAD_BYTES)
+            head = start.data if start else b""
         else:
             path = inspect(data.source, data).path
             tag, size = content_tag(path), path.stat().st_size
+            with path.open("rb") as stream:
+                head = stream.read(HEAD_BYTES)
         parts = [tag, image_identity()] + ([] if cached else [secrets.token_hex(8)])
         numbers.update(
             fingerprint="@".join(parts),
             bytes=size,
-            memory=chosen(memory, reading_bytes(size, data.source)),
+            memory=chosen(memory, reading_bytes(size, head)),
         )
         return numbers
+
+
+def _check_registry(registry: str) -> None:
+    """Refuse a registry that would be lost: better now than after the race."""
+    if in_pod() and not registry and isinstance(registry_root(), Path):
+        raise UsageError(
+            "no registry is named, and a folder of a pod is lost with the pod",
+            expected="a place in an object store, such as s3://models/regatta",
+            fix="set release_registry (--registry), or REGATTA_MODELS in the ConfigMap "
+            "regatta-defaults",
+        )
 
 
 def table_tag(fingerprint: str) -> str:

@@ -23,6 +23,7 @@ from regatta.artifacts.records import RECORD, TrialRecord
 from regatta.errors import ArtifactError, RegattaError
 from regatta.search.resuming import CLOCK, NOTES
 from regatta.store import Location, Store, connect, is_location
+from regatta.store.connect import has_endpoint, has_keys
 
 __all__ = ["Handover", "handover_at"]
 
@@ -36,13 +37,6 @@ REMOVERS = 8
 
 SUFFIX = "-handed"
 S3 = ("s3://", "minio://")
-ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "S3_ENDPOINT")
-CREDENTIALS = (
-    "AWS_ACCESS_KEY_ID",
-    "AWS_WEB_IDENTITY_TOKEN_FILE",
-    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
-    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
-)
 # Names of objects: notes as they are, and folders as tars. Nothing else is fetched.
 _NOTE = re.compile(rf"{re.escape(NOTES)}/([\w-]+)\.json")
 _TRIAL = re.compile(r"([\w-]+)\.tar")
@@ -71,9 +65,9 @@ def handover_at(uri: str, environment: Mapping[str, str] | None = None) -> "Hand
     scheme = uri.partition("://")[0] + "://"
     if scheme not in S3:
         missing = f"{scheme} is no S3 store"
-    elif not any(env.get(name) for name in CREDENTIALS):
+    elif not has_keys(env):
         missing = "there are no keys of the object store"
-    elif scheme == "minio://" and not any(env.get(name) for name in ENDPOINTS):
+    elif scheme == "minio://" and not has_endpoint(env):
         missing = "the address of the object store is not given"
     else:
         # What may follow a question mark says how to reach the store.
@@ -114,7 +108,9 @@ class Handover:
         folder : Path
             Existing folder of the lane.
         """
-        self.fetch(folder)
+        if not self.fetch(folder):
+            # What lies there might get another encoder under it than its models were fitted behind.
+            self._ended.set()
         self._thread = threading.Thread(
             target=self._attend, args=(folder,), name="handover", daemon=True
         )
@@ -124,14 +120,20 @@ class Handover:
         finally:
             self._ended.set()
 
-    def fetch(self, folder: Path) -> None:
+    def fetch(self, folder: Path) -> bool:
         """Fetch what an earlier try has handed over; what is damaged, or is no such thing, is not.
 
         Parameters
         ----------
         folder : Path
             Existing folder of the lane.
+
+        Returns
+        -------
+        bool
+            False: something is there, and not all of it could be fetched.
         """
+        there: list[str] = []
         try:
             start = len(self._place.key) + 1
             there = [entry.location.key[start:] for entry in self._store.list(self._place)]
@@ -139,6 +141,8 @@ class Handover:
                 self._fetch_one(name, folder)
         except (RegattaError, OSError) as err:
             self._complain("what was handed over could not be fetched", err)
+            return not there
+        return True
 
     def offer(self, folder: Path) -> None:
         """Send what is finished and was not sent yet.
@@ -232,6 +236,9 @@ class Handover:
 
     def _complain(self, what: str, err: Exception) -> None:
         """Warn once; the log of a lane is no list of what its store does."""
+        if self._ended.is_set() and isinstance(err, OSError):
+            # The lane's folder has become its artifact meanwhile.
+            return
         reason = err.found if isinstance(err, RegattaError) else err
         logger.log(logging.DEBUG if self._warned else logging.WARNING, "%s: %s", what, reason)
         self._warned = True

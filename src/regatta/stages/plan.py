@@ -49,7 +49,8 @@ def run(features: str, settings: str, plan: str, *, memory: str = "auto") -> dic
         made = make_plan(table, wanted, earlier=_earlier(table, wanted))
         write_plan(plan, made)
         recipes = [recipe for lane in made.lanes for recipe in lane]
-        needed = racing_bytes(table.n_rows, made.shape.n_columns, made.shape, recipes)
+        slots = wanted.search.cores
+        needed = racing_bytes(table.n_rows, made.shape.n_columns, made.shape, recipes, slots=slots)
         numbers.update(
             lanes=len(made.lanes),
             recipes=len(recipes),

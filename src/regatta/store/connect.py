@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from regatta.errors import UsageError
 from regatta.store.store import Store
 
-__all__ = ["PATIENCE_SECONDS", "connect"]
+__all__ = ["PATIENCE_SECONDS", "connect", "has_endpoint", "has_keys"]
 
 PATIENCE_SECONDS = 75.0
 """A store may restart: so long its silence is waited out."""
@@ -18,6 +18,11 @@ CONNECT_SECONDS = 10.0
 READ_SECONDS = 60.0
 AWS = "s3.amazonaws.com"
 ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "S3_ENDPOINT")
+ROLES = (
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
+    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+)
 
 
 def connect(
@@ -84,6 +89,22 @@ def connect(
     return Store(client, http, f"{'https' if secure else 'http'}://{host}")
 
 
+def has_endpoint(env: Mapping[str, str]) -> bool:
+    """Return whether the environment gives the address of a store."""
+    return any(env.get(name) for name in ENDPOINTS)
+
+
+def has_keys(env: Mapping[str, str]) -> bool:
+    """Return whether the environment gives keys; the role of a machine at AWS is not asked for."""
+    named = any(env.get(name) for name in ("AWS_ACCESS_KEY_ID", *ROLES))
+    return named or _credentials_file(env).is_file()
+
+
+def _credentials_file(env: Mapping[str, str]) -> Path:
+    """Return where the AWS tools keep keys."""
+    return Path(env.get("AWS_SHARED_CREDENTIALS_FILE") or "~/.aws/credentials").expanduser()
+
+
 def _endpoint(env: Mapping[str, str]) -> tuple[str, bool]:
     """Return host and port of the store, and whether it speaks TLS."""
     variable = next((name for name in ENDPOINTS if env.get(name)), "")
@@ -148,15 +169,9 @@ def _credentials(env: Mapping[str, str], host: str) -> Any:
         )
     if key:
         return credentials.StaticProvider(key, secret, env.get("AWS_SESSION_TOKEN") or None)
-    given = (
-        "AWS_WEB_IDENTITY_TOKEN_FILE",
-        "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
-        "AWS_CONTAINER_CREDENTIALS_FULL_URI",
-    )
-    if any(env.get(name) for name in given):
+    if any(env.get(name) for name in ROLES):
         return credentials.IamAwsProvider()
-    file = env.get("AWS_SHARED_CREDENTIALS_FILE") or "~/.aws/credentials"
-    if Path(file).expanduser().is_file():
+    if _credentials_file(env).is_file():
         return credentials.AWSConfigProvider(profile=env.get("AWS_PROFILE") or None)
     if host != AWS or env.get("AWS_EC2_METADATA_DISABLED", "").lower() == "true":
         return None

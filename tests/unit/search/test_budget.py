@@ -152,9 +152,12 @@ def test_slots_are_bounded_by_memory(monkeypatch: pytest.MonkeyPatch):
     # A node of 64 cores, and a pod of 2 GiB on it.
     monkeypatch.setattr(machine, "cores", lambda: 64)
     monkeypatch.setattr(machine, "free_memory", lambda: 2 * 2**30)
-    assert machine.slots(1) == 6
+    assert machine.slots(1) == 3
     assert machine.memory_share(machine.slots(1)) >= machine.LEAST_TRIAL_BYTES
     monkeypatch.setattr(machine, "free_memory", lambda: 10**8)
     assert machine.slots(2) == 1
     monkeypatch.setattr(machine, "free_memory", lambda: 10**12)
     assert machine.slots(2) == 32
+    # The memory of a pod was chosen for so many.
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.0.0.1")
+    assert machine.slots(1) == machine.POD_SLOTS

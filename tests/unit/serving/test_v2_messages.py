@@ -56,16 +56,16 @@ def test_a_message_of_absurdly_many_parts_is_not_read() -> None:
     request.parameters["a"].int64_param = 300
     request.raw_input_contents.append(b"x" * 1000)
     body = request.SerializeToString()
-    v2_messages.check_parts(body, 12)
+    v2_messages.check_message(body, 12)
     with pytest.raises(RequestError, match="more than 11 tensors"):
-        v2_messages.check_parts(body, 11)
+        v2_messages.check_message(body, 11)
     with pytest.raises(RequestError, match="more than 100000 tensors"):
-        v2_messages.check_parts(b"\x2a\x00" * 2**20)
+        v2_messages.check_message(b"\x2a\x00" * 2**20)
 
 
 @given(body=st.binary(max_size=40))
 def test_what_is_no_message_is_left_to_the_reader(body: bytes) -> None:
-    v2_messages.check_parts(body)
+    v2_messages.check_message(body)
 
 
 @given(values=st.lists(st.text(max_size=5)))

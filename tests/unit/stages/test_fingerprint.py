@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from regatta.errors import DataError, SettingsError, StoreError
+from regatta.errors import DataError, SettingsError, StoreError, UsageError
 from regatta.stages import fingerprint, ingest
 from regatta.stages.fingerprint import image_identity, table_tag
 from regatta.store import Location, connect
@@ -41,6 +41,15 @@ def test_without_the_cache_every_run_has_a_name_of_its_own(source):
     found = {fingerprint.run(settings(source), cached=False)["fingerprint"] for _ in range(2)}
     assert len(found) == 2
     assert len({table_tag(one) for one in found}) == 1
+
+
+def test_a_registry_that_would_be_lost_is_refused_first(source, monkeypatch):
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.0.0.1")
+    monkeypatch.delenv("REGATTA_MODELS", raising=False)
+    with pytest.raises(UsageError, match="lost with the pod"):
+        fingerprint.run(settings(source))
+    monkeypatch.setenv("REGATTA_MODELS", "s3://models/regatta")
+    assert fingerprint.run(settings(source))["bytes"] > 0
 
 
 def test_other_code_has_another_name(monkeypatch):
