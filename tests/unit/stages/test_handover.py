@@ -17,6 +17,7 @@ import pytest
 
 from regatta.artifacts import open_artifact, read_json, write_json, writing
 from regatta.artifacts.records import Recipe, TrialRecord, write_record
+from regatta.errors import StoreError
 from regatta.search.resuming import CLOCK, NOTES, note_clock
 from regatta.stages import handover, plan
 from regatta.stages.handover import Handover, handover_at
@@ -145,6 +146,27 @@ def test_what_is_finished_comes_to_another_pod(there: Handover, tmp_path: Path, 
     assert after[clock] == before[clock]
     there.clear()
     assert keys(there) == []
+
+
+def test_after_half_a_fetch_nothing_is_handed_over(there: Handover, tmp_path: Path, monkeypatch):
+    monkeypatch.setattr(handover, "POLL_SECONDS", 0.05)
+    first, second = new(tmp_path / "first"), new(tmp_path / "second")
+    make_trial(first, "00-000-line")
+    there.offer(first)
+    before = {entry.location.key: entry.etag for entry in there._store.list(there._place)}
+
+    def away(*_: object, **__: object) -> None:
+        raise StoreError("the store is away")
+
+    other = again(there)
+    monkeypatch.setattr(other._store, "download_file", away)
+    with other.attended(second):
+        # Other bytes under the name of the encoder that the first trial was fitted behind.
+        make_trial(second, "00-001-line")
+        (second / "encoders" / "tree" / "fold-0" / "encoder.json").write_text("[]")
+        time.sleep(0.3)
+    after = {entry.location.key: entry.etag for entry in there._store.list(there._place)}
+    assert after == before
 
 
 def packed(*members: tarfile.TarInfo) -> bytes:
