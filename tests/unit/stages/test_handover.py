@@ -156,7 +156,7 @@ def test_after_half_a_fetch_nothing_is_handed_over(there: Handover, tmp_path: Pa
     before = {entry.location.key: entry.etag for entry in there._store.list(there._place)}
 
     def away(*_: object, **__: object) -> None:
-        raise StoreError("the store is away")
+        raise StoreError("the store is away", fix="wait")
 
     other = again(there)
     monkeypatch.setattr(other._store, "download_file", away)
