@@ -1,6 +1,7 @@
 #!/bin/sh
 # Puts cert-manager, KServe (Standard mode) and Regatta's namespace on the cluster of the current
-# context. Kubeflow Pipelines has to be there for pipelines. The argument is the overlay: gke or kind.
+# context. tools/pipelines_up.sh adds Kubeflow Pipelines with an object store, where there is none.
+# The argument is the overlay: gke or kind.
 set -eu
 root=$(cd "$(dirname "$0")/.." && pwd)
 . "$root/tools/versions.env"
@@ -17,6 +18,8 @@ kubectl -n kserve patch configmap inferenceservice-config --type merge --patch-f
 kubectl -n kserve rollout status deployment/kserve-controller-manager --timeout=300s
 apply -f "https://github.com/kserve/kserve/releases/download/$KSERVE/kserve-cluster-resources.yaml"
 runs=$(sed -n 's/^PIPELINES_NAMESPACE=//p' "$root/manifests/overlays/$overlay/site.env")
-kubectl create namespace "$runs" --dry-run=client -o yaml | apply -f -
+# Where it is, it is as Kubeflow Pipelines made it.
+kubectl get namespace "$runs" >/dev/null 2>&1 || kubectl create namespace "$runs"
 apply -k "$root/manifests/overlays/$overlay"
-echo "Regatta's namespace is ready. Keys of the object store: docs/cluster.md."
+echo "Regatta's namespace is ready. Next, where there is no Kubeflow Pipelines:"
+echo "tools/pipelines_up.sh $overlay. Otherwise the keys of its store: docs/cluster.md."

@@ -1,56 +1,54 @@
 #!/bin/sh
-# Makes a kind cluster with Kubeflow Pipelines, MinIO, KServe and Regatta, and trains on it once.
-# Needs kind, kubectl, and docker or podman with the images of `make images`. Safe to run again.
+# Makes a kind cluster with Kubeflow Pipelines, an object store, KServe and Regatta, and trains on
+# it once. Needs kind, kubectl, an environment with Regatta (.venv or PYTHON=), and docker or podman
+# with the images of `make images`. Safe to run again.
 set -eu
 root=$(cd "$(dirname "$0")/.." && pwd)
-. "$root/tools/versions.env"
 cluster=${CLUSTER:-regatta}
-apply() { kubectl apply --server-side --force-conflicts "$@"; }
-key() { od -An -tx1 -N"$1" /dev/urandom | tr -d ' \n'; }
 
+fail() { # found, expected, fix
+    echo "kind_up.sh: $1; expected $2; to fix: $3" >&2
+    exit 2
+}
+export PYTHON="${PYTHON:-$root/.venv/bin/python}"
 for program in kind kubectl; do
-    command -v "$program" >/dev/null || {
-        echo "kind_up.sh: there is no $program; expected it on the PATH; to fix: install it" >&2
-        exit 2
-    }
+    command -v "$program" >/dev/null || fail "there is no $program" "it on the PATH" "install it"
 done
+"$PYTHON" -c 'import regatta.cli' 2>/dev/null ||
+    fail "$PYTHON has no Regatta" "an environment with it" "pip install -e . there, or set PYTHON"
+# kind makes its nodes with the same program that has the images.
+tool=${KIND_EXPERIMENTAL_PROVIDER:-}
+if [ -z "$tool" ]; then
+    tool=podman
+    if docker version >/dev/null 2>&1; then tool=docker; fi
+fi
+command -v "$tool" >/dev/null || fail "there is no $tool" "docker or podman" "install one"
+[ "$tool" = docker ] || export KIND_EXPERIMENTAL_PROVIDER="$tool"
+
+settings=$root/images/images.env
+if grep -q '^REGATTA_DIGEST_' "$settings"; then
+    fail "images.env pins images by digest" "tags, as nodes are given images by tag" \
+        "take the lines REGATTA_DIGEST_* out, and run regatta compile"
+fi
+registry=$(sed -n 's/^REGATTA_REGISTRY=//p' "$settings")
+tag=$(sed -n 's/^REGATTA_TAG=//p' "$settings")
+images='train serve ops' # data is for the single components
+for image in $images; do
+    name=$registry/regatta-python-$image:$tag
+    "$tool" image inspect "$name" >/dev/null 2>&1 ||
+        fail "$tool has no $name" "the images" "run make images"
+done
+
 kind get clusters | grep -qx "$cluster" || kind create cluster --name "$cluster"
 kubectl config use-context "kind-$cluster"
-
-registry=$(sed -n 's/^REGATTA_REGISTRY=//p' "$root/images/images.env")
-tag=$(sed -n 's/^REGATTA_TAG=//p' "$root/images/images.env")
-for image in data train serve ops; do
-    kind load docker-image --name "$cluster" "$registry/regatta-python-$image:$tag"
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+for image in $images; do
+    "$tool" save -o "$folder/$image.tar" "$registry/regatta-python-$image:$tag"
+    kind load image-archive --name "$cluster" "$folder/$image.tar"
+    rm "$folder/$image.tar"
 done
 
 "$root/tools/gke_deploy.sh" kind
-
-# Keys are made once and stay in the cluster.
-if ! kubectl -n kubeflow get secret mlpipeline-minio-artifact >/dev/null 2>&1; then
-    access=$(key 10) secret=$(key 20) reader=$(key 10) reading=$(key 20)
-    kubectl -n kubeflow create secret generic mlpipeline-minio-artifact \
-        --from-literal="accesskey=$access" --from-literal="secretkey=$secret"
-    kubectl -n kubeflow create secret generic regatta-store \
-        --from-literal="AWS_ACCESS_KEY_ID=$access" --from-literal="AWS_SECRET_ACCESS_KEY=$secret" \
-        --from-literal=AWS_ENDPOINT_URL=http://minio-service.kubeflow:9000 \
-        --from-literal=AWS_REGION=us-east-1
-    for namespace in kubeflow regatta; do
-        name=regatta-models
-        [ "$namespace" = kubeflow ] && name=regatta-models-reader
-        kubectl -n "$namespace" create secret generic "$name" \
-            --from-literal="AWS_ACCESS_KEY_ID=$reader" --from-literal="AWS_SECRET_ACCESS_KEY=$reading"
-    done
-    kubectl -n regatta annotate secret regatta-models \
-        serving.kserve.io/s3-endpoint=minio-service.kubeflow:9000 \
-        serving.kserve.io/s3-usehttps=0 serving.kserve.io/s3-region=us-east-1
-fi
-apply -k "https://github.com/kubeflow/pipelines/manifests/kustomize/cluster-scoped-resources?ref=$KFP"
-kubectl wait --for condition=established --timeout=60s crd/applications.app.k8s.io
-apply -k "$root/manifests/overlays/kind/kfp"
-kubectl -n kubeflow rollout status deployment/ml-pipeline --timeout=600s
-# With another store there is no such job, and its buckets are made by hand.
-if kubectl -n kubeflow get job/minio-buckets >/dev/null 2>&1; then
-    kubectl -n kubeflow wait job/minio-buckets --for condition=complete --timeout=300s
-fi
-
-"$root/tools/smoke.sh"
+"$root/tools/pipelines_up.sh" kind
+"$root/tools/smoke.sh" kind

@@ -25,7 +25,9 @@ __all__ = ["object_store"]
 
 COMPONENTS = MANIFESTS / "components"
 STORES = ("minio", "seaweedfs", "s3", "s3-plain")
+OPS_IMAGE = "ghcr.io/me/regatta-python-ops:0.1.0"
 SITE = {
+    "OPS_IMAGE": OPS_IMAGE,
     "STORAGE_CLASS": "standard-rwo",
     "S3_ENDPOINT": "https://s3.example.com:9443",
     "S3_REGION": "eu-west-1",
@@ -51,10 +53,13 @@ def plain(kind: str, name: str, version: str = "v1") -> Object:
 
 
 NAMESPACE = {"valueFrom": {"fieldRef": {"fieldPath": "metadata.namespace"}}}
+CONTROLLER = documents(
+    (Path(__file__).parent / "workflow-controller-configmap.yaml").read_text(encoding="utf-8")
+)[0]
 # What an installation of Kubeflow Pipelines 2.17 has of the objects that are changed.
 PIPELINES = [
     {**plain("ConfigMap", "kfp-launcher"), "data": {"kept": "yes"}},
-    {**plain("ConfigMap", "workflow-controller-configmap"), "data": {"kept": "yes"}},
+    CONTROLLER,
     deployment(
         "workflow-controller",
         "workflow-controller",
@@ -91,10 +96,14 @@ def placed(folder: Path, *names: str) -> list[str]:
 
 
 def rendered(
-    folder: Path, *components: str, endpoint: str = SITE["S3_ENDPOINT"], **more: Any
+    folder: Path,
+    *components: str,
+    endpoint: str = "",
+    site: dict[str, str] = SITE,
+    **more: Any,
 ) -> list[Object]:
     """Render components on an installation of Kubeflow Pipelines, as the overlay of kind does."""
-    site = SITE | {"S3_ENDPOINT": endpoint}
+    site = site | {"S3_ENDPOINT": endpoint or site["S3_ENDPOINT"]}
     (folder / "there.yaml").write_text(yaml.safe_dump_all(PIPELINES))
     overlay = yaml.safe_load((MANIFESTS / "overlays/kind/kfp/kustomization.yaml").read_text())
     (folder / "site.env").write_text("".join(f"{key}={value}\n" for key, value in site.items()))
@@ -181,10 +190,11 @@ def test_volumes_have_the_class_of_the_site_or_of_the_cluster(tmp_path: Path, ch
     assert [spec.get("storageClassName") for spec in specs] == expected
 
 
-def test_the_overlay_chooses_one_store_before_pipelines_are_told() -> None:
-    folder = MANIFESTS / "overlays" / "kind" / "kfp"
-    overlay = yaml.safe_load((folder / "kustomization.yaml").read_text())
-    names = [Path(name).name for name in overlay["components"]]
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_the_overlay_chooses_one_store_before_pipelines_are_told(overlay: str) -> None:
+    folder = MANIFESTS / "overlays" / overlay / "kfp"
+    content = yaml.safe_load((folder / "kustomization.yaml").read_text())
+    names = [Path(name).name for name in content["components"]]
     assert [name for name in names if name in STORES] == ["minio"]
     assert names.index("minio") < names.index("kfp-storage")
     assert environment(folder / "site.env").keys() == SITE.keys()
@@ -192,6 +202,56 @@ def test_the_overlay_chooses_one_store_before_pipelines_are_told() -> None:
     assert all(f"- ../../../components/{name} " in readme for name in STORES)
     image = yaml.safe_load_all((COMPONENTS / "minio" / "minio.yaml").read_text())
     assert all(f"`{one['image']}`" in readme for one in containers(list(image)))
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_tasks_and_services_find_the_store_of_the_overlay(tmp_path: Path, overlay: str) -> None:
+    """From end to end: what keeps the models is what tasks write to and services may reach."""
+    folder = MANIFESTS / "overlays" / overlay / "kfp"
+    content = yaml.safe_load((folder / "kustomization.yaml").read_text())
+    chosen = [Path(name).name for name in content["components"]]
+    site = environment(folder / "site.env")
+    found = by_name(rendered(tmp_path, *chosen, site=site))
+    launcher = yaml.safe_load(found["ConfigMap", "kfp-launcher"]["data"]["providers"])
+    services = by_name(overlay_rendered(overlay))
+    defaults = services["ConfigMap", "regatta-defaults"]["data"]
+    provider = launcher["minio"]["default"]
+    assert provider["endpoint"] == defaults["S3_ENDPOINT"] == "http://minio-service.kubeflow:9000"
+    assert provider["region"] == defaults["AWS_DEFAULT_REGION"]
+    bucket = defaults["REGATTA_MODELS"].removeprefix("s3://").partition("/")[0]
+    assert f'"{bucket}"' in (COMPONENTS / "minio" / "buckets.py").read_text()
+    # Its buckets are made by an image of the site, on a volume of the cluster's own class.
+    (job,) = containers([found["Job", "minio-buckets"]])
+    assert job["image"] == site["OPS_IMAGE"]
+    (volume,) = found["StatefulSet", "minio"]["spec"]["volumeClaimTemplates"]
+    assert volume["spec"]["storageClassName"] == site["STORAGE_CLASS"]
+    # Services read with keys, at the port of the pod behind the address.
+    account = services["ServiceAccount", "regatta-serve"]
+    assert account["secrets"] == [{"name": "regatta-models"}]
+    assert "annotations" not in account["metadata"]
+    (rule,) = services["NetworkPolicy", "read-models"]["spec"]["egress"]
+    (minio,) = containers([found["StatefulSet", "minio"]])
+    assert minio["ports"][0]["containerPort"] in [port["port"] for port in rule["ports"]]
+
+
+def test_services_may_read_from_seaweedfs(
+    tmp_path: Path, check_kubernetes: Callable[[Object], None]
+) -> None:
+    """Kubeflow Pipelines admits pods of its own namespace and of profiles only."""
+    found = by_name(rendered(tmp_path, "seaweedfs", "kfp-storage"))
+    assert ("NetworkPolicy", "seaweedfs") in found
+    policy = found["NetworkPolicy", "seaweedfs-models"]
+    check_kubernetes(policy)
+    assert policy["metadata"]["namespace"] == "kubeflow"
+    assert policy["spec"]["podSelector"] == {"matchLabels": {"app": "seaweedfs"}}
+    (rule,) = policy["spec"]["ingress"]
+    (source,) = rule["from"]
+    services = by_name(overlay_rendered("kind"))
+    (namespace,) = [name for kind, name in services if kind == "Namespace"]
+    labels = source["namespaceSelector"]["matchLabels"]
+    assert labels == {"kubernetes.io/metadata.name": namespace}
+    (egress,) = services["NetworkPolicy", "read-models"]["spec"]["egress"]
+    assert rule["ports"][0] in egress["ports"]
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
@@ -232,15 +292,37 @@ def test_tasks_find_their_defaults(overlay: str, monkeypatch: pytest.MonkeyPatch
 def test_pods_that_were_deleted_are_tried_again(tmp_path: Path) -> None:
     found = by_name(rendered(tmp_path, "minio", "kfp-storage"))
     settings = found["ConfigMap", "workflow-controller-configmap"]["data"]
-    assert settings["kept"] == "yes"
+    assert settings["executor"] == CONTROLLER["data"]["executor"]
     strategy = yaml.safe_load(settings["workflowDefaults"])["spec"]["templateDefaults"]
-    # A limit above zero would give every task of every pipeline a second try.
+    # With a limit above zero the graph around a task would start again, too, and that of the run.
     assert strategy == {"retryStrategy": {"limit": "0", "retryPolicy": "Always"}}
     env = variables(found["Deployment", "workflow-controller"])
     names = {name: one["value"] for name, one in env.items()}
     assert names == {"LEADER_ELECTION_IDENTITY": "x", "DEFAULT_REQUEUE_TIME": "1s"}
     providers = yaml.safe_load(found["ConfigMap", "kfp-launcher"]["data"]["providers"])
     assert providers["minio"]["default"]["credentials"]["fromEnv"] is False
+
+
+def kept(defaults: dict[str, int], own: dict[str, int], outcome: str) -> int:
+    """Return how long Argo 4.0 keeps a workflow: it fills in, then asks for the outcome first."""
+    merged = defaults | own
+    return merged.get(f"secondsAfter{outcome}", merged["secondsAfterCompletion"])
+
+
+@pytest.mark.parametrize("outcome", ["Success", "Failure"])
+def test_a_pipeline_says_how_long_its_pods_are_kept(tmp_path: Path, outcome: str) -> None:
+    def strategy(found: Object) -> dict[str, int]:
+        spec = yaml.safe_load(found["data"]["workflowDefaults"])["spec"]
+        return dict(spec["ttlStrategy"])
+
+    found = by_name(rendered(tmp_path, "minio", "kfp-storage"))
+    given = strategy(found["ConfigMap", "workflow-controller-configmap"])
+    theirs = strategy(CONTROLLER)
+    assert kept(given, {}, outcome) == kept(theirs, {}, outcome) == 3600
+    platform = yaml.safe_load_all((MANIFESTS.parent / "pipelines/train/pipeline.yaml").read_text())
+    config = next(one for one in platform if "platforms" in one)["platforms"]["kubernetes"]
+    own = {"secondsAfterCompletion": config["pipelineConfig"]["resourceTtlOnCompletion"]}
+    assert kept(given, own, outcome) == 7 * 24 * 3600
 
 
 def test_minio_is_restricted_and_holds_no_key(tmp_path: Path) -> None:

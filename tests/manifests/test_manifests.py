@@ -78,6 +78,10 @@ class TestFiles:
         assert image.endswith(f"/regatta-python-serve{end}")
         if overlay == "kind":
             assert image.startswith(built["REGATTA_REGISTRY"] + "/")
+        digest = built.get("REGATTA_DIGEST_ops")
+        end = f"@{digest}" if digest else f":{built['REGATTA_TAG']}"
+        ops = environment(MANIFESTS / "overlays" / overlay / "kfp" / "site.env")["OPS_IMAGE"]
+        assert ops == f"{image.rpartition('/')[0]}/regatta-python-ops{end}"
 
 
 class TestRendered:

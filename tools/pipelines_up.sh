@@ -1,0 +1,80 @@
+#!/bin/sh
+# Puts Kubeflow Pipelines with its object store on the cluster of the current context, and makes the
+# Secrets that are not there yet. The argument is the overlay: kind or gke. tools/gke_deploy.sh has
+# to be done first. Safe to run again.
+set -eu
+root=$(cd "$(dirname "$0")/.." && pwd)
+. "$root/tools/versions.env"
+overlay=${1:-kind}
+folder=$root/manifests/overlays/$overlay
+apply() { kubectl apply --server-side --force-conflicts "$@"; }
+key() { od -An -tx1 -N"$1" /dev/urandom | tr -d ' \n'; }
+site() { sed -n "s/^$1=//p" "$folder/site.env"; }
+
+fail() { # found, expected, fix
+    echo "pipelines_up.sh: $1; expected $2; to fix: $3" >&2
+    exit 2
+}
+there() { kubectl -n "$1" get secret "$2" >/dev/null 2>&1; } # namespace, name
+value() { kubectl -n "$1" get secret "$2" -o "jsonpath={.data.$3}" | base64 -d; }
+create() { # namespace, name, then key and value, twice; what is there stays
+    there "$1" "$2" || kubectl -n "$1" create secret generic "$2" \
+        --from-literal="$3=$4" --from-literal="$5=$6"
+}
+
+[ -f "$folder/kfp/kustomization.yaml" ] || fail "no overlay '$overlay'" "kind or gke" "name one"
+runs=$(site PIPELINES_NAMESPACE)
+store=$(sed -n 's|^ *- .*/components/\([a-z0-9-]*\).*|\1|p' "$folder/kfp/kustomization.yaml" |
+    grep -xE 'minio|seaweedfs|s3|s3-plain') || fail "no store in $folder/kfp" "one line" \
+    "name minio, seaweedfs, s3 or s3-plain (manifests/README.md)"
+
+# MinIO and SeaweedFS are started with these keys; a store that is there already has its own.
+case $store in
+minio | seaweedfs)
+    create kubeflow mlpipeline-minio-artifact accesskey "$(key 10)" secretkey "$(key 20)"
+    ;;
+*)
+    there kubeflow mlpipeline-minio-artifact ||
+        fail "there is no Secret mlpipeline-minio-artifact" "the keys of the store, in kubeflow" \
+            "make it with accesskey and secretkey (docs/cluster.md)"
+    ;;
+esac
+create "$runs" regatta-store \
+    AWS_ACCESS_KEY_ID "$(value kubeflow mlpipeline-minio-artifact accesskey)" \
+    AWS_SECRET_ACCESS_KEY "$(value kubeflow mlpipeline-minio-artifact secretkey)"
+
+# The keys that may only read models. MinIO's buckets.yaml makes their account.
+if [ "$store" = minio ]; then
+    # Both hold the same keys: where one is there, the other one is made from it.
+    reader=$(key 10) reading=$(key 20)
+    for place in "kubeflow regatta-models-reader" "regatta regatta-models"; do
+        # shellcheck disable=SC2086  # namespace and name
+        if there $place; then
+            reader=$(value $place AWS_ACCESS_KEY_ID)
+            reading=$(value $place AWS_SECRET_ACCESS_KEY)
+            break
+        fi
+    done
+    create kubeflow regatta-models-reader \
+        AWS_ACCESS_KEY_ID "$reader" AWS_SECRET_ACCESS_KEY "$reading"
+    create regatta regatta-models AWS_ACCESS_KEY_ID "$reader" AWS_SECRET_ACCESS_KEY "$reading"
+fi
+
+apply -k "https://github.com/kubeflow/pipelines/manifests/kustomize/cluster-scoped-resources?ref=$KFP"
+kubectl wait --for condition=established --timeout=60s crd/applications.app.k8s.io
+apply -k "$folder/kfp"
+kubectl -n kubeflow rollout status deployment/ml-pipeline --timeout=600s
+if [ "$store" = minio ]; then
+    kubectl -n kubeflow wait job/minio-buckets --for condition=complete --timeout=300s
+fi
+
+there regatta regatta-models || fail "there is no Secret regatta-models" \
+    "keys that may read the models of this store, and its buckets" \
+    "make them by hand (manifests/README.md), and run this again"
+# KServe is told the address with the keys.
+endpoint=$(site S3_ENDPOINT)
+https=1
+case $endpoint in http://*) https=0 ;; esac
+kubectl -n regatta annotate --overwrite secret regatta-models \
+    "serving.kserve.io/s3-endpoint=${endpoint#*://}" "serving.kserve.io/s3-usehttps=$https" \
+    "serving.kserve.io/s3-region=$(site AWS_DEFAULT_REGION)"
