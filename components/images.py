@@ -41,7 +41,8 @@ def image(verb: str) -> str:
     -------
     str
         Registry, name, and digest or tag. ``REGATTA_REGISTRY``, ``REGATTA_TAG`` and
-        ``REGATTA_DIGEST_<image>`` in the environment win over ``images/images.env``.
+        ``REGATTA_DIGEST_<image>`` in the environment win over ``images/images.env``; another
+        registry or tag there leaves out the digests of the file.
 
     Raises
     ------
@@ -49,13 +50,16 @@ def image(verb: str) -> str:
         A digest is none.
     """
     values = _values(Path(__file__).parent.parent / "images" / "images.env")
-    registry = os.environ.get("REGATTA_REGISTRY", values["REGATTA_REGISTRY"])
+    own = values["REGATTA_REGISTRY"], values["REGATTA_TAG"]
+    registry, tag = place = (
+        os.environ.get("REGATTA_REGISTRY") or own[0],
+        os.environ.get("REGATTA_TAG") or own[1],
+    )
     name, variable = f"{registry}/regatta-python-{IMAGES[verb]}", f"REGATTA_DIGEST_{IMAGES[verb]}"
-    # The digests of the file are those of its tag.
-    kept = "" if "REGATTA_TAG" in os.environ else values.get(variable, "")
-    digest = os.environ.get(variable, kept)
+    # The digests of the file are those of its registry and tag.
+    digest = os.environ.get(variable, values.get(variable, "") if place == own else "")
     if not digest:
-        return f"{name}:{os.environ.get('REGATTA_TAG', values['REGATTA_TAG'])}"
+        return f"{name}:{tag}"
     if not re.fullmatch("sha256:[0-9a-f]{64}", digest):
         raise UsageError(
             f"{variable} is {digest!r}",

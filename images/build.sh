@@ -9,7 +9,8 @@
 #   --wheels DIR    install from the wheels in this folder, without any network
 #   --sbom          write build/sbom/<image>.cdx.json of images that are built, instead of building
 #   --push          push images that are built, and keep their digests in images.env, so that
-#                   compiled pipelines name them; `regatta compile` follows
+#                   compiled pipelines name them; `regatta compile` follows. Digests of another
+#                   registry or tag than the file's are printed only
 #   --sizes         print the unpacked size of images that are built, instead of building
 #
 # Images are base, data, train, serve, ops; without a name all of them. Registry and tag are those
@@ -24,9 +25,10 @@ fail() { # found, expected, fix
     exit 2
 }
 
+written() { sed -n "s/^$1=//p" "$root/images/images.env"; }
 setting() { # the environment wins over images.env
     eval "value=\${$1:-}"
-    [ -n "$value" ] || value=$(sed -n "s/^$1=//p" "$root/images/images.env")
+    [ -n "$value" ] || value=$(written "$1")
     echo "$value"
 }
 registry=$(setting REGATTA_REGISTRY)
@@ -90,6 +92,8 @@ run_python() { # image, then arguments of python in it; standard input is a scri
 }
 
 pin() { # image, digest; without a digest the pipelines name the tag
+    # The digests of the file are those of its registry and tag.
+    [ "$registry:$tag" = "$(written REGATTA_REGISTRY):$(written REGATTA_TAG)" ] || return 0
     settings=$root/images/images.env
     kept=$(grep -v "^REGATTA_DIGEST_$1=" "$settings")
     [ -z "$2" ] || kept=$kept${kept:+

@@ -187,54 +187,90 @@ def test_bill_of_materials_of_this_environment() -> None:
 DIGEST = f"sha256:{'0123456789abcdef' * 4}"
 DOCKER = f"""#!/bin/sh
 case $1 in
-inspect) printf '%s\\n' other.example/regatta-python-train@sha256:1 \\
+inspect) printf '%s\\n' third.example/regatta-python-train@sha256:1 \\
+    other.example/regatta-python-train@{DIGEST} \\
     ghcr.io/me/regatta-python-train@{DIGEST} ;;
 push) echo "pushed $2" ;;
 esac
 """
 
 
-def test_a_digest_is_named_instead_of_the_tag(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def settings(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """Return what images.env says, without digests, and make that all that is said."""
+    for variable in [name for name in os.environ if name.startswith("REGATTA_DIGEST_")]:
+        monkeypatch.delenv(variable)
+    for variable in ("REGATTA_REGISTRY", "REGATTA_TAG"):
+        monkeypatch.delenv(variable, raising=False)
+    pairs = environment().items()
+    values = {key: value for key, value in pairs if not key.startswith("REGATTA_DIGEST_")}
+    monkeypatch.setattr("components.images._values", lambda _: values)
+    return values
+
+
+def test_a_digest_is_named_instead_of_the_tag(
+    settings: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registry, tag = settings["REGATTA_REGISTRY"], settings["REGATTA_TAG"]
     monkeypatch.setenv("REGATTA_DIGEST_train", DIGEST)
-    assert image("trial") == f"localhost/regatta-python-train@{DIGEST}"
-    assert image("ingest") == f"localhost/regatta-python-data:{environment()['REGATTA_TAG']}"
+    assert image("trial") == f"{registry}/regatta-python-train@{DIGEST}"
+    assert image("ingest") == f"{registry}/regatta-python-data:{tag}"
     monkeypatch.setenv("REGATTA_DIGEST_train", "0.1.0")
     with pytest.raises(UsageError, match=r"REGATTA_DIGEST_train is '0\.1\.0'"):
         image("trial")
 
 
-def test_a_tag_in_the_environment_leaves_out_the_digests_of_the_file(
-    monkeypatch: pytest.MonkeyPatch,
+@pytest.mark.parametrize(
+    ("variable", "value", "end"),
+    [
+        ("REGATTA_TAG", "dev", "/regatta-python-train:dev"),
+        ("REGATTA_REGISTRY", "ghcr.io/other", "/regatta-python-train:{REGATTA_TAG}"),
+    ],
+)
+def test_another_place_leaves_out_the_digests_of_the_file(
+    settings: dict[str, str], monkeypatch: pytest.MonkeyPatch, variable: str, value: str, end: str
 ) -> None:
-    values = {**environment(), "REGATTA_DIGEST_train": DIGEST}
-    monkeypatch.setattr("components.images._values", lambda _: values)
+    settings["REGATTA_DIGEST_train"] = DIGEST
     assert image("trial").endswith(f"@{DIGEST}")
-    monkeypatch.setenv("REGATTA_TAG", "dev")
-    assert image("trial") == "localhost/regatta-python-train:dev"
+    monkeypatch.setenv(variable, settings[variable])
+    assert image("trial").endswith(f"@{DIGEST}")
+    monkeypatch.setenv(variable, value)
+    registry = value if variable == "REGATTA_REGISTRY" else settings["REGATTA_REGISTRY"]
+    assert image("trial") == registry + end.format(**settings)
+    monkeypatch.setenv("REGATTA_DIGEST_train", DIGEST)
+    assert image("trial") == f"{registry}/regatta-python-train@{DIGEST}"
 
 
 def test_a_push_keeps_the_digest_and_a_build_drops_it(tmp_path: Path) -> None:
     folder = tmp_path / "images"
     folder.mkdir()
-    for name in ("build.sh", "images.env"):
-        (folder / name).write_bytes((FOLDER / name).read_bytes())
+    (folder / "build.sh").write_bytes((FOLDER / "build.sh").read_bytes())
+    file = folder / "images.env"
+    before = "REGATTA_REGISTRY=ghcr.io/me\nREGATTA_TAG=1\nREGATTA_BASE=python:3\n"
+    file.write_text(before)
     docker = tmp_path / "docker"
     docker.write_text(DOCKER)
     docker.chmod(0o755)
-    there = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "REGATTA_REGISTRY": "ghcr.io/me"}
-    before = (folder / "images.env").read_text()
-
-    def run(*arguments: str) -> str:
-        command = ["sh", str(folder / "build.sh"), "--tool", "docker", *arguments, "train"]
-        done = subprocess.run(command, env=there, capture_output=True, text=True, check=True)
-        return done.stdout
-
-    for _ in range(2):
-        assert run("--push") == f"ghcr.io/me/regatta-python-train@{DIGEST}\n"
-        assert (folder / "images.env").read_text() == f"{before}REGATTA_DIGEST_train={DIGEST}\n"
     wheel = tmp_path / "regatta.whl"
     wheel.touch()
     (tmp_path / "src" / "regatta").mkdir(parents=True)
     (tmp_path / "src" / "regatta" / "__init__.py").write_text('__version__ = "1"\n')
+
+    def run(*arguments: str, **more: str) -> str:
+        there = {"PATH": f"{tmp_path}:{os.environ['PATH']}"} | more
+        command = ["sh", str(folder / "build.sh"), "--tool", "docker", *arguments, "train"]
+        done = subprocess.run(command, env=there, capture_output=True, text=True, check=True)
+        return done.stdout
+
+    # What is built or pushed elsewhere is not what the file names.
+    other = f"other.example/regatta-python-train@{DIGEST}\n"
+    assert run("--push", REGATTA_REGISTRY="other.example") == other
+    assert file.read_text() == before
+    for _ in range(2):
+        assert run("--push") == f"ghcr.io/me/regatta-python-train@{DIGEST}\n"
+        assert file.read_text() == f"{before}REGATTA_DIGEST_train={DIGEST}\n"
+    run("--wheel", str(wheel), REGATTA_REGISTRY="other.example")
+    run("--wheel", str(wheel), REGATTA_TAG="dev")
+    assert file.read_text() == f"{before}REGATTA_DIGEST_train={DIGEST}\n"
     run("--wheel", str(wheel))
-    assert (folder / "images.env").read_text() == before
+    assert file.read_text() == before

@@ -110,7 +110,7 @@ def _secrets(kubernetes: Kubernetes, namespace: str) -> Iterator[Check]:
         elif found.status == 403:
             yield _check(label, True, "not known: you may not read Secrets there")
         else:
-            fix = f"make it with the keys of the object store: {APPLY}"
+            fix = "make it with kubectl create secret and the store's keys: docs/cluster.md"
             yield _check(label, False, f"not in {namespace}", fix)
 
 
