@@ -27,6 +27,12 @@ runs=$(site PIPELINES_NAMESPACE)
 store=$(sed -n 's|^ *- .*/components/\([a-z0-9-]*\).*|\1|p' "$folder/kfp/kustomization.yaml" |
     grep -xE 'minio|seaweedfs|s3|s3-plain') || fail "no store in $folder/kfp" "one line" \
     "name minio, seaweedfs, s3 or s3-plain (manifests/README.md)"
+# Kubeflow Pipelines is told the address by the component or its site.env, tasks by the overlay's.
+endpoint=$(site S3_ENDPOINT)
+told=$(sed -n 's/^ *- S3_ENDPOINT=//p' "$root/manifests/components/$store/kustomization.yaml")
+told=${told:-$(sed -n 's/^S3_ENDPOINT=//p' "$folder/kfp/site.env")}
+[ "$endpoint" = "$told" ] || fail "S3_ENDPOINT of $folder/site.env is $endpoint" "$told, as in kfp" \
+    "write the same address into both"
 
 # MinIO and SeaweedFS are started with these keys; a store that is there already has its own.
 case $store in
@@ -72,7 +78,6 @@ there regatta regatta-models || fail "there is no Secret regatta-models" \
     "keys that may read the models of this store, and its buckets" \
     "make them by hand (manifests/README.md), and run this again"
 # KServe is told the address with the keys.
-endpoint=$(site S3_ENDPOINT)
 https=1
 case $endpoint in http://*) https=0 ;; esac
 kubectl -n regatta annotate --overwrite secret regatta-models \

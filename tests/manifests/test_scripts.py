@@ -53,7 +53,7 @@ class Site:
         for made in (self.root / "images", self.state, self.bin):
             made.mkdir(parents=True)
         shutil.copytree(ROOT / "tools", self.root / "tools")
-        shutil.copytree(ROOT / "manifests" / "overlays", self.root / "manifests" / "overlays")
+        shutil.copytree(ROOT / "manifests", self.root / "manifests")
         self.settings = self.root / "images" / "images.env"
         self.settings.write_text("REGATTA_REGISTRY=localhost\nREGATTA_TAG=1\n")
         for name, text in (("kubectl", KUBECTL), ("kind", KIND), ("docker", BUILDER)):
@@ -143,6 +143,11 @@ def test_another_store_is_not_given_made_up_keys(site: Site) -> None:
     settings = site.root / "manifests/overlays/kind/site.env"
     text = re.sub("S3_ENDPOINT=.*", "S3_ENDPOINT=https://s3.example.com:443", settings.read_text())
     settings.write_text(re.sub("REGION=.*", "REGION=eu-west-1", text))
+    done = site.run("pipelines_up.sh")
+    assert done.returncode == 2
+    assert "write the same address into both" in done.stderr
+    beside = settings.parent / "kfp" / "site.env"
+    beside.write_text(beside.read_text().replace("s3.eu-west-1.amazonaws.com", "s3.example.com"))
     done = site.run("pipelines_up.sh")
     assert done.returncode == 2
     assert "no Secret mlpipeline-minio-artifact" in done.stderr
