@@ -24,6 +24,7 @@ BUDGET ?= 60s
 TABLES ?=
 ENGINES ?=
 PYTHONS ?=
+KFP ?=
 MEASURED = $(if $(TABLES),--tables '$(TABLES)')
 COMPARED = $(if $(ENGINES),--engines $(ENGINES)) $(foreach python,$(PYTHONS),--python '$(python)')
 
@@ -99,8 +100,9 @@ kind-down:  ## Delete it
 	kind delete cluster --name $${CLUSTER:-regatta}
 
 .PHONY: gke-deploy
-gke-deploy:  ## KServe and Regatta on the cluster of the current context
+gke-deploy:  ## The same on the cluster of the current context (KFP=no where that is there)
 	tools/gke_deploy.sh gke
+	$(if $(filter no,$(KFP)),,tools/pipelines_up.sh gke)
 
 .PHONY: cluster-test
 cluster-test: $(VENV)/.test  ## Tests on the cluster of KUBECONFIG (REGATTA_KFP_HOST=, AWS_*)

@@ -15,7 +15,12 @@ PATIENT = 4
 USER = 10001
 SECONDS = 24 * 3600
 """A pod that is still there after a day hangs. Trials have limits of their own."""
-KEPT = dsl.PipelineConfig(ttl_seconds_after_finished=7 * SECONDS)
+KEPT = dsl.PipelineConfig(
+    ttl_seconds_after_finished=7 * SECONDS,
+    # A site's own defaults name these, and would win over the first.
+    ttl_seconds_after_success=7 * SECONDS,
+    ttl_seconds_after_failure=7 * SECONDS,
+)
 """How long the pods of a finished run are kept. Report, metrics and logs are in the store."""
 STORE_KEYS = (
     "AWS_ACCESS_KEY_ID",

@@ -152,7 +152,7 @@ def _seconds(
         2,
         scored_rows=scored_rows(rows, settings),
         budget_seconds=settings.budget.seconds,
-        deploy=settings.deploy.target != "none",
+        deploy=settings.deploy.target,
         pods=False,
     ).seconds()
     before = [name for name in tasks if name in ("fingerprint", "prepare")]

@@ -38,7 +38,8 @@ HEAD_SECONDS_PER_COLUMN = 5e-4
 ENSEMBLE_SECONDS = 1.8
 EVALUATE_SECONDS = 2.5
 RELEASE_SECONDS = 1.5
-DEPLOY_SECONDS = 3.5
+# A process here; pods of a candidate and of the service there.
+DEPLOY_SECONDS = {"none": 0.0, "local": 3.5, "kserve": 25.0}
 # Intervals and curves, by scored rows; reading the table and blending, by cells and outputs.
 SECONDS_PER_SCORED_ROW = 2.5e-5
 SECONDS_PER_CELL = 8e-8
@@ -112,7 +113,7 @@ def estimate_tail(
     *,
     scored_rows: int,
     budget_seconds: float,
-    deploy: bool,
+    deploy: str,
     pods: bool,
 ) -> Tail:
     """Estimate what comes after the race.
@@ -127,8 +128,8 @@ def estimate_tail(
         Locked rows that ``evaluate`` scores.
     budget_seconds : float
         Budget of the run.
-    deploy : bool
-        Whether a service is started.
+    deploy : {"none", "local", "kserve"}
+        Where a service is started.
     pods : bool
         Whether each task has a pod.
     """
@@ -138,7 +139,7 @@ def estimate_tail(
         ENSEMBLE_SECONDS
         + EVALUATE_SECONDS
         + RELEASE_SECONDS
-        + (DEPLOY_SECONDS if deploy else 0.0)
+        + DEPLOY_SECONDS[deploy]
         + scored_rows * SECONDS_PER_SCORED_ROW
         + n_columns * TAIL_SECONDS_PER_COLUMN
         + min(LOADING_SHARE * budget_seconds, LOADING_AT_MOST)
@@ -173,9 +174,15 @@ def refit_wait(seconds: float) -> float:
     return max(seconds - REFIT_BESIDE_SECONDS, 0.0)
 
 
-def release_seconds(deploy: bool) -> float:
-    """Estimate what comes after the refit on the reference machine, in seconds."""
-    return CLOSING_SECONDS + RELEASE_SECONDS + (DEPLOY_SECONDS if deploy else 0.0)
+def release_seconds(deploy: str) -> float:
+    """Estimate what comes after the refit on the reference machine, in seconds.
+
+    Parameters
+    ----------
+    deploy : {"none", "local", "kserve"}
+        Where a service is started.
+    """
+    return CLOSING_SECONDS + RELEASE_SECONDS + DEPLOY_SECONDS[deploy]
 
 
 def speed_factor(import_seconds: float) -> float:

@@ -165,7 +165,7 @@ def make_plan(
         shape.n_outputs,
         scored_rows=scored,
         budget_seconds=settings.budget.seconds,
-        deploy=settings.deploy.target != "none",
+        deploy=settings.deploy.target,
         pods=in_pod(),
     )
     head = head_seconds(table.n_rows, shape.n_columns)

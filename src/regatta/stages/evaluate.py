@@ -173,7 +173,7 @@ def _refit_deadline(settings: RunSettings, seconds: float) -> float:
     now, budget = time.time(), settings.budget
     if not seconds or not budget.started_at:
         return now + seconds
-    return budget.started_at + budget.seconds - release_seconds(settings.deploy.target != "none")
+    return budget.started_at + budget.seconds - release_seconds(settings.deploy.target)
 
 
 def _open_locked(

@@ -21,7 +21,7 @@ TABLE = {
     "n_outputs": 2,
     "scored_rows": 5_000,
     "budget_seconds": 60,
-    "deploy": True,
+    "deploy": "local",
     "pods": False,
 }
 
@@ -35,7 +35,7 @@ def test_tail_grows_with_the_table_and_stays_bounded():
     large = tail_seconds(800_000, 20, **TABLE)
     assert small < large < small + 40
     assert tail_seconds(1_000, 20, **{**TABLE, "pods": True}) > small + 30
-    assert tail_seconds(1_000, 20, **{**TABLE, "deploy": False}) < small
+    assert tail_seconds(1_000, 20, **{**TABLE, "deploy": "none"}) < small
 
 
 def test_slow_machine_needs_a_longer_tail():
