@@ -29,13 +29,14 @@ def doctor(
     ] = False,
     host: options.Host = None,
     namespace: options.RunsNamespace = None,
+    services: Annotated[str, typer.Option(help="Namespace of the services.")] = "regatta",
     token: options.Token = None,
 ) -> None:
     """Say what is missing on this machine for local runs, images and a cluster."""
     from regatta.runs.checks import checks
 
     if cluster:
-        if not all(_shown(_cluster_checks(host, namespace, token)).values()):
+        if not all(_shown(_cluster_checks(host, namespace, services, token)).values()):
             raise typer.Exit(CLUSTER)
         return
     if not _shown(checks())["local"]:
@@ -43,7 +44,7 @@ def doctor(
 
 
 def _cluster_checks(
-    host: str | None, namespace: str | None, token: str | None
+    host: str | None, namespace: str | None, services: str, token: str | None
 ) -> "Iterator[Check]":
     """Look at the cluster that options and environment name."""
     from regatta.cluster.checks import checks
@@ -55,7 +56,7 @@ def _cluster_checks(
     kubernetes = Kubernetes.connect()
     if kubernetes and namespace:
         kubernetes.namespace = namespace
-    return checks(connection, kubernetes)
+    return checks(connection, kubernetes, services)
 
 
 def _shown(found: "Iterable[Check]") -> dict[str, bool]:

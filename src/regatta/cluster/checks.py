@@ -1,6 +1,7 @@
 """What a cluster has and lacks for Regatta, each with what to do about it."""
 
 import os
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,9 +17,14 @@ __all__ = ["checks"]
 
 RUNNER = "pipeline-runner"
 RUNTIME = "regatta"
+CONTROLLER = "workflow-controller-configmap"
+PATCH = "manifests/components/kfp-storage/workflows.yaml"
 DEFAULTS = "regatta-defaults"
 APPLY = "kubectl apply -k manifests/overlays/kind (or your overlay)"
-VERBS = ("get", "list", "watch", "create", "update", "patch", "delete")
+VERBS = ("get", "create", "patch", "delete")
+"""What a deployment does with InferenceServices, and what manifests/base allows."""
+SERVICES = "regatta"
+"""Namespace of the services, as `regatta.settings.DeploySettings` has it."""
 NEEDED = (
     ("workflows", "argoproj.io", ("get", "list"), "to say why a run failed"),
     ("pods", "", ("get", "list"), "to say why a run failed"),
@@ -27,7 +33,9 @@ KSERVE = "serving.kserve.io"
 STORE_SECONDS = 5.0
 
 
-def checks(connection: Connection | None, kubernetes: Kubernetes | None) -> Iterator[Check]:
+def checks(
+    connection: Connection | None, kubernetes: Kubernetes | None, services: str = SERVICES
+) -> Iterator[Check]:
     """Look at a cluster; nothing is changed.
 
     Parameters
@@ -36,6 +44,8 @@ def checks(connection: Connection | None, kubernetes: Kubernetes | None) -> Iter
         Kubeflow Pipelines; ``None`` where no host is named.
     kubernetes : Kubernetes, optional
         The cluster; ``None`` without a kubeconfig.
+    services : str, default "regatta"
+        Namespace of the services; runs may have another.
 
     Yields
     ------
@@ -68,9 +78,10 @@ def checks(connection: Connection | None, kubernetes: Kubernetes | None) -> Iter
     yield _check(f"namespace {namespace}", True, "there")
     yield from _secrets(kubernetes, namespace)
     yield _defaults(kubernetes, namespace)
+    yield from _tries(kubernetes, namespace)
     yield from _quota(kubernetes, namespace)
     yield from _rights(kubernetes, namespace)
-    yield from _kserve(kubernetes, namespace)
+    yield from _kserve(kubernetes, services, runs=namespace)
     yield from _bucket(kubernetes, namespace)
     yield _images()
 
@@ -128,6 +139,19 @@ def _defaults(kubernetes: Kubernetes, namespace: str) -> Check:
     return _check(label, True, text)
 
 
+def _tries(kubernetes: Kubernetes, namespace: str) -> Iterator[Check]:
+    """Say what becomes of a run whose pod is deleted; nothing where Argo is not in here."""
+    found = _get(kubernetes, f"/api/v1/namespaces/{namespace}/configmaps/{CONTROLLER}")
+    if isinstance(found, KubernetesError):
+        return
+    text = str((found.get("data") or {}).get("workflowDefaults", ""))
+    if re.search(r"retryPolicy:\s*[\"']?Always", text):
+        yield _check("pods that die", True, "are tried again")
+        return
+    fix = f"kubectl -n {namespace} patch configmap {CONTROLLER} --patch-file {PATCH}"
+    yield _check("pods that die", False, "are not tried again: one of them ends its run", fix)
+
+
 def _quota(kubernetes: Kubernetes, namespace: str) -> Iterator[Check]:
     """Look whether the quota has room for one more pod."""
     found = _get(kubernetes, f"/api/v1/namespaces/{namespace}/resourcequotas")
@@ -168,7 +192,7 @@ def _rights(kubernetes: Kubernetes, namespace: str) -> Iterator[Check]:
         yield _check(label, not lacking, text, fix)
 
 
-def _kserve(kubernetes: Kubernetes, namespace: str) -> Iterator[Check]:
+def _kserve(kubernetes: Kubernetes, namespace: str, *, runs: str) -> Iterator[Check]:
     """Look whether KServe is there, its runtime of ours, and the rights on its services."""
     groups = _get(kubernetes, f"/apis/{KSERVE}")
     if isinstance(groups, KubernetesError):
@@ -184,13 +208,14 @@ def _kserve(kubernetes: Kubernetes, namespace: str) -> Iterator[Check]:
     there = any(not isinstance(answer, KubernetesError) for answer in answers)
     hidden = not there and any(getattr(answer, "status", 0) == 403 for answer in answers)
     text = "there" if there else "not known: you may not look" if hidden else "missing"
+    text += f" in {namespace}" if there or not hidden else ""
     yield _check(f"ServingRuntime {RUNTIME}", there or hidden, text, APPLY)
     kind = "inferenceservices"
     lacking = [v for v in VERBS if not _may(kubernetes, namespace, KSERVE, kind, v)]
     fix = f"ask for a Role with {', '.join(lacking)} on {kind}.{KSERVE} in {namespace}"
     text = f"no {', '.join(lacking)}" if lacking else ", ".join(VERBS)
     yield _check(f"right on {kind}", not lacking, text, fix)
-    runner = f"system:serviceaccount:{namespace}:{RUNNER}"
+    runner = f"system:serviceaccount:{runs}:{RUNNER}"
     theirs = [v for v in VERBS if _may(kubernetes, namespace, KSERVE, kind, v, runner) is False]
     fix = f"bind the Role of deployments to {RUNNER}: {APPLY}"
     text = f"no {', '.join(theirs)}" if theirs else "may deploy, or you may not ask"

@@ -11,6 +11,7 @@ from tests.unit.cluster.doubles import KubernetesDouble, PipelinesDouble, kubeco
 
 SPACE = "/api/v1/namespaces/kubeflow"
 SERVING = "/apis/serving.kserve.io"
+RUNTIME = f"{SERVING}/v1alpha1/namespaces/regatta/servingruntimes/regatta"
 OBJECTS: dict[str, Any] = {
     "/version": {"gitVersion": "v1.34.4"},
     SPACE: {},
@@ -19,7 +20,7 @@ OBJECTS: dict[str, Any] = {
     f"{SPACE}/resourcequotas": {"items": []},
     f"{SPACE}/configmaps/kfp-launcher": {"data": {"defaultPipelineRoot": "minio://models/v2"}},
     SERVING: {"groupVersion": "v1beta1"},
-    f"{SERVING}/v1alpha1/clusterservingruntimes/regatta": {},
+    RUNTIME: {},
 }
 FULL = {
     "items": [
@@ -73,7 +74,7 @@ def test_a_cluster_that_has_it_all(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         (SPACE, "namespace kubeflow"),
         (f"{SPACE}/secrets/regatta-store", "Secret regatta-store not in kubeflow"),
         (SERVING, "KServe not installed"),
-        (f"{SERVING}/v1alpha1/clusterservingruntimes/regatta", "ServingRuntime regatta missing"),
+        (RUNTIME, "ServingRuntime regatta missing in regatta"),
         (f"{SPACE}/configmaps/kfp-launcher", "ConfigMap kfp-launcher"),
     ],
 )
@@ -150,3 +151,18 @@ def test_it_says_what_tasks_take_as_given(tmp_path: Path, monkeypatch: pytest.Mo
     objects = {**OBJECTS, f"{SPACE}/configmaps/regatta-defaults": values}
     _, output = doctor(tmp_path, monkeypatch, KubernetesDouble(objects))
     assert "AWS_DEFAULT_REGION=x, REGATTA_MODELS=s3://models/regatta" in output
+
+
+@pytest.mark.parametrize(
+    ("policy", "said"),
+    [("Always", "pods that die are tried again"), ("OnError", "one of them ends its run")],
+)
+def test_it_says_what_becomes_of_pods_that_die(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, policy: str, said: str
+) -> None:
+    text = f"spec:\n  templateDefaults:\n    retryStrategy:\n      retryPolicy: {policy}\n"
+    place = f"{SPACE}/configmaps/workflow-controller-configmap"
+    objects = {**OBJECTS, place: {"data": {"workflowDefaults": text}}}
+    _, output = doctor(tmp_path, monkeypatch, KubernetesDouble(objects))
+    assert said in output
+    assert ("kubectl -n kubeflow patch" in output) == (policy != "Always")
