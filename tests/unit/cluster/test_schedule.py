@@ -2,23 +2,22 @@
 
 import contextlib
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from typer.testing import CliRunner
 
 from regatta import errors
-from regatta.cli import app
 from regatta.cluster.compiled import parameters
 from regatta.cluster.schedule import FIELDS, cron_trigger, periodic_trigger, trigger_of
 from regatta.runs.workflows import locate
-from tests.unit.cluster.doubles import PipelinesDouble, recorded
+from tests.unit.cluster.doubles import PipelinesDouble
+from tests.unit.cluster.submitting import double, submit
 
-TABLE = ["--source", "s3://tables/churn.csv", "--target", "churn"]
+__all__ = ["double"]
+
 EXAMPLE = locate() / "manifests" / "examples" / "recurring-run.json"
 
 
@@ -26,18 +25,6 @@ EXAMPLE = locate() / "manifests" / "examples" / "recurring-run.json"
 def alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.delenv("KF_PIPELINES_ENDPOINT", raising=False)
-
-
-@pytest.fixture
-def double() -> Iterator[PipelinesDouble]:
-    with PipelinesDouble(recorded("finished.json")).serving() as served:
-        assert isinstance(served, PipelinesDouble)
-        yield served
-
-
-def submit(url: str, *more: str) -> tuple[Any, str]:
-    result = CliRunner().invoke(app, ["submit", "train", "--host", url, *TABLE, *more])
-    return result.exception, result.output
 
 
 def last_body(double: PipelinesDouble) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +17,10 @@ from regatta.cluster.compiled import arguments, parameters
 from regatta.cluster.workflow import Workflow
 from regatta.runs.workflows import locate
 from tests.unit.cluster.doubles import KubernetesDouble, PipelinesDouble, kubeconfig, recorded
+from tests.unit.cluster.submitting import TABLE, double, submit
 
-TABLE = ["--source", "s3://data/churn.csv", "--target", "churn"]
+__all__ = ["double"]
+
 CONTENT = locate() / "pipelines" / "train" / "pipeline.yaml"
 
 
@@ -33,18 +34,6 @@ def alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(submission, "POLL_SECONDS", 0.01)
     monkeypatch.setattr("regatta.cluster.results.PATIENCE_SECONDS", 0.5)
     monkeypatch.setattr("kubernetes.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION", "none")
-
-
-@pytest.fixture
-def double() -> Iterator[PipelinesDouble]:
-    with PipelinesDouble(recorded("finished.json")).serving() as served:
-        assert isinstance(served, PipelinesDouble)
-        yield served
-
-
-def submit(url: str, *more: str) -> tuple[Any, str]:
-    result = CliRunner().invoke(app, ["submit", "train", "--host", url, *TABLE, *more])
-    return result.exception, result.output
 
 
 def sent(double: PipelinesDouble, end: str) -> dict[str, Any]:
@@ -62,7 +51,7 @@ def test_a_run_is_sent_with_all_parameters(double: PipelinesDouble) -> None:
     assert f"{double.url}/#/runs/details/r1" in output
     assert "uploaded" in output
     parameters = sent(double, "/runs")["runtime_config"]["parameters"]
-    assert parameters["data_source"] == "s3://data/churn.csv"
+    assert parameters["data_source"] == "s3://tables/churn.csv"
     assert (parameters["search_lanes"], parameters["run_name"]) == (3, "churn")
     assert json.loads(parameters["run_settings"])["search"] == {"max_trials": 5}
     known = CONTENT.read_text()
