@@ -31,6 +31,8 @@ __all__ = ["LightGBMLearner", "LightGBMModel"]
 FILE = "model.txt"
 FEW_ROWS = 500
 WIDE = 60
+# Linear leaves go on beyond the training values; predictions do so by this share of their range.
+BEYOND = 0.1
 _OBJECTIVES = {"binary": "binary", "multiclass": "multiclass", "regression": "regression"}
 _METRICS = {"binary": "binary_logloss", "multiclass": "multi_logloss", "regression": "l2"}
 
@@ -48,18 +50,30 @@ class LightGBMModel(Model):
         Mean and standard deviation of the target; 0 and 1 for classes.
     threads : int, default 1
         Threads for many rows; few are predicted by one.
+    bounds : ndarray of shape (2,), float64, optional
+        Least and greatest standardised value that is believed, of trees with linear leaves.
     """
 
-    def __init__(self, text: str, n_outputs: int, scale: Array, threads: int = 1) -> None:
+    def __init__(
+        self,
+        text: str,
+        n_outputs: int,
+        scale: Array,
+        threads: int = 1,
+        bounds: Array | None = None,
+    ) -> None:
         import lightgbm
 
         self.text, self.n_outputs, self.scale, self.threads = text, n_outputs, scale, threads
+        self.bounds = bounds
         self.booster = lightgbm.Booster(model_str=text)
 
     def predict(self, X: Matrix) -> Array:
         """Predict encoded rows (see `Model.predict`)."""
         threads = 1 if X.shape[0] < FEW_ROWS else self.threads
         found = np.asarray(self.booster.predict(X, num_threads=threads), dtype=np.float64)
+        if self.bounds is not None:
+            found = np.clip(found, *self.bounds)
         if self.n_outputs == 1:
             value: Array = found * self.scale[1] + self.scale[0]
             return value.reshape(-1, 1)
@@ -68,7 +82,8 @@ class LightGBMModel(Model):
     def save(self, folder: Path) -> None:
         """Write ``model.txt`` (LightGBM's own), ``model.json`` and ``model.npz``."""
         (folder / FILE).write_text(self.text, encoding="utf-8")
-        State({"n_outputs": self.n_outputs, "scale": self.scale}).save(folder, "model")
+        bounds = {} if self.bounds is None else {"bounds": self.bounds}
+        State({"n_outputs": self.n_outputs, "scale": self.scale, **bounds}).save(folder, "model")
 
     @classmethod
     def load(cls, folder: Path) -> "LightGBMModel":
@@ -78,10 +93,11 @@ class LightGBMModel(Model):
         state = State.load(folder, "model")
         n_outputs = state.number("n_outputs")
         scale = state.array("scale", np.float64, (2,))
+        bounds = state.array("bounds", np.float64, (2,)) if "bounds" in state.values else None
         try:
             text = (folder / FILE).read_text(encoding="utf-8")
-            check_text(text, n_outputs)
-            return cls(text, n_outputs, scale, available_cores())
+            check_text(text, n_outputs, linear=bounds is not None)
+            return cls(text, n_outputs, scale, available_cores(), bounds)
         except (OSError, ValueError, KeyError, lightgbm.basic.LightGBMError) as err:
             raise ArtifactError(
                 f"{FILE!r} of {folder.name!r} cannot be read ({err})",
@@ -98,6 +114,8 @@ class LightGBMLearner(Learner):
     .. [1] G. Ke et al., LightGBM: a highly efficient gradient boosting decision tree, NeurIPS 2017.
     .. [2] D. Holzmüller et al., Better by default, NeurIPS 2024: defaults near its tuned ones,
        with fewer leaves for small tables.
+    .. [3] Y. Shi et al., Gradient boosting with piece-wise linear regression trees, IJCAI 2019:
+       the linear leaves, for regressions only.
     """
 
     key: ClassVar[str] = "lightgbm"
@@ -107,7 +125,9 @@ class LightGBMLearner(Learner):
     def defaults(self, shape: Shape) -> dict[str, Any]:
         """Return the parameters of a good first try."""
         regression = shape.task == "regression"
+        linear = {"linear_leaves": False, "linear_l2": 10.0} if regression else {}
         return {
+            **linear,
             "learning_rate": 0.05,
             "n_rounds": 5000,
             "patience": 60,
@@ -126,7 +146,12 @@ class LightGBMLearner(Learner):
     def space(self, shape: Shape) -> Space:
         """Return what may be searched."""
         leaves = int(np.clip(shape.n_rows // 10, 8, 256))
+        linear = {
+            "linear_leaves": Param("choice", choices=(False, True)),
+            "linear_l2": Param("float", 0.1, 100.0, log=True),
+        }
         return {
+            **(linear if shape.task == "regression" else {}),
             "learning_rate": Param("float", 0.01, 0.2, log=True),
             "num_leaves": Param("int", 4, leaves, log=True),
             "min_rows": Param("int", 2, int(np.clip(shape.n_rows // 20, 3, 100)), log=True),
@@ -154,7 +179,11 @@ class LightGBMLearner(Learner):
         check_target(data)
         # LightGBM keeps targets in float32.
         y, y_valid, scale = standardised(data)
-        options = _options(data, params, seed, threads)
+        # LightGBM fits the lines to dense columns.
+        linear = bool(params.get("linear_leaves")) and isinstance(data.X, np.ndarray)
+        options = {**_options(data, params, seed, threads), "linear_tree": linear}
+        if linear:
+            options["linear_lambda"] = params["linear_l2"]
         train = lightgbm.Dataset(
             data.X, y, categorical_feature=list(data.categorical), params=options
         )
@@ -179,9 +208,16 @@ class LightGBMLearner(Learner):
             boost, params["learning_rate"], int(params["patience"]), deadline
         )
         text = booster.model_to_string(num_iteration=stopping.best_round + 1)
-        model = LightGBMModel(text, data.n_outputs, scale, threads)
+        bounds = _bounds(y) if linear else None
+        model = LightGBMModel(text, data.n_outputs, scale, threads, bounds)
         model.truncated = stopping.truncated
         return model
+
+
+def _bounds(y: Array) -> Array:
+    """Return what predictions of linear leaves may be, in standardised units."""
+    beyond = BEYOND * np.ptp(y)
+    return np.array([y.min() - beyond, y.max() + beyond], dtype=np.float64)
 
 
 def _options(data: FitData, params: Params, seed: int, threads: int) -> dict[str, Any]:

@@ -13,7 +13,7 @@ Floats = npt.NDArray[np.float64]
 _BY_NODE = ("left_child", "right_child", "split_feature", "threshold", "decision_type")
 
 
-def check_text(text: str, n_outputs: int) -> None:
+def check_text(text: str, n_outputs: int, *, linear: bool = False) -> None:
     """Check that a model's trees are trees.
 
     Parameters
@@ -22,6 +22,8 @@ def check_text(text: str, n_outputs: int) -> None:
         LightGBM's text format.
     n_outputs : int
         Columns of a prediction.
+    linear : bool, default False
+        Whether leaves may hold lines; the caller bounds what they predict.
 
     Raises
     ------
@@ -50,9 +52,12 @@ def check_text(text: str, n_outputs: int) -> None:
         fields.append(dict(line.split("=", 1) for line in tree.splitlines() if "=" in line))
         if int(fields[-1]["Tree"]) != number:
             raise ValueError(f"tree {fields[-1]['Tree']} in place of {number}")
-        if fields[-1].get("is_linear", "0") != "0":
+        if fields[-1].get("is_linear", "0") not in ("0", "1") or (
+            fields[-1].get("is_linear", "0") == "1" and not linear
+        ):
             raise ValueError(f"tree {number} has linear leaves")
     _check_nodes(fields, last_feature)
+    _check_lines([tree for tree in fields if tree.get("is_linear") == "1"], last_feature)
 
 
 def _trees(text: str) -> Iterator[str]:
@@ -103,6 +108,27 @@ def _check_nodes(trees: list[dict[str, str]], last_feature: int) -> None:
     for number, (tree, start, size) in enumerate(zip(split, first, n_leaves - 1, strict=True)):
         nodes = slice(start, start + size)
         _check_categories(tree, number, parts["threshold"][nodes][by_category[nodes]])
+
+
+def _check_lines(trees: list[dict[str, str]], last_feature: int) -> None:
+    """Raise `ValueError` where a line in a leaf names a column that does not exist."""
+    if not trees:
+        return
+    n_leaves = np.array([int(tree["num_leaves"]) for tree in trees], dtype=np.int64)
+    constants, lengths = _flat(trees, "leaf_const")
+    if (lengths != n_leaves).any() or not np.isfinite(constants).all():
+        raise ValueError("lines without a constant")
+    counts, lengths = _flat(trees, "num_features", int)
+    if (lengths != n_leaves).any() or (counts < 0).any():
+        raise ValueError("lines of no number of columns")
+    starts = np.cumsum(n_leaves) - n_leaves
+    wanted = np.add.reduceat(counts, starts).astype(np.int64)
+    for name, kind in (("leaf_features", int), ("leaf_coeff", float)):
+        values, lengths = _flat(trees, name, kind)
+        if (lengths != wanted).any() or not np.isfinite(values).all():
+            raise ValueError(f"{name} of a tree")
+        if kind is int and not ((values >= 0) & (values <= last_feature)).all():
+            raise ValueError("a line along a column that does not exist")
 
 
 def _flat(
