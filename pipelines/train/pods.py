@@ -15,6 +15,12 @@ PATIENT = 4
 USER = 10001
 SECONDS = 24 * 3600
 """A pod that is still there after a day hangs. Trials have limits of their own."""
+ANNOTATIONS = {
+    # To pack nodes more tightly is no reason to lose what a pod has fitted.
+    "cluster-autoscaler.kubernetes.io/safe-to-evict": "false",
+    # A sidecar goes on when the task is done, and the pod with it.
+    "sidecar.istio.io/inject": "false",
+}
 KEPT = dsl.PipelineConfig(
     ttl_seconds_after_finished=7 * SECONDS,
     # A site's own defaults name these, and would win over the first.
@@ -72,6 +78,10 @@ def settle(
         task.set_retry(tries - 1, backoff_duration="15s", backoff_factor=2.0)
     kubernetes.set_security_context(task, USER, USER, run_as_non_root=True)
     kubernetes.set_timeout(task, SECONDS)
+    # Tags stand for one content, and images that were loaded into a node are in no registry.
+    kubernetes.set_image_pull_policy(task, "IfNotPresent")
+    for annotation, value in ANNOTATIONS.items():
+        kubernetes.add_pod_annotation(task, annotation, value)
     kubernetes.add_pod_label(task, "app.kubernetes.io/part-of", "regatta")
     kubernetes.add_pod_label(task, "regatta/stage", name.partition(":")[0])
     if store is not None:

@@ -91,6 +91,8 @@ def test_every_pod_is_bounded_and_keeps_to_least_privilege() -> None:
         context = pods[name]["securityContext"]
         assert context == {"runAsGroup": "10001", "runAsNonRoot": True, "runAsUser": "10001"}
         assert int(pods[name]["activeDeadlineSeconds"]) > 0
+        assert pods[name]["imagePullPolicy"] == "IfNotPresent"
+        assert pods[name]["podMetadata"]["annotations"]["sidecar.istio.io/inject"] == "false"
 
 
 def test_only_tasks_that_call_the_store_get_its_keys() -> None:
