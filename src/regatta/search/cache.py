@@ -113,7 +113,7 @@ class EncodedFolds:
             with _locked(folder.with_suffix(".lock")):
                 if not folder.exists():
                     self._encode(encoding, fold, rows, deadline, name)
-        return self._open(folder, fold, name + self._again)
+        return self._open(folder, fold)
 
     def forget_frame(self) -> None:
         """Give back the memory of the raw rows."""
@@ -139,21 +139,21 @@ class EncodedFolds:
                 deadline,
             )
         X_valid = encoder.transform(self._frame.iloc[valid])
-        with _appearing(self.encoders / (name + self._again)) as folder:
+        kept = name + self._again
+        with _appearing(self.encoders / kept) as folder:
             encoder.save(folder)
         with _appearing(self.scratch / name) as folder:
             _save(folder, "train", X)
             _save(folder, "valid", X_valid)
             np.save(folder / "rows.npy", train)
             seconds = time.perf_counter() - began
-            write_json(
-                folder / "fold.json",
-                {"categorical": [int(i) for i in encoder.categorical], "seconds": seconds},
-            )
+            categorical = [int(i) for i in encoder.categorical]
+            about = {"categorical": categorical, "seconds": seconds, "encoder": kept}
+            write_json(folder / "fold.json", about)
 
-    def _open(self, folder: Path, fold: int, name: str) -> Fold:
-        """Map the matrices of an encoded fold whose encoder has this name."""
-        table = self.table
+    def _open(self, folder: Path, fold: int) -> Fold:
+        """Map the matrices of an encoded fold."""
+        table, about = self.table, read_json(folder / "fold.json")
         train, valid = np.load(folder / "rows.npy"), table.valid(fold)
         data = FitData(
             task=table.task,
@@ -162,9 +162,9 @@ class EncodedFolds:
             y=table.y[train],
             X_valid=_load(folder, "valid"),
             y_valid=table.y[valid],
-            categorical=tuple(read_json(folder / "fold.json")["categorical"]),
+            categorical=tuple(about["categorical"]),
         )
-        return Fold(data, valid, name)
+        return Fold(data, valid, about["encoder"])
 
 
 def _again(encoders: Path) -> str:
