@@ -41,7 +41,7 @@ doctor: $(VENV)/.run  ## Say what is missing on this machine
 ##@ Check
 
 .PHONY: test
-test: $(VENV)/.test  ## All tests that need no cluster, about 8 minutes on 2 cores
+test: $(VENV)/.test  ## All tests that need no cluster, about 10 minutes on 2 cores
 	$(BIN)/python -m pytest -q -n 2 --dist worksteal -m "not slow and not cluster"
 	$(BIN)/python -m pytest -q -m "slow and not cluster"
 
