@@ -15,7 +15,7 @@ __all__ = ["View"]
 
 MARKS = {
     "Succeeded": ("✓", "green"),
-    "Cached": ("✓", "green"),
+    CACHED: ("✓", "green"),
     "Failed": ("✗", "red"),
     "Error": ("✗", "red"),
     "Running": ("●", "cyan"),

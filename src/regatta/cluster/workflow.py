@@ -137,10 +137,9 @@ class Workflow:
                 if key not in tasks or not path[-1].endswith(")"):
                     tasks[key] = _text(node, "phase")
         steps.sort(key=lambda step: (step.started_at, step.id))
-        for task, lane in tasks:
-            pods = {s.phase for s in steps if (s.task, s.lane, s.driver) == (task, lane, False)}
-            if pods == {"Skipped"}:
-                tasks[task, lane] = CACHED
+        ran = {(step.task, step.lane) for step in steps if not step.driver}
+        made = {(s.task, s.lane) for s in steps if not s.driver and s.phase != "Skipped"}
+        tasks |= dict.fromkeys((ran - made) & tasks.keys(), CACHED)
         return cls(
             name=name,
             namespace=_text(metadata, "namespace"),

@@ -6,7 +6,6 @@ numbers in the millionth row), the pass goes on only to find the types, and a se
 the file by them. So the type is always that of the whole column.
 """
 
-import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,7 +18,7 @@ from regatta.dataset import csv_file, json_lines, parquet_file
 from regatta.dataset.columns import Columns
 from regatta.dataset.findings import Finding
 from regatta.dataset.names import check_settings, check_wanted, clean_names
-from regatta.dataset.source import Source, inspect
+from regatta.dataset.source import Source, fingerprint, inspect
 from regatta.dataset.spellings import Spellings
 from regatta.dataset.typing import NONE, Plan
 from regatta.errors import DataError
@@ -197,12 +196,6 @@ def write_table(path: str | Path, settings: DataSettings, destination: str | Pat
         raise
     sink.close()
     return reading
-
-
-def fingerprint(path: str | Path) -> str:
-    """Return the SHA-256 of a file, in hexadecimal."""
-    with Path(path).open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def chunks(

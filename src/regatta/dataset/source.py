@@ -6,6 +6,7 @@ The content decides, then the suffix: a Parquet file that is named ``.csv`` is r
 import codecs
 import csv
 import gzip
+import hashlib
 import io
 import json
 import os
@@ -17,7 +18,7 @@ from typing import Literal
 from regatta.errors import DataError, SettingsError, nearest
 from regatta.settings import DataSettings
 
-__all__ = ["Format", "Source", "inspect"]
+__all__ = ["Format", "Source", "fingerprint", "inspect", "named"]
 
 Format = Literal["csv", "jsonl", "parquet"]
 
@@ -70,6 +71,29 @@ class Source:
     gzipped: bool = False
     encoding: str = ""
     delimiter: str = ""
+
+
+def named(settings: DataSettings) -> str:
+    """Return the source that is named.
+
+    Raises
+    ------
+    DataError
+        None is.
+    """
+    if not settings.source:
+        raise DataError(
+            "no table is given",
+            expected="the path of a CSV, Parquet or JSON-lines file",
+            fix="pass it as data.source",
+        )
+    return settings.source
+
+
+def fingerprint(path: str | Path) -> str:
+    """Return the SHA-256 of a file, in hexadecimal."""
+    with Path(path).open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def inspect(path: str | Path, settings: DataSettings) -> Source:

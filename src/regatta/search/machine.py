@@ -62,9 +62,8 @@ def slots(lanes: int) -> int:
     lanes : int
         Lanes that share this machine.
     """
-    held = int(MEMORY_SHARE * free_memory() / lanes) // LEAST_TRIAL_BYTES
-    most = POD_SLOTS if in_pod() else cores() // lanes
-    return max(1, min(cores() // lanes, held, most))
+    most = min(cores() // lanes, memory_share(lanes) // LEAST_TRIAL_BYTES)
+    return max(1, min(most, POD_SLOTS) if in_pod() else most)
 
 
 def memory_share(at_once: int) -> int:

@@ -11,7 +11,7 @@ from urllib.parse import quote, urlsplit
 
 from regatta.errors import RequestError, ServiceError
 
-__all__ = ["Client"]
+__all__ = ["Client", "rows_of"]
 
 Row = Mapping[str, Any]
 Prediction = dict[str, Any]
@@ -85,17 +85,7 @@ class Client:
         path = f"/v2/models/{quote(self.model)}/infer"
         body = self._checked("POST", path, {"inputs": tensors})
         data = {output["name"]: output["data"] for output in body["outputs"]}
-        labels = data.pop("prediction")
-        if not data:
-            return [{"prediction": value} for value in labels]
-        columns = {name.removeprefix("proba_"): values for name, values in data.items()}
-        return [
-            {
-                "prediction": label,
-                "probabilities": {name: values[n] for name, values in columns.items()},
-            }
-            for n, label in enumerate(labels)
-        ]
+        return rows_of(data)
 
     def request(self, method: str, path: str, body: Any = None) -> tuple[int, bytes]:
         """Send one request on a connection of its own.
@@ -148,3 +138,21 @@ class Client:
             f"{method} {path} was answered with {status}: {values.get('error', values)}",
             fix="compare the rows with the model's metadata, and see the log of the service",
         )
+
+
+def rows_of(columns: dict[str, list[Any]]) -> list[Prediction]:
+    """Return the rows of the outputs of V2, whichever way they came.
+
+    Parameters
+    ----------
+    columns : dict of str to list
+        ``prediction``, and ``proba_`` with the name of each class for a classification.
+    """
+    labels = columns.pop("prediction")
+    if not columns:
+        return [{"prediction": value} for value in labels]
+    classes = [name.removeprefix("proba_") for name in columns]
+    return [
+        {"prediction": label, "probabilities": dict(zip(classes, row, strict=True))}
+        for label, row in zip(labels, zip(*columns.values(), strict=True), strict=True)
+    ]

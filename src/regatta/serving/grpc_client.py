@@ -14,6 +14,7 @@ from kserve.protocol.grpc.grpc_predict_v2_pb2 import (
 from kserve.protocol.grpc.grpc_predict_v2_pb2_grpc import GRPCInferenceServiceStub
 
 from regatta.errors import RequestError, ServiceError
+from regatta.serving.client import rows_of
 
 __all__ = ["GrpcClient"]
 
@@ -148,11 +149,4 @@ def _predictions(answer: ModelInferResponse) -> list[dict[str, Any]]:
         contents = output.contents
         texts = [text.decode() for text in contents.bytes_contents]
         columns[output.name] = texts or list(contents.fp64_contents)
-    labels = columns.pop("prediction")
-    if not columns:
-        return [{"prediction": value} for value in labels]
-    classes = [name.removeprefix("proba_") for name in columns]
-    return [
-        {"prediction": label, "probabilities": dict(zip(classes, row, strict=True))}
-        for label, row in zip(labels, zip(*columns.values(), strict=True), strict=True)
-    ]
+    return rows_of(columns)

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import regatta
-from regatta.dataset.source import inspect
-from regatta.errors import DataError, UsageError
+from regatta.dataset.source import fingerprint as content_hash
+from regatta.dataset.source import inspect, named
+from regatta.errors import UsageError
 from regatta.registry import registry_root
 from regatta.search.machine import in_pod
 from regatta.search.sizes import chosen, reading_bytes
@@ -22,7 +23,7 @@ from regatta.settings import RunSettings
 from regatta.stages.task import stage
 from regatta.store import Location, connect, is_location
 
-__all__ = ["content_tag", "image_identity", "run", "table_tag"]
+__all__ = ["image_identity", "run", "table_tag"]
 
 HEAD_BYTES = 8
 
@@ -60,21 +61,16 @@ def run(settings: str, *, memory: str = "auto", cached: bool = True) -> dict[str
         wanted = RunSettings.from_json(settings)
         _check_registry(wanted.deploy.registry)
         data = wanted.data
-        if not data.source:
-            raise DataError(
-                "no table is given",
-                expected="the path of a CSV, Parquet or JSON-lines file",
-                fix="pass it as data.source",
-            )
-        if is_location(data.source):
-            store, place = connect(), Location.parse(data.source)
+        name = named(data)
+        if is_location(name):
+            store, place = connect(), Location.parse(name)
             entry = store.look(place)
             tag, size = entry.etag, entry.bytes
             start = store.read(place, most_bytes=HEAD_BYTES)
             head = start.data if start else b""
         else:
-            path = inspect(data.source, data).path
-            tag, size = content_tag(path), path.stat().st_size
+            path = inspect(name, data).path
+            tag, size = content_hash(path), path.stat().st_size
             with path.open("rb") as stream:
                 head = stream.read(HEAD_BYTES)
         parts = [tag, image_identity()] + ([] if cached else [secrets.token_hex(8)])
@@ -106,12 +102,6 @@ def table_tag(fingerprint: str) -> str:
     ('9a0364b9e99bb480dd25e1f0284c8555', '')
     """
     return fingerprint.partition("@")[0]
-
-
-def content_tag(path: Path) -> str:
-    """Return the SHA-256 of a file, as hexadecimal digits."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 @cache

@@ -7,7 +7,7 @@ from typing import Any
 from regatta.artifacts.base import write_json, writing
 from regatta.dataset.frame import TABLE
 from regatta.dataset.reading import fingerprint, write_table
-from regatta.errors import DataError
+from regatta.dataset.source import named
 from regatta.settings import RunSettings
 from regatta.stages.task import stage
 from regatta.store import Location, connect, is_location
@@ -43,17 +43,12 @@ def run(settings: str, dataset: str, tag: str = "") -> dict[str, Any]:
     """
     with stage("ingest") as numbers:
         data = RunSettings.from_json(settings).data
-        if not data.source:
-            raise DataError(
-                "no table is given",
-                expected="the path of a CSV, Parquet or JSON-lines file",
-                fix="pass it as data.source",
-            )
+        source_name = named(data)
         parent = Path(dataset).absolute().parent
         parent.mkdir(parents=True, exist_ok=True)
         # The manifest holds what is known only once the table is written.
         with tempfile.TemporaryDirectory(prefix=".ingest-", dir=parent) as spill:
-            table, source = Path(spill, TABLE), _fetched(data.source, Path(spill), tag)
+            table, source = Path(spill, TABLE), _fetched(source_name, Path(spill), tag)
             reading = write_table(source, data, table)
             numbers.update(
                 source=reading.source,
