@@ -1,12 +1,14 @@
 """The ledger: the best recipes of earlier runs on this machine, for the next run on such a table.
 
 One small file for each set of columns and target. It holds parameters and digests, no names and
-no values of a table. What cannot be read is taken for no ledger: a run never fails for it.
+no values of a table. A table that was never seen is begun with what did best on the one that is
+most like it. What cannot be read is taken for no ledger: a run never fails for it.
 """
 
 import hashlib
 import json
 import logging
+import math
 import os
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
@@ -28,10 +30,18 @@ logger = logging.getLogger(__name__)
 # a short race should try something new as well.
 RUNS = 5
 RECIPES = 3
+# What is given of a table that is only alike, and of how many such tables one is looked for.
+RECIPES_OF_ANOTHER = 2
+LOOKED_AT = 200
+# Tables are alike up to four times the rows and twice the columns, if at most this share of their
+# columns is of another kind.
+ROWS_LOG2, COLUMNS_LOG2, OTHER_KINDS = 2, 1.0, 0.25
 
 
 def recall(folder: Path, schema: Schema, fingerprint: str, metric: str) -> list[Recipe]:
     """Return the best recipes of earlier runs, those on the very same table first.
+
+    Where there was none on a table of these columns, they are of the table that is most like it.
 
     Parameters
     ----------
@@ -46,11 +56,14 @@ def recall(folder: Path, schema: Schema, fingerprint: str, metric: str) -> list[
     """
     runs = [run for run in _read(_file(folder, schema)) if run["metric"] == metric]
     runs.sort(key=lambda run: run["fingerprint"] != fingerprint)
+    most = RECIPES
+    if not runs:
+        runs, most = _alike(folder, _profile(schema), metric), RECIPES_OF_ANOTHER
     distinct: dict[str, dict[str, Any]] = {}
     for run in runs:
         for recipe in run["recipes"]:
             distinct.setdefault(json.dumps(recipe, sort_keys=True), recipe)
-    return [Recipe(**recipe, origin="ledger") for recipe in list(distinct.values())[:RECIPES]]
+    return [Recipe(**recipe, origin="ledger") for recipe in list(distinct.values())[:most]]
 
 
 def remember(
@@ -149,6 +162,32 @@ def _profile(schema: Schema) -> dict[str, Any]:
     }
 
 
+def _alike(folder: Path, profile: Mapping[str, Any], metric: str) -> list[dict[str, Any]]:
+    """Return the newest run on the table that is most like one of this profile; none if none is."""
+    dated = [(file.stat().st_mtime, file) for file in folder.glob("*.json")]
+    files = [file for _, file in sorted(dated, reverse=True)[:LOOKED_AT]]
+    firsts = [run for file in files for run in _read(file) if run["metric"] == metric]
+    ranked = [(_distance(profile, run["profile"]), run) for run in firsts]
+    near = [(distance, run) for distance, run in ranked if distance is not None]
+    # The first of those that are equally near is the newest.
+    return [min(near, key=lambda pair: pair[0])[1]] if near else []
+
+
+def _distance(one: Mapping[str, Any], other: Mapping[str, Any]) -> float | None:
+    """Return how unlike two profiles are, from 0 to 3; None where they are too unlike."""
+    if one["task"] != other["task"]:
+        return None
+    rows = abs(one["rows_log2"] - other["rows_log2"]) / ROWS_LOG2
+    columns = abs(math.log2(max(one["columns"], 1) / max(other["columns"], 1))) / COLUMNS_LOG2
+    kinds = sorted({*one["kinds"], *other["kinds"]})
+    shares = [
+        [found["kinds"].get(kind, 0) / max(found["columns"], 1) for kind in kinds]
+        for found in (one, other)
+    ]
+    moved = sum(abs(mine - theirs) for mine, theirs in zip(*shares, strict=True)) / 2 / OTHER_KINDS
+    return rows + columns + moved if max(rows, columns, moved) <= 1 else None
+
+
 def _read(file: Path) -> list[dict[str, Any]]:
     """Return the runs of a file, the newest first; none if it is not there or damaged."""
     try:
@@ -158,7 +197,7 @@ def _read(file: Path) -> list[dict[str, Any]]:
         found = "it holds what is no run"
     except FileNotFoundError:
         return []
-    except (OSError, ValueError, KeyError, TypeError) as err:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as err:
         found = str(err)
     logger.warning("the ledger %s is passed over: %s", file, found)
     return []
@@ -167,12 +206,20 @@ def _read(file: Path) -> list[dict[str, Any]]:
 def _is_run(run: Mapping[str, Any]) -> bool:
     """Return whether a value has the form of a run."""
     texts = isinstance(run["fingerprint"], str) and isinstance(run["metric"], str)
-    return texts and all(
-        set(recipe) == {"learner", "params", "rows"}
-        and isinstance(recipe["learner"], str)
-        and isinstance(recipe["params"], dict)
-        and isinstance(recipe["rows"], int)
-        for recipe in run["recipes"]
+    profile = run["profile"]
+    counts = [profile["rows_log2"], profile["columns"], *profile["kinds"].values()]
+    counted = all(isinstance(count, int) and count >= 0 for count in counts)
+    return (
+        texts
+        and counted
+        and isinstance(profile["task"], str)
+        and all(
+            set(recipe) == {"learner", "params", "rows"}
+            and isinstance(recipe["learner"], str)
+            and isinstance(recipe["params"], dict)
+            and isinstance(recipe["rows"], int)
+            for recipe in run["recipes"]
+        )
     )
 
 

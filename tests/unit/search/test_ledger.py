@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from regatta.artifacts.records import Recipe
+from regatta.dataset.schema import Column
 from regatta.registry import ledger_root
 from regatta.search.ledger import recall, remember, usable
 from regatta.search.plan import make_plan, read_plan
@@ -72,11 +73,45 @@ def test_same_table_comes_before_another_with_its_columns(tmp_path: Path, table)
     assert known(tmp_path, table, "c") == [2, 1]
 
 
-def test_another_target_or_metric_is_another_matter(tmp_path: Path, table):
+def test_another_metric_is_another_matter(tmp_path: Path, table):
     remember(tmp_path, table.schema, "a", board(line(1)))
     assert known(tmp_path, table, metric="log_loss") == []
-    other = replace(table.schema, target="other")
-    assert recall(tmp_path, other, "a", "roc_auc") == []
+
+
+def like(table, n_rows: int, *kinds: str, task: str = "binary"):
+    """Return the schema of another table, with columns of these kinds."""
+    columns = tuple(Column(f"{kind}-{place}", kind, "float64") for place, kind in enumerate(kinds))
+    target = replace(table.schema.columns[-1], name="theirs")
+    columns = (*columns, target)
+    return replace(table.schema, columns=columns, target="theirs", n_rows=n_rows, task=task)
+
+
+NUMERIC = ("numeric",) * 4
+
+
+def test_a_new_table_begins_with_what_did_best_on_one_that_is_like_it(tmp_path: Path, table):
+    far = like(table, 400, *NUMERIC, *NUMERIC)
+    near = like(table, 130, *NUMERIC, "categorical")
+    remember(tmp_path, near, "near", board(*map(line, (1, 2, 3))))
+    remember(tmp_path, far, "far", board(*map(line, (4, 5, 6))))
+    assert known(tmp_path, table) == [1, 2]
+    remember(tmp_path, table.schema, "b", board(line(7)))
+    assert known(tmp_path, table) == [7]
+
+
+@pytest.mark.parametrize(
+    ("n_rows", "kinds", "task"),
+    [
+        (1_000, NUMERIC, "binary"),
+        (120, NUMERIC * 3, "binary"),
+        (120, ("numeric", "numeric", "categorical", "categorical"), "binary"),
+        (120, (), "binary"),
+        (120, NUMERIC, "regression"),
+    ],
+)
+def test_a_table_that_is_unlike_says_nothing(tmp_path: Path, table, n_rows, kinds, task):
+    remember(tmp_path, like(table, n_rows, *kinds, task=task), "a", board(line(1)))
+    assert known(tmp_path, table) == []
 
 
 def test_it_names_nothing_of_the_table(tmp_path: Path, table):
@@ -91,7 +126,9 @@ def test_it_names_nothing_of_the_table(tmp_path: Path, table):
 
 @pytest.mark.parametrize(
     "text", ["", "[]", "{}", '{"runs": [{}]}', '{"runs": 3}', '{"runs": [{"fingerprint": 1}]}',
-             '{"runs": [{"fingerprint": "a", "metric": "roc_auc", "recipes": [{"learner": 1}]}]}'],
+             '{"runs": [{"fingerprint": "a", "metric": "roc_auc", "profile": 1, "recipes": []}]}',
+             '{"runs": [{"fingerprint": "a", "metric": "roc_auc", "profile": {"task": "binary",'
+             ' "rows_log2": 7, "columns": 4, "kinds": {}}, "recipes": [{"learner": 1}]}]}'],
 )  # fmt: skip
 def test_damage_is_no_ledger_and_is_repaired(tmp_path: Path, table, text: str, caplog):
     remember(tmp_path / "l", table.schema, "a", board(line(1)))
