@@ -12,7 +12,9 @@ __all__ = ["RECORD", "Recipe", "Status", "TrialRecord", "write_record"]
 RECORD = "trial.json"
 """File of a trial's artifact that holds its record."""
 
-Status = Literal["ok", "skipped", "timeout", "out_of_memory", "crashed", "raised", "bad_values"]
+Status = Literal[
+    "ok", "stopped", "skipped", "timeout", "out_of_memory", "crashed", "raised", "bad_values"
+]
 
 
 @dataclass(frozen=True)
@@ -63,9 +65,9 @@ class TrialRecord:
     seed : int
         Seed of its draws.
     status : str
-        ``ok``, or why there is no model: ``skipped`` (refused beforehand), ``timeout``,
-        ``out_of_memory``, ``crashed`` (killed by a signal), ``raised``, ``bad_values`` (NaN or
-        infinite predictions).
+        ``ok``, or why there is no model: ``stopped`` (worse on its first folds than others),
+        ``skipped`` (refused beforehand), ``timeout``, ``out_of_memory``, ``crashed`` (killed by a
+        signal), ``raised``, ``bad_values`` (NaN or infinite predictions).
     reason : str
         One sentence for people; empty when ``ok``, unless time ran out before the last fold.
     score : float or None

@@ -120,7 +120,7 @@ def _execute(request: Any) -> None:
         session.start()
         from rich.console import Console
 
-        from regatta.runs.processes import uninterrupted
+        from regatta.processes.trees import uninterrupted
         from regatta.runs.progress import Progress, View
         from regatta.runs.results import collect
         from regatta.runs.summary import show

@@ -89,16 +89,6 @@ class Progress:
         greater = self.metric not in METRICS or METRICS[self.metric].greater_is_better
         return bool((event["score"] > self.best["score"]) == greater)
 
-    @property
-    def finished(self) -> int:
-        """Number of trials with a score."""
-        return sum(counts["ok"] for counts in self.trials.values())
-
-    @property
-    def failed(self) -> int:
-        """Number of trials without one."""
-        return sum(counts.total() for counts in self.trials.values()) - self.finished
-
     def left(self) -> float:
         """Return what is left of the budget, in seconds."""
         return self.budget_seconds - (time.time() - self.started_at)
@@ -176,10 +166,13 @@ class View:
         table = Table(box=None, padding=(0, 2), pad_edge=False)
         table.add_column("learner")
         table.add_column("done", justify="right")
+        table.add_column("given up", justify="right")
         table.add_column("no model", justify="right")
         for learner, counts in sorted(self.progress.trials.items()):
-            without = counts.total() - counts["ok"]
-            table.add_row(learner, str(counts["ok"]), f"[yellow]{without}" if without else "0")
+            done, stopped = counts["ok"], counts["stopped"]
+            without = counts.total() - done - stopped
+            failed = f"[yellow]{without}" if without else "0"
+            table.add_row(learner, str(done), str(stopped), failed)
         yield Text()
         yield table
         best = self.progress.best

@@ -14,7 +14,7 @@ from typing import Any
 
 from regatta import errors, events
 from regatta.errors import DefectError, RegattaError
-from regatta.runs.processes import end_tree, uninterrupted
+from regatta.processes.trees import end_tree, uninterrupted
 from regatta.runs.request import Request
 from regatta.stages.parameters import decompose
 

@@ -59,9 +59,11 @@ def _leaderboard(leaderboard: dict[str, Any]) -> Table:
     if any(trial.get("truncated") for trial in done[:SHOWN]):
         table.add_row("", "[dim]* stopped by the clock before it was done")
     rest = max(0, len(done) - SHOWN)
-    failed = len(trials) - len(done)
-    if rest or failed:
-        table.add_row("", f"[dim]{rest} more, {failed} without a model")
+    stopped = sum(trial["status"] == "stopped" for trial in trials)
+    failed = len(trials) - len(done) - stopped
+    if rest or stopped or failed:
+        given_up = f", {stopped} given up early" if stopped else ""
+        table.add_row("", f"[dim]{rest} more{given_up}, {failed} without a model")
     return table
 
 

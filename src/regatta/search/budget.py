@@ -6,17 +6,13 @@ table's size for a reference machine, and scaled by how fast this machine was se
 """
 
 import math
-import time
-from dataclasses import dataclass, field, replace
-from statistics import median
+from dataclasses import dataclass
 
-from regatta.artifacts.records import Recipe, TrialRecord
 from regatta.errors import BudgetError
 
 __all__ = [
     "LEAST_RACE_SECONDS",
-    "Clock",
-    "Costs",
+    "WARM_IMPORT_SECONDS",
     "Tail",
     "bounded_tail",
     "check_budget",
@@ -29,15 +25,19 @@ __all__ = [
     "speed_factor",
 ]
 
-# Measured on the reference machine (2 idle cores), in seconds; imports are warm. A task's own
-# start is in each.
+# Measured on the reference machine (2 idle cores), in seconds.
 IMPORT_SECONDS = 1.9
+# The same of a warm interpreter, which imports more, beside the start of the run.
+WARM_IMPORT_SECONDS = 4.0
 HEAD_SECONDS = 4.5
 HEAD_SECONDS_PER_CELL = 1.5e-7
 HEAD_SECONDS_PER_COLUMN = 5e-4
-ENSEMBLE_SECONDS = 1.8
-EVALUATE_SECONDS = 2.5
-RELEASE_SECONDS = 1.5
+ENSEMBLE_SECONDS = 0.8
+EVALUATE_SECONDS = 1.5
+RELEASE_SECONDS = 0.5
+# What the start of a task takes besides, where it is not forked from a warm interpreter.
+START_SECONDS = 1.0
+TAIL_TASKS = 3
 # A process here; pods of a candidate and of the service there.
 DEPLOY_SECONDS = {"none": 0.0, "local": 3.5, "kserve": 25.0}
 # Intervals and curves, by scored rows; reading the table and blending, by cells and outputs.
@@ -59,9 +59,9 @@ POD_TAIL_SECONDS = 36.0
 # the locked rows. On eight small tables that was worth 0.2 to 7 % of the loss, on each of them.
 REFIT_SHARE = 0.3
 REFIT_ROWS, REFIT_CELLS = 200_000, 10_000_000
-# Its process takes two seconds to start; more rows take longer.
+# Its process has features to write, and imports besides if it is not forked; more rows take longer.
 REFIT_LEAST_SECONDS = 4.0
-REFIT_START_SECONDS = 2.5
+REFIT_START_SECONDS, REFIT_IMPORT_SECONDS = 0.7, 1.8
 REFIT_LONGER = 1.1
 # So long it runs beside the measurement of the winner.
 REFIT_BESIDE_SECONDS = 4.5
@@ -75,15 +75,6 @@ RACE_SHARE = 0.4
 SPEED_BOUNDS = 0.8, 4.0
 # The budget may be overrun by 5 s or a tenth; a tight one may count on a part of that.
 OVERRUN_SECONDS = 2.0
-# Passes over the locked rows, each by all members.
-PASSES = 2.0
-MEMBERS = 6
-
-# A trial may be expected to take so many times its share of the time, or, where no smaller one is
-# possible, of what is left: its deadline ends it.
-HOPE, HOPE_AT_MOST = 1.5, 2.0
-SAMPLE_STEP = 4
-SAMPLE_LEAST = 20_000
 
 
 @dataclass(frozen=True)
@@ -115,6 +106,7 @@ def estimate_tail(
     budget_seconds: float,
     deploy: str,
     pods: bool,
+    warm: bool = False,
 ) -> Tail:
     """Estimate what comes after the race.
 
@@ -132,6 +124,8 @@ def estimate_tail(
         Where a service is started.
     pods : bool
         Whether each task has a pod.
+    warm : bool, default False
+        Whether tasks are forked from a warm interpreter.
     """
     low, high = COLUMNS_BOUNDS
     columns = min(max(COLUMNS_SHARE * budget_seconds, low), high, SECONDS_PER_COLUMN * n_columns)
@@ -139,6 +133,7 @@ def estimate_tail(
         ENSEMBLE_SECONDS
         + EVALUATE_SECONDS
         + RELEASE_SECONDS
+        + (0.0 if warm else TAIL_TASKS * START_SECONDS)
         + DEPLOY_SECONDS[deploy]
         + scored_rows * SECONDS_PER_SCORED_ROW
         + n_columns * TAIL_SECONDS_PER_COLUMN
@@ -174,27 +169,32 @@ def refit_wait(seconds: float) -> float:
     return max(seconds - REFIT_BESIDE_SECONDS, 0.0)
 
 
-def release_seconds(deploy: str) -> float:
+def release_seconds(deploy: str, *, warm: bool = False) -> float:
     """Estimate what comes after the refit on the reference machine, in seconds.
 
     Parameters
     ----------
     deploy : {"none", "local", "kserve"}
         Where a service is started.
+    warm : bool, default False
+        Whether tasks are forked from a warm interpreter.
     """
-    return CLOSING_SECONDS + RELEASE_SECONDS + DEPLOY_SECONDS[deploy]
+    start = 0.0 if warm else START_SECONDS
+    return CLOSING_SECONDS + start + RELEASE_SECONDS + DEPLOY_SECONDS[deploy]
 
 
-def speed_factor(import_seconds: float) -> float:
+def speed_factor(import_seconds: float, reference: float = IMPORT_SECONDS) -> float:
     """Return how much slower this machine is than the reference machine.
 
     Parameters
     ----------
     import_seconds : float
         How long the lane took to import its libraries.
+    reference : float, default IMPORT_SECONDS
+        How long the reference machine takes.
     """
     low, high = SPEED_BOUNDS
-    return min(max(import_seconds / IMPORT_SECONDS, low), high)
+    return min(max(import_seconds / reference, low), high)
 
 
 def bounded_tail(tail: Tail, speed: float, left: float) -> float:
@@ -253,129 +253,3 @@ def check_budget(seconds: float, tail: float, head: float = HEAD_SECONDS) -> Non
             expected=f"at least {least} s for this table",
             fix=f"use --budget {least}s or more",
         )
-
-
-@dataclass
-class Clock:
-    """When the race of a lane ends.
-
-    Attributes
-    ----------
-    began : float
-        Start of the lane's race, in seconds since the epoch.
-    end : float
-        When the budget ends.
-    tail : float
-        What comes after the race on this machine, predictions not counted.
-    refit : float
-        Most of it that fitting the winner again may take.
-    slots : int
-        Trials side by side.
-    head : float
-        What came before the race, in seconds.
-    scored_rows : int
-        Rows that the winner will have to predict.
-    """
-
-    began: float
-    end: float
-    tail: float
-    head: float = 0.0
-    scored_rows: int = 0
-    refit: float = 0.0
-    slots: int = 1
-    _costs: list[tuple[float, float, float]] = field(default_factory=list)
-
-    @property
-    def deadline(self) -> float:
-        """When the race ends, in seconds since the epoch."""
-        best = sorted(self._costs)[:MEMBERS]
-        predicting = self.scored_rows * PASSES * sum(cost for _, cost, _ in best)
-        deadline = self.end - self.tail - predicting
-        if best:
-            # Small models are fitted again in less time than was kept for it.
-            again = REFIT_LONGER * sum(seconds for _, _, seconds in best) / self.slots
-            needed = refit_wait(REFIT_START_SECONDS + again)
-            deadline += max(refit_wait(self.refit) - needed, 0.0)
-        # The plan has found that a trial fits: only a budget that is over already ends the race.
-        return max(deadline, self.began + LEAST_RACE_SECONDS) if self.began < self.end else self.end
-
-    @property
-    def race(self) -> float:
-        """How long the race takes, in seconds."""
-        return max(self.deadline - self.began, 0.0)
-
-    @property
-    def left(self) -> float:
-        """What is left of it, in seconds."""
-        return self.deadline - time.time()
-
-    def learn(self, loss: float, predict_seconds_per_row: float, seconds: float = 0.0) -> None:
-        """Take note of what a candidate for the ensemble costs: to predict, and to fit."""
-        self._costs.append((loss, predict_seconds_per_row, seconds))
-
-
-class Costs:
-    """How long trials take, learnt from those that are over.
-
-    Parameters
-    ----------
-    n_rows : int
-        Training rows of a fold, which a recipe that draws no sample uses.
-    """
-
-    def __init__(self, n_rows: int) -> None:
-        self._n_rows = n_rows
-        self._seconds: dict[str, dict[int, list[float]]] = {}
-
-    def learn(self, record: TrialRecord) -> None:
-        """Take note of a trial; one that was stopped would have taken longer."""
-        if record.status in ("ok", "timeout"):
-            known = self._seconds.setdefault(record.recipe.learner, {})
-            rows = record.recipe.rows or self._n_rows
-            known.setdefault(rows, []).append(record.seconds)
-
-    def expect(self, recipe: Recipe) -> float:
-        """Return how long a trial should take, in seconds; 0 when nothing is known.
-
-        What is known of fewer or more rows is scaled in proportion: an upper bound for more rows,
-        for a boosted model may stop earlier.
-        """
-        known = self._seconds.get(recipe.learner)
-        if not known:
-            return 0.0
-        rows = recipe.rows or self._n_rows
-        near = min(known, key=lambda other: abs(other - rows))
-        return median(known[near]) * rows / near
-
-    def affordable(self, recipe: Recipe, share: float, left: float) -> Recipe | None:
-        """Return a recipe that there is time for: as it is, or with fewer rows.
-
-        A model that has learnt a sample to the end is better than one of all rows that was
-        stopped in the middle; but that one is better than none.
-
-        Parameters
-        ----------
-        recipe : Recipe
-            What is proposed.
-        share : float
-            Time that one trial should take, in seconds.
-        left : float
-            Time left, in seconds.
-
-        Returns
-        -------
-        Recipe or None
-            None when even a part of the fit would take too long. Samples are a power of
-            `SAMPLE_STEP` below all rows: few sizes, because each is encoded for itself.
-        """
-        share = min(share, left)
-        if self.expect(recipe) <= HOPE * share:
-            return recipe
-        rows = (recipe.rows or self._n_rows) // SAMPLE_STEP
-        while rows >= SAMPLE_LEAST:
-            smaller = replace(recipe, rows=rows)
-            if self.expect(smaller) <= share:
-                return smaller
-            rows //= SAMPLE_STEP
-        return recipe if self.expect(recipe) <= HOPE_AT_MOST * left else None

@@ -18,11 +18,15 @@ import numpy as np
 from regatta import events
 from regatta.artifacts import read_json, write_json
 from regatta.artifacts.records import RECORD, Recipe, TrialRecord, write_record
+from regatta.processes.client import is_warm
 from regatta.search import machine
-from regatta.search.budget import Clock, Costs, bounded_tail, least_budget, refit_wait
+from regatta.search.budget import bounded_tail, least_budget, refit_wait
 from regatta.search.cache import EncodedFolds
+from regatta.search.clock import Clock
+from regatta.search.costs import Costs
 from regatta.search.isolation import Child, Ending, Limits, wait
 from regatta.search.launching import OTHER_SHARE, import_for, terms
+from regatta.search.median import bars
 from regatta.search.plan import Plan, scored_rows
 from regatta.search.proposing import proposer_of
 from regatta.search.resuming import note_clock, note_trial, recover
@@ -168,6 +172,7 @@ class Lane:
             scored_rows=scored_rows(self.plan.n_train_rows, self.plan.settings),
             refit=self.plan.refit,
             slots=self.slots,
+            warm=is_warm(),
         )
         for record in earlier.records:
             self._take(record, told=self.made.get(record.recipe.number) is not record)
@@ -294,12 +299,20 @@ class Lane:
             memory_bytes=self.memory_bytes,
             started_at=now,
             folder=self.folder / name,
+            bars=self._bars(recipe),
         )
         limits = Limits(times.killed_at, self.memory_bytes, times.why)
         note_trial(self.folder, job)
         work = (job, self.table, self.cache, self.toolbox, self.metric)
         self.running.append(Running(job, Child(lambda: run_trial(*work), limits)))
         self.begun += not retried(recipe)
+
+    def _bars(self, recipe: Recipe) -> tuple[float, ...]:
+        """Return when to give a trial up; never where each was asked for."""
+        search = self.plan.settings.search
+        if not search.median_stopping or self.plan.refine != "bayes":
+            return ()
+        return bars(self.records, recipe, self.metric, self.table.n_folds)
 
     def _named(self, recipe: Recipe) -> tuple[str, int]:
         """Return id and number of the trial of a recipe."""

@@ -9,9 +9,10 @@ import math
 from dataclasses import dataclass
 from importlib import import_module
 
-from regatta.search.budget import LEAST_RACE_SECONDS, Clock
+from regatta.search.budget import LEAST_RACE_SECONDS
+from regatta.search.clock import Clock
 
-__all__ = ["OTHER_SHARE", "Terms", "import_for", "terms"]
+__all__ = ["OTHER_SHARE", "Terms", "import_all", "import_for", "terms"]
 
 # Imported before the first fork that needs them, so that children start with them.
 COMMON = ("threadpoolctl", "pyarrow.parquet", "sklearn.metrics", "regatta.features.encoders")
@@ -36,6 +37,10 @@ KILL_SHARE = 0.6
 ENCODE_SHARE = 0.5
 # As long as there is no model, a trial may finish so much after the race.
 GRACE_SECONDS = 3.0
+
+
+# What proposes recipes, besides the learners that the first trials use.
+PROPOSING = ("optuna",)
 
 
 @dataclass(frozen=True)
@@ -75,6 +80,14 @@ def import_for(learner: str) -> None:
         Key of the learner.
     """
     for name in (*COMMON, *NATIVE.get(learner, ())):
+        import_module(name)
+
+
+def import_all() -> None:
+    """Import what a whole race needs, before a lane is forked that so begins at once."""
+    for learner in NATIVE:
+        import_for(learner)
+    for name in PROPOSING:
         import_module(name)
 
 

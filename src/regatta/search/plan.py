@@ -10,6 +10,7 @@ from regatta.artifacts.records import Recipe
 from regatta.evaluation.metrics import Metric, get_metric
 from regatta.learners.base import Learner, Shape
 from regatta.learners.logarithm import is_skewed
+from regatta.processes.client import is_warm
 from regatta.search.budget import (
     Tail,
     check_budget,
@@ -167,6 +168,7 @@ def make_plan(
         budget_seconds=settings.budget.seconds,
         deploy=settings.deploy.target,
         pods=in_pod(),
+        warm=is_warm(),
     )
     head = head_seconds(table.n_rows, shape.n_columns)
     check_budget(settings.budget.seconds, tail.seconds(), head)

@@ -46,11 +46,11 @@ def retry_of(record: TrialRecord, learner: "Learner", shape: "Shape") -> Recipe 
     Returns
     -------
     Recipe or None
-        None after a success, a refusal (``skipped``) or a retry, and where there is nothing
-        cheaper.
+        None after a success, a refusal (``skipped``), a trial that was given up or a retry, and
+        where there is nothing cheaper.
     """
     recipe = record.recipe
-    if record.status in ("ok", "skipped") or retried(recipe):
+    if record.status in ("ok", "stopped", "skipped") or retried(recipe):
         return None
     used = recipe.rows or shape.n_rows
     fewer = max(used // SHARE, LEAST_ROWS)

@@ -15,6 +15,7 @@ from regatta.artifacts.records import Recipe, TrialRecord
 from regatta.evaluation.metrics import Metric
 from regatta.learners.base import Space
 from regatta.learners.logarithm import LOGARITHM
+from regatta.search.median import estimated_loss
 from regatta.search.space import distributions, draw, nearest_point
 
 __all__ = ["BayesProposer", "Proposer", "QueueProposer", "RandomProposer"]
@@ -146,8 +147,8 @@ class BayesProposer(Proposer):
         learner = record.recipe.learner
         if learner not in self._spaces:
             return
-        if record.status == "ok" and record.score is not None:
-            loss = self._metric.loss(record.score)
+        loss = self._loss(record)
+        if loss is not None:
             self._losses.setdefault(learner, []).append(loss)
         else:
             self._failures[learner] = self._failures.get(learner, 0) + 1
@@ -157,6 +158,15 @@ class BayesProposer(Proposer):
         self._told.append(record)
         if learner in self._studies:
             self._add(self._studies[learner], record)
+
+    def _loss(self, record: TrialRecord) -> float | None:
+        """Return the loss of a trial, the likely one if it was given up; None for a failure."""
+        if record.status == "stopped":
+            family = [r for r in self._told if r.recipe.learner == record.recipe.learner]
+            return estimated_loss(record, family, self._metric)
+        if record.status == "ok" and record.score is not None:
+            return self._metric.loss(record.score)
+        return None
 
     def _scale(self, learner: str) -> dict[str, Any]:
         """Return whether the family learns the logarithm: as its best trial did."""
@@ -173,8 +183,9 @@ class BayesProposer(Proposer):
             learner, trial = entry
             if learner == record.recipe.learner and params.items() >= trial.params.items():
                 self._open.remove(entry)
-                if record.status == "ok" and record.score is not None:
-                    self._studies[learner].tell(trial, self._metric.loss(record.score))
+                loss = self._loss(record)
+                if loss is not None:
+                    self._studies[learner].tell(trial, loss)
                 else:
                     self._studies[learner].tell(trial, state=optuna.trial.TrialState.FAIL)
                 return True
@@ -221,7 +232,8 @@ class BayesProposer(Proposer):
         """Add a finished trial to a study."""
         import optuna
 
-        if record.status != "ok" or record.score is None:
+        loss = self._loss(record)
+        if loss is None:
             return
         space = self._spaces[record.recipe.learner]
         params = nearest_point(space, record.recipe.params)
@@ -231,6 +243,6 @@ class BayesProposer(Proposer):
             optuna.trial.create_trial(
                 params=params,
                 distributions=distributions(space),
-                value=self._metric.loss(record.score),
+                value=loss,
             )
         )

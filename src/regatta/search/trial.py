@@ -22,6 +22,7 @@ from regatta.learners.base import Learner, Model, Shape
 from regatta.learners.logarithm import LOGARITHM, LogModel, to_logarithm
 from regatta.search.cache import EncodedFolds, Fold
 from regatta.search.isolation import memory_text
+from regatta.search.median import mean_loss
 from regatta.search.table import TrainingTable
 from regatta.search.toolbox import Toolbox
 
@@ -72,6 +73,8 @@ class Job:
         Start, in seconds since the epoch.
     folder : Path
         Where the trial's artifact shall be.
+    bars : tuple of float
+        Mean loss above which the trial is given up, after each fold but the last; empty: it is not.
     """
 
     id: str
@@ -87,6 +90,7 @@ class Job:
     memory_bytes: int
     started_at: float
     folder: Path
+    bars: tuple[float, ...] = ()
 
     def record(self, status: Status, reason: str = "", **values: Any) -> TrialRecord:
         """Return a record of this job that ends now."""
@@ -115,8 +119,8 @@ class Progress:
     ----------
     oof : ndarray of shape (n_rows, n_outputs), float32
         Predictions of the rows by models that have not seen them; NaN where there is none.
-    folds : int
-        Folds that are done.
+    scores : list of (float or None)
+        Score of each fold that is done; None where it is undefined.
     params : dict
         All parameters, the learner's defaults included.
     encoders : list of str
@@ -130,13 +134,26 @@ class Progress:
     """
 
     oof: npt.NDArray[np.float32]
-    folds: int = 0
+    scores: list[float | None] = field(default_factory=list)
     params: dict[str, Any] = field(default_factory=dict)
     encoders: list[str] = field(default_factory=list)
     encode_seconds: float = 0.0
     fit_seconds: float = 0.0
     predict_seconds_per_row: float = 0.0
     truncated: bool = False
+
+    @property
+    def folds(self) -> int:
+        """Folds that are done."""
+        return len(self.scores)
+
+
+class HopelessError(Exception):
+    """The folds so far are worse than those of other trials."""
+
+    def __init__(self, reason: str, progress: Progress) -> None:
+        super().__init__(reason)
+        self.progress = progress
 
 
 def run_trial(
@@ -164,8 +181,13 @@ def run_trial(
     """
     with _threads(job.threads), writing(job.folder, "trial") as folder:
         try:
-            progress = _fit_all(job, table, cache, toolbox.learner(job.recipe.learner), folder)
+            learner = toolbox.learner(job.recipe.learner)
+            progress = _fit_all(job, table, cache, learner, metric, folder)
             record = _finish(job, table, metric, progress, folder)
+        except HopelessError as err:
+            tried = replace(job.recipe, params=err.progress.params)
+            scores = tuple(err.progress.scores)
+            record = job.record("stopped", str(err), recipe=tried, fold_scores=scores)
         except TrialSkipped as err:
             record = job.record("skipped", err.found)
         except MemoryError as err:
@@ -189,7 +211,12 @@ def peak_memory() -> int:
 
 
 def _fit_all(
-    job: Job, table: TrainingTable, cache: EncodedFolds, learner: Learner, folder: Path
+    job: Job,
+    table: TrainingTable,
+    cache: EncodedFolds,
+    learner: Learner,
+    metric: Metric,
+    folder: Path,
 ) -> Progress:
     """Fit every fold and predict the rows that it left out."""
     if table.task not in learner.tasks:
@@ -198,15 +225,30 @@ def _fit_all(
     for number in range(table.n_folds):
         if number and not _time_for_another(job, progress, table.n_folds):
             break
+        _check_hope(job, progress, metric, table.n_folds)
         began = time.time()
         deadline = min(began + job.encode_seconds, job.deadline)
         fold = cache.fold(learner.encoding, number, job.recipe.rows, deadline)
         progress.encode_seconds += time.time() - began
         left = table.n_folds - number
         _fit_fold(job, learner, fold, progress, left, folder / f"model/fold-{number}")
-        progress.folds += 1
+        score = metric.score(table.y[fold.valid], progress.oof[fold.valid].astype(np.float64))
+        progress.scores.append(score if np.isfinite(score) else None)
     cache.forget_frame()
     return progress
+
+
+def _check_hope(job: Job, progress: Progress, metric: Metric, n_folds: int) -> None:
+    """Give the trial up if what it has shown is worse than what others have."""
+    if not progress.folds or not job.bars:
+        return
+    loss, bar = mean_loss(progress.scores, metric), job.bars[progress.folds - 1]
+    if loss is not None and loss > bar:
+        raise HopelessError(
+            f"{metric.label} {metric.loss(loss):.5g} on {progress.folds} of {n_folds} folds, "
+            f"where half of the trials have {metric.loss(bar):.5g} or better",
+            progress,
+        )
 
 
 def _time_for_another(job: Job, progress: Progress, n_folds: int) -> bool:
@@ -294,11 +336,6 @@ def _finish(
     score = metric.score(table.y[rows], predicted)
     if not np.isfinite(score):
         raise BadValuesError(f"{metric.label} is undefined for these predictions")
-    scores: list[float | None] = []
-    for number in range(progress.folds):
-        valid = table.valid(number)
-        value = metric.score(table.y[valid], progress.oof[valid].astype(np.float64))
-        scores.append(value if np.isfinite(value) else None)
     np.save(folder / "oof.npy", progress.oof)
     write_json(folder / "fits.json", {"encoders": progress.encoders})
     size = sum(file.stat().st_size for file in (folder / "model").rglob("*") if file.is_file())
@@ -308,7 +345,7 @@ def _finish(
         missing if progress.folds < table.n_folds else "",
         recipe=replace(job.recipe, params=progress.params),
         score=score,
-        fold_scores=tuple(scores),
+        fold_scores=tuple(progress.scores),
         predict_seconds_per_row=progress.predict_seconds_per_row,
         model_bytes=size,
         truncated=progress.truncated or progress.folds < table.n_folds,

@@ -57,8 +57,13 @@ class SearchSettings(Group):
     """Trials to race before all others: ``[{"learner": "linear", "params": {"C": 1}, "rows":
     0}]``. With as many ``max_trials``, only these."""
     warm_start: bool = True
-    """Whether to begin with what did best in earlier runs on this machine on a table with these
-    columns and this target, and to remember this run. Not with ``max_trials``, nor in pods."""
+    """Whether to begin with what did best in earlier runs on this machine, on a table with these
+    columns and this target or else on the one most like it, and to remember this run. Not with
+    ``max_trials``, nor in pods."""
+    median_stopping: bool = True
+    """Whether to give a trial up that is worse on its first folds than half of the others, and than
+    the best of its learner. For the strategies ``portfolio`` and ``bayes``; never a trial of
+    ``recipes``, nor with ``max_trials``."""
     lanes: int = Field(default=1, ge=1, le=256)
     """Number of trial tasks (``regatta run --workers``): one lane is one pod on a cluster."""
     cores: int = Field(default=0, ge=0)

@@ -21,6 +21,7 @@ from regatta.evaluation.metrics import Metric, get_metric, metrics_for
 from regatta.evaluation.pictures import draw
 from regatta.evaluation.sampling import draw_rows
 from regatta.evaluation.scoring import decided, score_all
+from regatta.processes.client import is_warm
 from regatta.search.budget import release_seconds
 from regatta.settings import RunSettings
 from regatta.splits import Lock
@@ -173,7 +174,9 @@ def _refit_deadline(settings: RunSettings, seconds: float) -> float:
     now, budget = time.time(), settings.budget
     if not seconds or not budget.started_at:
         return now + seconds
-    return budget.started_at + budget.seconds - release_seconds(settings.deploy.target)
+    return (
+        budget.started_at + budget.seconds - release_seconds(settings.deploy.target, warm=is_warm())
+    )
 
 
 def _open_locked(

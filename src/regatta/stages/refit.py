@@ -3,7 +3,6 @@
 import logging
 import os
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
@@ -21,11 +20,11 @@ from regatta.dataset.schema import Schema
 from regatta.ensemble.candidates import Trial
 from regatta.evaluation.metrics import Metric, get_metric
 from regatta.features import RowFeatures
+from regatta.processes.client import ONE_THREAD, Forked, start
 from regatta.settings import RunSettings
 from regatta.splits import Splits
 from regatta.stages.featurize import write_features
 from regatta.stages.task import stage
-from regatta.stages.trial import ONE_THREAD
 
 __all__ = ["Refit", "begun"]
 
@@ -56,7 +55,7 @@ class Refit:
         What bundle.json says of the measured bundle.
     records : mapping of str to TrialRecord
         All trials of the race.
-    process : Popen or None
+    process : Forked, Popen or None
         Who fits; None where there is no time.
     """
 
@@ -67,7 +66,7 @@ class Refit:
     metric: Metric
     described: Mapping[str, Any]
     records: Mapping[str, TrialRecord]
-    process: "subprocess.Popen[bytes] | None" = None
+    process: "Forked | subprocess.Popen[Any] | None" = None
 
     def finish(self, measured: Measured, *, wanted: bool) -> dict[str, Any]:
         """Wait for the process and write the bundle that is released.
@@ -238,7 +237,9 @@ def _write_all_rows(dataset: str, about: Schema, splits: str, features: str) -> 
     write_features(features, dataset, about, plan, rows, folds, n_folds=stored.n_folds)
 
 
-def _start(job: Refit, planned: Mapping[str, Any], deadline: float) -> "subprocess.Popen[bytes]":
+def _start(
+    job: Refit, planned: Mapping[str, Any], deadline: float
+) -> "Forked | subprocess.Popen[Any]":
     """Start the process, the weightiest member first."""
     settings = RunSettings.from_values(planned["settings"])
     request, made = job.folder / "request.json", job.folder / "again"
@@ -255,8 +256,5 @@ def _start(job: Refit, planned: Mapping[str, Any], deadline: float) -> "subproce
         },
     }
     write_json(request, values)
-    return subprocess.Popen(
-        [sys.executable, "-m", "regatta.refit", str(request), str(made), str(os.getpid())],
-        stdin=subprocess.DEVNULL,
-        env={**os.environ, **dict.fromkeys(ONE_THREAD, "1")},
-    )
+    arguments = [str(request), str(made), str(os.getpid())]
+    return start("regatta.refit", arguments, os.environ | ONE_THREAD)

@@ -4,14 +4,13 @@ import logging
 import os
 import shutil
 import signal
-import subprocess
-import sys
 import time
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 from regatta.artifacts import open_artifact, read_json, write_json, writing
+from regatta.processes.client import ONE_THREAD, start
 from regatta.search.budget import LEAST_RACE_SECONDS
 from regatta.search.resuming import NOTES, earlier_deadline, recover
 from regatta.stages.handover import handover_at
@@ -21,8 +20,6 @@ __all__ = ["run"]
 
 logger = logging.getLogger(__name__)
 
-# A lane forks trials that use threads of their own; it must not have started any itself.
-ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 # With these somebody ends a lane; others are accidents.
 ASKED_TO_END = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 # A lane that dies goes on so often in a new process.
@@ -85,19 +82,14 @@ def _race(features: str, plan: str, lane: int, started_at: float, folder: Path) 
     arguments = [features, plan, str(lane), repr(started_at), str(folder), str(os.getpid())]
     written = folder / "lane.json"
     for more in reversed(range(MORE_TRIES + 1)):
-        done = subprocess.run(
-            [sys.executable, "-m", "regatta.search", *arguments],
-            stdin=subprocess.DEVNULL,
-            env={**os.environ, **dict.fromkeys(ONE_THREAD, "1")},
-            check=False,
-        )
+        code = start("regatta.search", arguments, os.environ | ONE_THREAD).wait()
         if written.is_file():
             summary: dict[str, Any] = read_json(written)
             return summary
-        if not more or not _goes_on(done.returncode, folder):
+        if not more or not _goes_on(code, folder):
             break
-        logger.warning("lane %d was %s; it goes on in a new process", lane, _death(done.returncode))
-    return _lost(lane, done.returncode, folder)
+        logger.warning("lane %d was %s; it goes on in a new process", lane, _death(code))
+    return _lost(lane, code, folder)
 
 
 def _goes_on(code: int, folder: Path) -> bool:

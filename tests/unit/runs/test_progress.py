@@ -37,7 +37,6 @@ def test_trials_are_counted_by_learner() -> None:
     view = progress()
     for one in (trial("linear", 0.5), trial("mlp", None, "timeout"), trial("mlp", 0.6)):
         view.take(one)
-    assert (view.finished, view.failed) == (2, 1)
     assert view.trials["mlp"] == {"timeout": 1, "ok": 1}
 
 

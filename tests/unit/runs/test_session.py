@@ -11,8 +11,8 @@ import pytest
 
 from regatta import events
 from regatta.errors import DefectError, TargetError
+from regatta.processes.trees import end_tree
 from regatta.runs import session as sessions
-from regatta.runs.processes import end_tree
 from regatta.runs.request import Request
 from regatta.runs.session import Session
 from regatta.settings import RunSettings

@@ -7,8 +7,6 @@ from regatta.errors import BudgetError
 from regatta.search import machine
 from regatta.search.budget import (
     LEAST_RACE_SECONDS,
-    Clock,
-    Costs,
     Tail,
     bounded_tail,
     check_budget,
@@ -16,6 +14,8 @@ from regatta.search.budget import (
     least_budget,
     speed_factor,
 )
+from regatta.search.clock import Clock
+from regatta.search.costs import Costs
 
 TABLE = {
     "n_outputs": 2,

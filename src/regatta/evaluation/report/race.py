@@ -12,6 +12,7 @@ FAILURES = 15
 
 STATUS = {
     "ok": "done",
+    "stopped": "given up",
     "skipped": "not tried",
     "timeout": "out of time",
     "out_of_memory": "out of memory",

@@ -1,0 +1,1 @@
+"""Starting processes quickly, and ending them with all that came from them."""

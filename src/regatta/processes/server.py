@@ -1,0 +1,213 @@
+"""A warm interpreter: ``python -m regatta.processes.server SOCKET IMPORT...``.
+
+It imports what it is told and then forks a process for each that is asked for, which so begins
+without the seconds that imports take. It runs no code but imports, and no thread, so that a fork
+of it is as good as a new interpreter. It ends, with all that it has forked, when its standard input
+does.
+"""
+
+import atexit
+import contextlib
+import importlib
+import json
+import os
+import random
+import runpy
+import selectors
+import signal
+import socket
+import sys
+import tempfile
+import threading
+import time
+import traceback
+from pathlib import Path
+from typing import Any
+
+from regatta.processes.client import IMPORT_VARIABLE, LENGTH_BYTES
+from regatta.processes.trees import end_tree
+
+__all__ = ["Server", "main"]
+
+BACKLOG = 64
+# A starter that says nothing has died while it asked.
+REQUEST_SECONDS = 5.0
+
+
+class Server:
+    """Forks a process for every connection, and answers with its exit code.
+
+    Parameters
+    ----------
+    path : Path
+        Where the socket shall be.
+
+    Raises
+    ------
+    OSError
+        The path is too long for a socket, or taken.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.listener = socket.socket(socket.AF_UNIX)
+        self.listener.bind(str(path))
+        self.listener.listen(BACKLOG)
+        self.children: dict[int, socket.socket] = {}
+
+    def run(self, env: dict[str, str]) -> None:
+        """Serve until standard input ends.
+
+        Parameters
+        ----------
+        env : dict of str to str
+            What every process has in its environment besides what its starter gives it.
+        """
+        woken, wake = os.pipe()
+        os.set_blocking(wake, False)
+        os.set_blocking(woken, False)
+        signal.set_wakeup_fd(wake)
+        # A handler, though it does nothing: only then is there a wake-up.
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        try:
+            while True:
+                ready = self._ready(woken)
+                if sys.stdin.fileno() in ready:
+                    return
+                with contextlib.suppress(BlockingIOError):
+                    os.read(woken, 4096)
+                self._bury()
+                for pid, connection in list(self.children.items()):
+                    # Nothing more is ever sent: what can be read is the end of the starter.
+                    if connection in ready:
+                        end_tree(pid)
+                if self.listener in ready:
+                    self._accept(env, (woken, wake))
+        finally:
+            for pid in self.children:
+                end_tree(pid)
+
+    def _ready(self, woken: int) -> set[Any]:
+        """Wait until something can be read."""
+        with selectors.DefaultSelector() as selector:
+            for source in (sys.stdin.fileno(), woken, self.listener, *self.children.values()):
+                selector.register(source, selectors.EVENT_READ)
+            return {key.fileobj for key, _ in selector.select()}
+
+    def _bury(self) -> None:
+        """Collect processes that have ended, and answer their starters."""
+        for pid, connection in list(self.children.items()):
+            found, status = os.waitpid(pid, os.WNOHANG)
+            if found:
+                del self.children[pid]
+                with contextlib.suppress(OSError), connection:
+                    connection.sendall(str(os.waitstatus_to_exitcode(status)).encode())
+
+    def _accept(self, env: dict[str, str], own: tuple[int, int]) -> None:
+        """Read a request and fork."""
+        connection, _ = self.listener.accept()
+        try:
+            connection.settimeout(REQUEST_SECONDS)
+            request, streams = _received(connection)
+        except (OSError, ValueError):
+            connection.close()
+            return
+        pid = os.fork()
+        if pid == 0:
+            for place in (self.listener, connection, *self.children.values()):
+                place.close()
+            _become(request, streams, env, own)
+        for stream in streams:
+            os.close(stream)
+        self.children[pid] = connection
+
+
+def _received(connection: socket.socket) -> tuple[dict[str, Any], list[int]]:
+    """Read what is asked for, and the three streams."""
+    head, streams, _, _ = socket.recv_fds(connection, LENGTH_BYTES, 3)
+    missing = int.from_bytes(head, "big")
+    content = b""
+    while len(content) < missing:
+        part = connection.recv(missing - len(content))
+        if not part:
+            raise ValueError("the starter has died while it asked")
+        content += part
+    return json.loads(content), list(streams)
+
+
+def _become(
+    request: dict[str, Any], streams: list[int], env: dict[str, str], own: tuple[int, int]
+) -> None:
+    """Live as the process that was asked for: never returns."""
+    code = 1
+    try:
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        for number, stream in enumerate(streams):
+            os.dup2(stream, number)
+        for descriptor in (*streams, *own):
+            os.close(descriptor)
+        os.environ.clear()
+        os.environ.update(request["env"] | env)
+        os.chdir(request["cwd"])
+        # What a new interpreter would have drawn or looked up for itself.
+        random.seed()
+        tempfile.tempdir = None
+        code = _run(request["arguments"])
+    finally:
+        with contextlib.suppress(OSError, ValueError):
+            sys.stdout.flush()
+            sys.stderr.flush()
+        os._exit(code)
+
+
+def _run(arguments: list[str]) -> int:
+    """Run ``-m MODULE ...`` and return the exit code, as the interpreter would."""
+    _, module, *rest = arguments
+    sys.argv = [module, *rest]
+    try:
+        runpy.run_module(module, run_name="__main__", alter_sys=True)
+        code = 0
+    except SystemExit as err:
+        code = _exit_code(err.code)
+    except BaseException:
+        traceback.print_exc()
+        code = 1
+    # As the interpreter does at its end: wait for threads, then say goodbye.
+    for thread in threading.enumerate():
+        if thread is not threading.main_thread() and not thread.daemon:
+            thread.join()
+    atexit._run_exitfuncs()
+    return code
+
+
+def _exit_code(wanted: Any) -> int:
+    """Return what ``sys.exit`` makes of its argument."""
+    if wanted is None:
+        return 0
+    if isinstance(wanted, int):
+        return wanted & 0xFF
+    sys.stderr.write(f"{wanted}\n")
+    return 1
+
+
+def main(arguments: list[str]) -> None:
+    """Import modules, then serve.
+
+    Parameters
+    ----------
+    arguments : list of str
+        Path of the socket; names of modules, or ``module:function`` of functions that import.
+    """
+    path, *names = arguments
+    server = Server(Path(path))
+    began = time.perf_counter()
+    for name in names:
+        module, _, function = name.partition(":")
+        imported = importlib.import_module(module)
+        if function:
+            getattr(imported, function)()
+    server.run({IMPORT_VARIABLE: f"{time.perf_counter() - began:.3f}"})
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,82 @@
+"""When the race of a lane ends."""
+
+import time
+from dataclasses import dataclass, field
+
+from regatta.search.budget import (
+    LEAST_RACE_SECONDS,
+    REFIT_IMPORT_SECONDS,
+    REFIT_LONGER,
+    REFIT_START_SECONDS,
+    refit_wait,
+)
+
+__all__ = ["Clock"]
+
+# Passes over the locked rows, each by all members.
+PASSES = 2.0
+MEMBERS = 6
+
+
+@dataclass
+class Clock:
+    """When the race of a lane ends.
+
+    Attributes
+    ----------
+    began : float
+        Start of the lane's race, in seconds since the epoch.
+    end : float
+        When the budget ends.
+    tail : float
+        What comes after the race on this machine, predictions not counted.
+    refit : float
+        Most of it that fitting the winner again may take.
+    slots : int
+        Trials side by side.
+    head : float
+        What came before the race, in seconds.
+    scored_rows : int
+        Rows that the winner will have to predict.
+    warm : bool
+        Whether the refit is forked from a warm interpreter.
+    """
+
+    began: float
+    end: float
+    tail: float
+    head: float = 0.0
+    scored_rows: int = 0
+    refit: float = 0.0
+    slots: int = 1
+    warm: bool = False
+    _costs: list[tuple[float, float, float]] = field(default_factory=list)
+
+    @property
+    def deadline(self) -> float:
+        """When the race ends, in seconds since the epoch."""
+        best = sorted(self._costs)[:MEMBERS]
+        predicting = self.scored_rows * PASSES * sum(cost for _, cost, _ in best)
+        deadline = self.end - self.tail - predicting
+        if best:
+            # Small models are fitted again in less time than was kept for it.
+            again = REFIT_LONGER * sum(seconds for _, _, seconds in best) / self.slots
+            start = REFIT_START_SECONDS + (0.0 if self.warm else REFIT_IMPORT_SECONDS)
+            needed = refit_wait(start + again)
+            deadline += max(refit_wait(self.refit) - needed, 0.0)
+        # The plan has found that a trial fits: only a budget that is over already ends the race.
+        return max(deadline, self.began + LEAST_RACE_SECONDS) if self.began < self.end else self.end
+
+    @property
+    def race(self) -> float:
+        """How long the race takes, in seconds."""
+        return max(self.deadline - self.began, 0.0)
+
+    @property
+    def left(self) -> float:
+        """What is left of it, in seconds."""
+        return self.deadline - time.time()
+
+    def learn(self, loss: float, predict_seconds_per_row: float, seconds: float = 0.0) -> None:
+        """Take note of what a candidate for the ensemble costs: to predict, and to fit."""
+        self._costs.append((loss, predict_seconds_per_row, seconds))

@@ -1,0 +1,80 @@
+"""How long trials take, and which of them there is time for."""
+
+from dataclasses import replace
+from statistics import median
+
+from regatta.artifacts.records import Recipe, TrialRecord
+
+__all__ = ["Costs"]
+
+# A trial may be expected to take so many times its share of the time, or, where no smaller one is
+# possible, of what is left: its deadline ends it.
+HOPE, HOPE_AT_MOST = 1.5, 2.0
+SAMPLE_STEP = 4
+SAMPLE_LEAST = 20_000
+
+
+class Costs:
+    """How long trials take, learnt from those that are over.
+
+    Parameters
+    ----------
+    n_rows : int
+        Training rows of a fold, which a recipe that draws no sample uses.
+    """
+
+    def __init__(self, n_rows: int) -> None:
+        self._n_rows = n_rows
+        self._seconds: dict[str, dict[int, list[float]]] = {}
+
+    def learn(self, record: TrialRecord) -> None:
+        """Take note of a trial; one that was stopped would have taken longer."""
+        if record.status in ("ok", "timeout"):
+            known = self._seconds.setdefault(record.recipe.learner, {})
+            rows = record.recipe.rows or self._n_rows
+            known.setdefault(rows, []).append(record.seconds)
+
+    def expect(self, recipe: Recipe) -> float:
+        """Return how long a trial should take, in seconds; 0 when nothing is known.
+
+        What is known of fewer or more rows is scaled in proportion: an upper bound for more rows,
+        for a boosted model may stop earlier.
+        """
+        known = self._seconds.get(recipe.learner)
+        if not known:
+            return 0.0
+        rows = recipe.rows or self._n_rows
+        near = min(known, key=lambda other: abs(other - rows))
+        return median(known[near]) * rows / near
+
+    def affordable(self, recipe: Recipe, share: float, left: float) -> Recipe | None:
+        """Return a recipe that there is time for: as it is, or with fewer rows.
+
+        A model that has learnt a sample to the end is better than one of all rows that was
+        stopped in the middle; but that one is better than none.
+
+        Parameters
+        ----------
+        recipe : Recipe
+            What is proposed.
+        share : float
+            Time that one trial should take, in seconds.
+        left : float
+            Time left, in seconds.
+
+        Returns
+        -------
+        Recipe or None
+            None when even a part of the fit would take too long. Samples are a power of
+            `SAMPLE_STEP` below all rows: few sizes, because each is encoded for itself.
+        """
+        share = min(share, left)
+        if self.expect(recipe) <= HOPE * share:
+            return recipe
+        rows = (recipe.rows or self._n_rows) // SAMPLE_STEP
+        while rows >= SAMPLE_LEAST:
+            smaller = replace(recipe, rows=rows)
+            if self.expect(smaller) <= share:
+                return smaller
+            rows //= SAMPLE_STEP
+        return recipe if self.expect(recipe) <= HOPE_AT_MOST * left else None

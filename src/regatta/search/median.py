@@ -1,0 +1,108 @@
+r"""The median stopping rule: a trial that does badly on its first folds is given up.
+
+After :math:`k` folds a trial is compared with those that were fitted whole, on the same folds. It
+is given up when its mean loss is higher than both the median of theirs and the best one of its own
+learner: then the ensemble has a better model of the same kind, and the time is worth more
+elsewhere.
+
+References
+----------
+D. Golovin et al., Google Vizier: a service for black-box optimization, KDD 2017, section 3.2.1. We
+differ in that steps are folds, and in the second condition.
+"""
+
+from collections.abc import Sequence
+from statistics import fmean, median
+
+from regatta.artifacts.records import Recipe, TrialRecord
+from regatta.evaluation.metrics import Metric
+
+__all__ = ["bars", "estimated_loss", "mean_loss"]
+
+# A median of fewer trials says little.
+FEWEST_WHOLE = 4
+
+
+def mean_loss(scores: Sequence[float | None], metric: Metric) -> float | None:
+    """Return the mean loss of some folds; None if it is undefined.
+
+    Parameters
+    ----------
+    scores : sequence of (float or None)
+        Score of each fold, in the metric's own units.
+    metric : Metric
+        What they are in.
+    """
+    if not scores or any(score is None for score in scores):
+        return None
+    return fmean(metric.loss(score) for score in scores if score is not None)
+
+
+def bars(
+    records: Sequence[TrialRecord], recipe: Recipe, metric: Metric, n_folds: int
+) -> tuple[float, ...]:
+    """Return the mean loss above which a trial is given up, after each fold but the last.
+
+    Parameters
+    ----------
+    records : sequence of TrialRecord
+        Trials of the lane so far.
+    recipe : Recipe
+        What is about to be tried.
+    metric : Metric
+        What the scores are in.
+    n_folds : int
+        Number of folds.
+
+    Returns
+    -------
+    tuple of float
+        Empty where the trial is not to be given up: few trials are known, or none of its learner;
+        it draws a sample, which is judged by other rules; or the user asked for it.
+    """
+    if recipe.rows or recipe.origin == "user":
+        return ()
+    whole = [r for r in records if r.status == "ok" and len(r.fold_scores) == n_folds]
+    whole = [r for r in whole if mean_loss(r.fold_scores, metric) is not None]
+    family = [r for r in whole if r.recipe.learner == recipe.learner and not r.recipe.rows]
+    if len(whole) < FEWEST_WHOLE or not family:
+        return ()
+    found = []
+    for done in range(1, n_folds):
+        losses = {r.id: mean_loss(r.fold_scores[:done], metric) or 0.0 for r in whole}
+        best = min(losses[record.id] for record in family)
+        found.append(max(median(losses.values()), best))
+    return tuple(found)
+
+
+def estimated_loss(
+    record: TrialRecord, others: Sequence[TrialRecord], metric: Metric
+) -> float | None:
+    """Estimate what loss a trial that was given up would have had on all folds.
+
+    Parameters
+    ----------
+    record : TrialRecord
+        The trial.
+    others : sequence of TrialRecord
+        Trials of its learner.
+    metric : Metric
+        What the scores are in.
+
+    Returns
+    -------
+    float or None
+        The loss of the best other trial, and by how much this one was behind it on its folds.
+    """
+    done = len(record.fold_scores)
+    mine = mean_loss(record.fold_scores, metric)
+    known = [
+        (metric.loss(other.score), theirs)
+        for other in others
+        if other.score is not None and len(other.fold_scores) > done and not other.recipe.rows
+        if (theirs := mean_loss(other.fold_scores[:done], metric)) is not None
+    ]
+    if mine is None or not known:
+        return None
+    loss, theirs = min(known)
+    return loss + mine - theirs
