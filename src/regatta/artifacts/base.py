@@ -35,7 +35,7 @@ __all__ = [
 ]
 
 MANIFEST = "artifact.json"
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 @dataclass(frozen=True)

@@ -6,16 +6,19 @@ the endpoint, so that all three give the same numbers.
 
 from regatta.bundle.bundle import Bundle
 from regatta.bundle.measured import Measured, measured
+from regatta.bundle.pooling import LINEAR, Pooling
 from regatta.bundle.reading import load
 from regatta.bundle.spec import BundleSpec, FitSpec, MemberSpec
 from regatta.bundle.writing import write
 
 __all__ = [
+    "LINEAR",
     "Bundle",
     "BundleSpec",
     "FitSpec",
     "Measured",
     "MemberSpec",
+    "Pooling",
     "load",
     "measured",
     "write",

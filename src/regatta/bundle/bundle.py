@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from regatta.bundle.pooling import LINEAR, Pooling
 from regatta.dataset.schema import Column
 from regatta.learners.base import Model
 from regatta.settings import Task
@@ -69,6 +70,8 @@ class Bundle:
         Row-wise features.
     parts : tuple of Part
         Encoders with their models.
+    pooling : Pooling
+        How their predictions become one.
     """
 
     name: str
@@ -80,6 +83,7 @@ class Bundle:
     metadata: Mapping[str, Any]
     features: "RowFeatures"
     parts: tuple[Part, ...]
+    pooling: Pooling = LINEAR
 
     @property
     def n_outputs(self) -> int:
@@ -112,14 +116,14 @@ class Bundle:
         from regatta.dataset import conform
 
         typed = conform(frame, self.signature)
-        predicted = np.zeros((len(typed), self.n_outputs))
+        terms = np.zeros((len(typed), self.n_outputs))
         for rows in _chunks(len(typed), max(1, len(self.signature))):
             arrays = self.features.arrays(typed.iloc[rows])
             for part in self.parts:
                 encoded = part.encoder.transform(arrays)
                 for share, model in part.models:
-                    predicted[rows] += share * model.predict(encoded)
-        return predicted
+                    terms[rows] += share * self.pooling.terms(model.predict(encoded))
+        return self.pooling.pool(terms)
 
     def labels(self, predicted: Array) -> npt.NDArray[np.intp]:
         """Return the class code of each row.

@@ -7,6 +7,7 @@ from typing import Any
 
 from regatta.artifacts import Artifact, open_artifact, read_json
 from regatta.bundle.bundle import Bundle, Part
+from regatta.bundle.pooling import LINEAR, Pooling
 from regatta.dataset.schema import Column
 from regatta.errors import ArtifactError
 from regatta.learners.base import Model
@@ -14,7 +15,7 @@ from regatta.learners.base import Model
 __all__ = ["load"]
 
 # Keys of bundle.json that are fields of `Bundle`; the others are its metadata.
-FIELDS = ("name", "task", "target", "classes", "signature", "thresholds", "features")
+FIELDS = ("name", "task", "target", "classes", "signature", "thresholds", "features", "pooling")
 
 
 def load(path: str | Path, *, verify: bool = True) -> Bundle:
@@ -50,6 +51,7 @@ def load(path: str | Path, *, verify: bool = True) -> Bundle:
             thresholds=tuple(float(threshold) for threshold in values["thresholds"]),
             metadata={key: value for key, value in values.items() if key not in FIELDS},
             features=_features(values["features"]),
+            pooling=_pooling(values),
             parts=_parts(artifact.path, values["members"]),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as err:
@@ -69,6 +71,16 @@ def _values(artifact: Artifact) -> dict[str, Any]:
     ):
         raise _damaged(artifact.path, "it names no task")
     return values
+
+
+def _pooling(values: Mapping[str, Any]) -> Pooling:
+    """Return how predictions are pooled; bundles of format 1 average them."""
+    pooling = Pooling.from_dict(values["pooling"]) if "pooling" in values else LINEAR
+    if pooling.bias and len(pooling.bias) != len(values["classes"]):
+        raise ValueError(f"{len(pooling.bias)} biases for {len(values['classes'])} classes")
+    if pooling.kind == "log" and not values["classes"]:
+        raise ValueError("values of a regression have no logarithmic pool")
+    return pooling
 
 
 def _column(values: Mapping[str, Any]) -> Column:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from regatta.bundle.measured import Measured
+from regatta.bundle.pooling import LINEAR, Pooling
 from regatta.dataset.schema import Schema
 
 __all__ = ["BundleSpec", "FitSpec", "MemberSpec"]
@@ -42,7 +43,7 @@ class MemberSpec:
     weight : float
         Its share of the prediction. The shares of all members add up to 1.
     fits : tuple of FitSpec
-        Its fold models, which are averaged. At least one.
+        Its fold models, which have equal parts of it. At least one.
     """
 
     trial: str
@@ -70,6 +71,8 @@ class BundleSpec:
         The trials of the ensemble, at least one.
     score : float or None
         Out-of-fold score of the ensemble, in the metric's own units.
+    pooling : Pooling
+        How the members' predictions become one.
     thresholds : tuple of float, default ()
         One positive number a class: the label is the class with the highest ratio of probability
         to threshold. Empty: the class with the highest probability. For a binary task and a
@@ -88,6 +91,7 @@ class BundleSpec:
     metric: str
     members: tuple[MemberSpec, ...]
     score: float | None = None
+    pooling: Pooling = LINEAR
     thresholds: tuple[float, ...] = ()
     fingerprint: str = ""
     metadata: Mapping[str, Any] = field(default_factory=dict)

@@ -129,6 +129,7 @@ def _description(spec: BundleSpec, members: list[dict[str, Any]]) -> dict[str, A
         "columns": [column.name for column in schema.columns],
         "features": dict(spec.features),
         "members": members,
+        "pooling": spec.pooling.to_dict(),
         "thresholds": list(spec.thresholds),
         "fingerprint": spec.fingerprint,
         "metadata": dict(spec.metadata),

@@ -1,16 +1,18 @@
-"""Choosing the members: which trials are looked at, on which rows, and whether a blend pays."""
+"""Choosing the members: which trials are looked at, on which rows, and how they are pooled."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
+from regatta.bundle import LINEAR, Pooling
 from regatta.ensemble.candidates import Trial
 from regatta.ensemble.greedy import greedy_weights
 from regatta.ensemble.limits import Limits, shares_of
-from regatta.evaluation.metrics import Metric
+from regatta.ensemble.stacking import Stack, stack_if_better
+from regatta.evaluation.metrics import Metric, get_metric
 from regatta.evaluation.weighted import WEIGHTED
 
 __all__ = ["Selection", "select"]
@@ -18,9 +20,15 @@ __all__ = ["Selection", "select"]
 Array = npt.NDArray[np.float64]
 
 CANDIDATES = 25
-# Rows that are enough to rank blends; the choice is checked on all rows.
-ROWS = 30_000
+# Rows that are enough to rank blends, and their cells; the choice is checked on all rows.
+ROWS, ROW_CELLS = 30_000, 200_000
 CELLS = 60_000_000
+# Rows that are enough to learn a stack, by the cells of all its members.
+STACK_CELLS = 500_000
+# What a holdout is cut into, as if it had folds.
+PARTS = 5
+# Metrics of the order of the rows, which no calibration of two classes changes.
+OF_ORDER = ("roc_auc", "average_precision")
 
 
 @dataclass(frozen=True)
@@ -32,11 +40,14 @@ class Selection:
     members : tuple of (Trial, float)
         Trials with their share of the prediction, the greatest first.
     score : float
-        Score of the blend on all out-of-fold rows, in the metric's own units.
+        Score of the pool on all out-of-fold rows, in the metric's own units.
+    pooling : Pooling
+        How their predictions become one.
     """
 
     members: tuple[tuple[Trial, float], ...]
     score: float
+    pooling: Pooling = LINEAR
 
     def weight(self, trial: Trial) -> float:
         """Return the share of a trial; 0 if it is no member."""
@@ -46,6 +57,7 @@ class Selection:
 def select(
     trials: Sequence[Trial],
     y: Array,
+    folds: npt.NDArray[np.integer],
     metric: Metric,
     *,
     max_members: int,
@@ -53,6 +65,7 @@ def select(
     seed: int,
     seconds: float,
     limits: Limits | None = None,
+    stacking: bool = True,
 ) -> Selection:
     """Select an ensemble from trials that gave a model.
 
@@ -62,6 +75,8 @@ def select(
         At least one, each with a score.
     y : ndarray of shape (n_train_rows,), float64
         Class codes or values.
+    folds : ndarray of shape (n_train_rows,), int
+        Fold that validates each row.
     metric : Metric
         What is optimised.
     max_members : int
@@ -71,9 +86,11 @@ def select(
     seed : int
         Seed of the rows it looks at, when there are very many.
     seconds : float
-        Time for the selection.
+        Time for the selection; stacking may take as long again.
     limits : Limits, optional
         What all members together may cost.
+    stacking : bool, default True
+        Whether the pool of a classification may be learnt (`regatta.ensemble.stacking`).
 
     Returns
     -------
@@ -86,37 +103,116 @@ def select(
         No trial keeps the limits.
     """
     # Trials that ran out of time before the last fold were scored on fewer rows: no comparison.
-    folds = max(len(trial.record.fold_scores) for trial in trials)
-    whole = [trial for trial in trials if len(trial.record.fold_scores) == folds]
+    whole_folds = max(len(trial.record.fold_scores) for trial in trials)
+    whole = [trial for trial in trials if len(trial.record.fold_scores) == whole_folds]
     ranked = sorted(whole, key=lambda trial: _rank(trial, metric))
     shares = shares_of(ranked, limits) if limits else {}
     ranked = [trial for trial in ranked if max(shares.get(trial.record.id, (0.0,))) <= 1]
-    best = ranked[0]
-    alone = Selection(((best, 1.0),), _score(best))
-    if len(ranked) == 1 or max_members == 1:
-        return alone
-    deadline = time.perf_counter() + seconds
-    rows = np.flatnonzero(np.isfinite(best.oof()[:, 0]))
-    chosen = _candidates(ranked, len(rows) * best.oof().shape[1])
-    sample = _sample(rows, y, metric, seed)
-    predictions = np.stack([trial.oof()[sample] for trial in chosen])
-    weights = greedy_weights(
-        predictions,
-        lambda blend: metric.loss(_score_of(metric, y[sample], blend)),
-        iterations=iterations,
-        max_members=max_members,
-        seconds=deadline - time.perf_counter(),
-        shares=np.array([shares[trial.record.id] for trial in chosen]) if limits else None,
-    )
-    members = sorted(
-        ((trial, float(weight)) for trial, weight in zip(chosen, weights, strict=True) if weight),
-        key=lambda member: -member[1],
-    )
-    blend = sum(weight * trial.oof()[rows].astype(np.float64) for trial, weight in members)
-    score = _score_of(metric, y[rows], np.asarray(blend))
-    if not metric.loss(score) < metric.loss(_score(best)):
-        return alone
-    return Selection(tuple(members), score)
+    rows = np.flatnonzero(np.isfinite(ranked[0].oof()[:, 0]))
+    search = _Search(y, folds, rows, metric, seed)
+    selection = search.greedy(ranked, shares, max_members, iterations, seconds)
+    if stacking and selection.pooling.kind == "log":
+        return search.stacked(selection, seconds)
+    return selection
+
+
+@dataclass(frozen=True)
+class _Search:
+    """The rows on which ensembles are compared, and by what."""
+
+    y: Array
+    folds: npt.NDArray[np.integer]
+    rows: npt.NDArray[np.intp]
+    metric: Metric
+    seed: int
+
+    def greedy(
+        self,
+        ranked: Sequence[Trial],
+        shares: Mapping[str, tuple[float, float]],
+        max_members: int,
+        iterations: int,
+        seconds: float,
+    ) -> Selection:
+        """Select members and their weights step by step."""
+        deadline = time.perf_counter() + seconds
+        pooling = Pooling("linear" if "regression" in self.metric.tasks else "log")
+        best = ranked[0]
+        alone = Selection(((best, 1.0),), _score(best), pooling)
+        if len(ranked) == 1 or max_members == 1:
+            return alone
+        width = best.oof().shape[1]
+        chosen = _candidates(ranked, len(self.rows) * width)
+        sample = _sample(self.rows, min(ROWS, ROW_CELLS // width), self.y, self.metric, self.seed)
+        weights = greedy_weights(
+            np.stack([pooling.terms(trial.oof()[sample]) for trial in chosen]),
+            lambda blend: self.loss(sample, pooling.pool(blend)),
+            iterations=iterations,
+            max_members=max_members,
+            seconds=deadline - time.perf_counter(),
+            shares=np.array([shares[trial.record.id] for trial in chosen]) if shares else None,
+        )
+        pairs = zip(chosen, weights, strict=True)
+        members = sorted(
+            ((trial, float(weight)) for trial, weight in pairs if weight),
+            key=lambda member: -member[1],
+        )
+        blended = self._scored(tuple(members), pooling)
+        better = self.metric.loss(blended.score) < self.metric.loss(alone.score)
+        return blended if better else alone
+
+    def stacked(self, selection: Selection, seconds: float) -> Selection:
+        """Learn the pool of a selection, where that is better; else calibrate it, where it is."""
+        trials = [trial for trial, _ in selection.members]
+        weights = np.array([weight for _, weight in selection.members])
+        width = trials[0].oof().shape[1]
+        most = max(STACK_CELLS // (width * len(trials)), 1)
+        sample = _sample(self.rows, most, self.y, self.metric, self.seed)
+        logs = np.stack([selection.pooling.terms(trial.oof()[sample]) for trial in trials])
+        y, folds = self.y[sample], self._parts(sample)
+        found = stack_if_better(
+            logs, y, weights, folds, lambda at, p: self.loss(sample[at], p), seconds=seconds
+        )
+        if found is None and self.metric.key in OF_ORDER and width == 2:
+            mean = np.tensordot(weights, logs, 1)[None]
+            log_loss = get_metric("log_loss", "binary")
+            found = stack_if_better(
+                *(mean, y, np.ones(1), folds),
+                lambda at, p: log_loss.loss(_score_of(log_loss, y[at], p)),
+                seconds=seconds,
+            )
+            found = found and Stack(found.weights * weights, found.bias)
+        if found is None:
+            return selection
+        slope = float(found.weights.sum())
+        pairs = zip(trials, found.weights / slope, strict=True)
+        members = sorted(
+            ((trial, float(weight)) for trial, weight in pairs if weight),
+            key=lambda member: -member[1],
+        )
+        return self._scored(tuple(members), Pooling("log", slope, tuple(found.bias.tolist())))
+
+    def loss(self, rows: npt.NDArray[np.intp], predicted: npt.NDArray[np.floating]) -> float:
+        """Return the loss of predictions of some rows."""
+        return self.metric.loss(_score_of(self.metric, self.y[rows], predicted))
+
+    def _scored(self, members: tuple[tuple[Trial, float], ...], pooling: Pooling) -> Selection:
+        """Return a selection with its score on all rows."""
+        terms = sum(
+            weight * pooling.terms(trial.oof()[self.rows].astype(np.float64))
+            for trial, weight in members
+        )
+        predicted = pooling.pool(np.asarray(terms))
+        score = _score_of(self.metric, self.y[self.rows], predicted)
+        return Selection(members, score, pooling)
+
+    def _parts(self, rows: npt.NDArray[np.intp]) -> npt.NDArray[np.integer]:
+        """Return what is judged together: folds, or parts of a holdout."""
+        found = self.folds[rows]
+        if len(np.unique(found)) > 1:
+            return found
+        rng = np.random.default_rng(np.random.SeedSequence([self.seed, 8]))
+        return rng.permutation(len(rows)) % PARTS
 
 
 def _score(trial: Trial) -> float:
@@ -140,10 +236,10 @@ def _candidates(ranked: Sequence[Trial], cells: int) -> list[Trial]:
 
 
 def _sample(
-    rows: npt.NDArray[np.intp], y: Array, metric: Metric, seed: int
+    rows: npt.NDArray[np.intp], most: int, y: Array, metric: Metric, seed: int
 ) -> npt.NDArray[np.intp]:
     """Draw rows for the selection; of classes, in proportion but none left out."""
-    if len(rows) <= ROWS:
+    if len(rows) <= most:
         return rows
     rng = np.random.default_rng(np.random.SeedSequence([seed, 7]))
     shuffled = rng.permutation(rows)
@@ -153,7 +249,7 @@ def _sample(
         front = np.zeros(len(shuffled), dtype=bool)
         front[firsts] = True
         shuffled = np.concatenate([shuffled[front], shuffled[~front]])
-    return np.sort(shuffled[:ROWS])
+    return np.sort(shuffled[:most])
 
 
 def _score_of(metric: Metric, y: Array, predicted: npt.NDArray[np.floating]) -> float:

@@ -27,6 +27,7 @@ TASK_IMPORTS = (
     "regatta.learners.natives:preload",
     "pandas",
     "pyarrow.parquet",
+    "scipy.optimize",
     "regatta.stages.fingerprint",
     "regatta.stages.prepare",
 )

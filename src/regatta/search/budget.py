@@ -48,8 +48,8 @@ SECONDS_PER_TRAINING_OUTPUT = 5e-7
 # a few columns do not need.
 COLUMNS_SHARE, COLUMNS_BOUNDS = 0.04, (1.0, 20.0)
 SECONDS_PER_COLUMN = 0.3
-# Winners of a longer race are larger, and are loaded twice, by ``evaluate`` and by the service.
-LOADING_SHARE, LOADING_AT_MOST = 0.04, 4.0
+# Reading and verifying a model; ``evaluate`` does so twice, the release once more.
+SECONDS_PER_MODEL_BYTE, LOADS = 1.5e-8, 3
 # Each column of each request and of each prediction has a price, however few the rows.
 TAIL_SECONDS_PER_COLUMN = 1.2e-3
 # A task on a cluster costs about 12 s of pods; three of them come after the race.
@@ -67,6 +67,8 @@ REFIT_LONGER = 1.1
 REFIT_BESIDE_SECONDS = 4.5
 # The report, the bundle and a margin for what the estimates do not see.
 CLOSING_SECONDS = 1.5
+# After the last task: the runner, the warm interpreters and the command line say goodbye.
+END_SECONDS = 1.5
 
 LEAST_RACE_SECONDS = 2.5
 # Share of what is left at the start of a lane that the race gets, if the tail of the reference
@@ -133,11 +135,11 @@ def estimate_tail(
         ENSEMBLE_SECONDS
         + EVALUATE_SECONDS
         + RELEASE_SECONDS
+        + END_SECONDS
         + (0.0 if warm else TAIL_TASKS * START_SECONDS)
         + DEPLOY_SECONDS[deploy]
         + scored_rows * SECONDS_PER_SCORED_ROW
         + n_columns * TAIL_SECONDS_PER_COLUMN
-        + min(LOADING_SHARE * budget_seconds, LOADING_AT_MOST)
         + min(n_rows * n_columns * SECONDS_PER_CELL, 30.0)
         + min(n_rows * n_outputs * SECONDS_PER_TRAINING_OUTPUT, 10.0)
     )
@@ -169,18 +171,21 @@ def refit_wait(seconds: float) -> float:
     return max(seconds - REFIT_BESIDE_SECONDS, 0.0)
 
 
-def release_seconds(deploy: str, *, warm: bool = False) -> float:
+def release_seconds(deploy: str, model_bytes: int, *, warm: bool = False) -> float:
     """Estimate what comes after the refit on the reference machine, in seconds.
 
     Parameters
     ----------
     deploy : {"none", "local", "kserve"}
         Where a service is started.
+    model_bytes : int
+        Size of what is released.
     warm : bool, default False
         Whether tasks are forked from a warm interpreter.
     """
-    start = 0.0 if warm else START_SECONDS
-    return CLOSING_SECONDS + start + RELEASE_SECONDS + DEPLOY_SECONDS[deploy]
+    loading = (LOADS - 1) * SECONDS_PER_MODEL_BYTE * model_bytes
+    start = END_SECONDS + (0.0 if warm else START_SECONDS)
+    return CLOSING_SECONDS + loading + start + RELEASE_SECONDS + DEPLOY_SECONDS[deploy]
 
 
 def speed_factor(import_seconds: float, reference: float = IMPORT_SECONDS) -> float:

@@ -5,9 +5,11 @@ from dataclasses import dataclass, field
 
 from regatta.search.budget import (
     LEAST_RACE_SECONDS,
+    LOADS,
     REFIT_IMPORT_SECONDS,
     REFIT_LONGER,
     REFIT_START_SECONDS,
+    SECONDS_PER_MODEL_BYTE,
     refit_wait,
 )
 
@@ -50,17 +52,18 @@ class Clock:
     refit: float = 0.0
     slots: int = 1
     warm: bool = False
-    _costs: list[tuple[float, float, float]] = field(default_factory=list)
+    _costs: list[tuple[float, float, float, int]] = field(default_factory=list)
 
     @property
     def deadline(self) -> float:
         """When the race ends, in seconds since the epoch."""
         best = sorted(self._costs)[:MEMBERS]
-        predicting = self.scored_rows * PASSES * sum(cost for _, cost, _ in best)
-        deadline = self.end - self.tail - predicting
+        predicting = self.scored_rows * PASSES * sum(cost for _, cost, _, _ in best)
+        loading = LOADS * SECONDS_PER_MODEL_BYTE * sum(size for _, _, _, size in best)
+        deadline = self.end - self.tail - predicting - loading
         if best:
             # Small models are fitted again in less time than was kept for it.
-            again = REFIT_LONGER * sum(seconds for _, _, seconds in best) / self.slots
+            again = REFIT_LONGER * sum(seconds for _, _, seconds, _ in best) / self.slots
             start = REFIT_START_SECONDS + (0.0 if self.warm else REFIT_IMPORT_SECONDS)
             needed = refit_wait(start + again)
             deadline += max(refit_wait(self.refit) - needed, 0.0)
@@ -77,6 +80,12 @@ class Clock:
         """What is left of it, in seconds."""
         return self.deadline - time.time()
 
-    def learn(self, loss: float, predict_seconds_per_row: float, seconds: float = 0.0) -> None:
-        """Take note of what a candidate for the ensemble costs: to predict, and to fit."""
-        self._costs.append((loss, predict_seconds_per_row, seconds))
+    def learn(
+        self,
+        loss: float,
+        predict_seconds_per_row: float,
+        seconds: float = 0.0,
+        model_bytes: int = 0,
+    ) -> None:
+        """Take note of what a candidate for the ensemble costs: to predict, to fit, to load."""
+        self._costs.append((loss, predict_seconds_per_row, seconds, model_bytes))

@@ -354,7 +354,7 @@ class Lane:
             self.retries += within([again], self.spaces, self.plan.settings.search.spaces)
         if record.score is not None:
             loss, predicting = self._loss(record), record.predict_seconds_per_row
-            self.clock.learn(loss, predicting, record.seconds)
+            self.clock.learn(loss, predicting, record.seconds, record.model_bytes)
 
     def _announce(self, record: TrialRecord) -> None:
         """Say what came of a trial, in the log and to the command line."""

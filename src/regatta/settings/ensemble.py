@@ -14,6 +14,9 @@ class EnsembleSettings(Group):
     """Most trials in the ensemble. More add little score and cost latency."""
     iterations: int = Field(default=50, ge=1)
     """Steps of the greedy selection (Caruana et al., 2004)."""
+    stacking: bool = True
+    """Whether the members of a classification are weighted and calibrated by a logistic regression
+    on their out-of-fold predictions, where that is better on folds which it has not seen."""
     max_row_milliseconds: float = Field(default=0, ge=0)
     """Longest time to predict one row by all members; 0: any. Measured on this machine."""
     max_bytes: int = Field(default=0, ge=0)

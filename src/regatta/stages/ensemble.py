@@ -61,17 +61,19 @@ def run(
         race = read_lanes(trials)
         if not race.usable:
             raise nothing_succeeded(race, settings.budget.seconds)
-        wanted = ("target.npy", "schema.json", "features.json")
+        wanted = ("target.npy", "folds.npy", "schema.json", "features.json")
         table = open_artifact(features, "features", verify=wanted)
         selection = select(
             race.usable,
             np.load(table.file("target.npy"), allow_pickle=False),
+            np.load(table.file("folds.npy"), allow_pickle=False),
             metric,
             max_members=settings.ensemble.max_members,
             iterations=settings.ensemble.iterations,
             seed=settings.seed,
             seconds=float(np.clip(SHARE * settings.budget.seconds, LEAST, MOST)),
             limits=_limits(settings, features),
+            stacking=settings.ensemble.stacking,
         )
         spec = bundles.BundleSpec(
             name=settings.name,
@@ -80,6 +82,7 @@ def run(
             metric=metric.key,
             members=tuple(trial.member(weight) for trial, weight in selection.members),
             score=selection.score,
+            pooling=selection.pooling,
             fingerprint=str(table.metadata.get("fingerprint", "")),
             metadata={"seed": settings.seed, "n_folds": planned["n_folds"]},
         )

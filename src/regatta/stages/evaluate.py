@@ -122,7 +122,7 @@ def run(
             champion = champion_of(settings.name, registry)
         with refit.begun(
             *(dataset, schema, splits, bundle, leaderboard, plan, model),
-            deadline=_refit_deadline(settings, planned["refit_seconds"]),
+            deadline=_refit_deadline(settings, planned["refit_seconds"], bundle),
         ) as learning:
             # The refit has just verified it.
             winner = bundles.load(bundle, verify=False)
@@ -166,7 +166,7 @@ def run(
         return returned
 
 
-def _refit_deadline(settings: RunSettings, seconds: float) -> float:
+def _refit_deadline(settings: RunSettings, seconds: float, bundle: str) -> float:
     """Return until when members may be fitted again, in seconds since the epoch.
 
     Where it is known when the budget began, all that is left of it may be used.
@@ -174,9 +174,9 @@ def _refit_deadline(settings: RunSettings, seconds: float) -> float:
     now, budget = time.time(), settings.budget
     if not seconds or not budget.started_at:
         return now + seconds
-    return (
-        budget.started_at + budget.seconds - release_seconds(settings.deploy.target, warm=is_warm())
-    )
+    size = sum(file.stat().st_size for file in Path(bundle).rglob("*") if file.is_file())
+    after = release_seconds(settings.deploy.target, size, warm=is_warm())
+    return budget.started_at + budget.seconds - after
 
 
 def _open_locked(

@@ -51,6 +51,32 @@ def test_prediction_is_the_weighted_mean_of_all_fits(built: Path) -> None:
     assert sum(share for part in loaded.parts for share, _ in part.models) == pytest.approx(1)
 
 
+def changed(source: Path, folder: Path, **values: object) -> bundle.Bundle:
+    """Load a copy of a bundle whose bundle.json says something else; None: nothing."""
+    copy = _copy(source, folder)
+    said = json.loads((copy / "bundle.json").read_text()) | values
+    write_json(copy / "bundle.json", {key: said[key] for key in said if said[key] is not None})
+    return bundle.load(copy, verify=False)
+
+
+def test_logarithms_are_pooled(binary: Path, tmp_path: Path) -> None:
+    pooling = {"kind": "log", "slope": 1.5, "bias": [0.25, -0.25]}
+    loaded = changed(binary, tmp_path, pooling=pooling)
+    table = table_of(loaded)
+    features = loaded.features.transform(conform(table, loaded.signature))
+    logs = sum(
+        share * np.log(np.clip(model.predict(part.encoder.transform(features)), 1e-6, 1))
+        for part in loaded.parts
+        for share, model in part.models
+    )
+    odds = np.exp(1.5 * (logs[:, 1] - logs[:, 0]) - 0.5)
+    np.testing.assert_allclose(loaded.predict_array(table)[:, 1], odds / (1 + odds), rtol=1e-9)
+
+
+def test_a_bundle_of_format_1_averages(binary: Path, tmp_path: Path) -> None:
+    assert changed(binary, tmp_path, pooling=None).pooling == bundle.LINEAR
+
+
 def test_columns_of_a_prediction(built: Path) -> None:
     loaded = bundle.load(built)
     table = table_of(loaded).sample(frac=1, random_state=1)
@@ -181,6 +207,9 @@ def test_a_changed_file_is_refused_before_it_is_read(binary: Path, tmp_path: Pat
         ({"encoder": "../outside"}, "no folder of the bundle"),
         ({"model": "/etc"}, "no folder of the bundle"),
         ({"weight": float(2)}, "weights"),
+        ({"pooling": {"kind": "mode", "slope": 1, "bias": []}}, "unknown pooling"),
+        ({"pooling": {"kind": "log", "slope": 1, "bias": [0.0]}}, "1 biases for 2 classes"),
+        ({"pooling": "log"}, "cannot be used"),
     ],
 )
 def test_a_bundle_that_says_nonsense_is_refused(

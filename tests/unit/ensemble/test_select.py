@@ -5,9 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.special import softmax
 
 from regatta.artifacts import read_json, writing
 from regatta.artifacts.records import Recipe, TrialRecord
+from regatta.bundle import Pooling
 from regatta.ensemble.candidates import Race, Trial, read_lanes
 from regatta.ensemble.leaderboard import leaderboard, nothing_succeeded
 from regatta.ensemble.select import _score_of, select
@@ -52,16 +54,54 @@ def test_blend_beats_the_best_single(raced):
     table, lanes = raced
     found = read_lanes(lanes)
     metric = get_metric("rmse", "regression")
-    chosen = select(found.usable, table.y, metric, **OPTIONS)
+    chosen = select(found.usable, table.y, table.folds, metric, **OPTIONS)
     best = min(trial.record.score for trial in found.usable)
     assert sum(weight for _, weight in chosen.members) == pytest.approx(1)
     assert chosen.score <= best
     blend = sum(weight * trial.oof() for trial, weight in chosen.members)
     assert metric.score(table.y, blend) == pytest.approx(chosen.score, rel=1e-5)
-    assert select(found.usable, table.y, metric, **OPTIONS) == chosen
-    alone = select(found.usable, table.y, metric, **{**OPTIONS, "max_members": 1})
+    assert select(found.usable, table.y, table.folds, metric, **OPTIONS) == chosen
+    alone = select(found.usable, table.y, table.folds, metric, **{**OPTIONS, "max_members": 1})
     assert alone.score == best
     assert [weight for _, weight in alone.members] == [1.0]
+
+
+@pytest.fixture(scope="module", params=[1, 3])
+def classified(tmp_path_factory: pytest.TempPathFactory, request) -> tuple:
+    """Lines that are much too sure of two classes, by a holdout and by folds."""
+    folder = tmp_path_factory.mktemp("classes")
+    table = open_features(folder / "features", n_rows=1_500, n_folds=request.param)
+    recipes = [Recipe("line", {"noise": noise}) for noise in (0.0, 0.3, 0.4)]
+    with writing(folder / "lane-0", "trials") as place:
+        race(table, plan_of(table, recipes, search={"cores": 1}), 0, place, toolbox=TOOLBOX)
+    return table, read_lanes([folder / "lane-0"]).usable
+
+
+@pytest.mark.parametrize("key", ["roc_auc", "log_loss"])
+def test_classes_are_pooled_by_their_logarithms(classified, key: str):
+    table, trials = classified
+    metric = get_metric(key, "binary")
+    plain = select(trials, table.y, table.folds, metric, stacking=False, **OPTIONS)
+    chosen = select(trials, table.y, table.folds, metric, **OPTIONS)
+    assert plain.pooling == Pooling("log")
+    assert sum(weight for _, weight in chosen.members) == pytest.approx(1)
+    rows = np.flatnonzero(np.isfinite(trials[0].oof()[:, 0]))
+    logs = sum(w * np.log(np.clip(trial.oof()[rows], 1e-6, 1)) for trial, w in chosen.members)
+    scores = chosen.pooling.slope * logs + np.array(chosen.pooling.bias or (0.0, 0.0))
+    pooled = softmax(scores.astype(float), axis=1)
+    assert chosen.score == pytest.approx(metric.score(table.y[rows], pooled), rel=1e-5)
+    if key == "log_loss":
+        # It is what a stack lowers; of the others it only must not be worse on unseen folds.
+        assert chosen.score < plain.score
+
+
+def test_probabilities_are_calibrated_even_where_only_their_order_counts(classified):
+    table, trials = classified
+    found = [
+        select(trials, table.y, table.folds, get_metric(key, "binary"), **OPTIONS)
+        for key in ("roc_auc", "log_loss")
+    ]
+    assert all(one.pooling.slope > 1.2 or one.pooling.slope < 0.8 for one in found)
 
 
 def test_trial_without_all_folds_counts_only_if_there_is_no_other(raced):
@@ -70,9 +110,9 @@ def test_trial_without_all_folds_counts_only_if_there_is_no_other(raced):
     whole = read_lanes(lanes).usable
     short = replace(whole[0].record, score=0.0, fold_scores=(0.0,))
     partial = replace(whole[0], record=short)
-    chosen = select([partial, *whole[1:]], table.y, metric, **OPTIONS)
+    chosen = select([partial, *whole[1:]], table.y, table.folds, metric, **OPTIONS)
     assert partial not in [trial for trial, _ in chosen.members]
-    assert select([partial], table.y, metric, **OPTIONS).members == ((partial, 1.0),)
+    assert select([partial], table.y, table.folds, metric, **OPTIONS).members == ((partial, 1.0),)
     race_ = Race((partial, *whole[1:]), ())
     board = leaderboard(race_, chosen, metric)
     assert [trial["score"] for trial in board["trials"]][-1] == 0.0
@@ -91,7 +131,9 @@ def test_leaderboard_has_the_best_first_and_failures_last(raced):
     table, lanes = raced
     found = read_lanes(lanes)
     metric = get_metric("rmse", "regression")
-    board = leaderboard(found, select(found.usable, table.y, metric, **OPTIONS), metric)
+    board = leaderboard(
+        found, select(found.usable, table.y, table.folds, metric, **OPTIONS), metric
+    )
     scores = [trial["score"] for trial in board["trials"]]
     assert scores[:3] == sorted(scores[:3])
     assert scores[3:] == [None] * 4

@@ -15,7 +15,7 @@ import pytest
 from regatta.processes import client
 from regatta.processes.client import IMPORT_VARIABLE, LANES, TASKS, WARM_VARIABLE, Forked, start
 
-JOB = '''
+JOB = """
 import json, os, signal, subprocess, sys, threading, time
 
 def later():
@@ -44,7 +44,7 @@ elif what == "tree":
         file.write(f"{os.getpid()} {child.pid}")
     os.rename(sys.argv[2] + ".new", sys.argv[2])
     time.sleep(60)
-'''
+"""
 
 
 def serve(folder: Path) -> "subprocess.Popen[bytes]":
