@@ -1,7 +1,8 @@
-"""A warm interpreter: ``python -m regatta.processes.server SOCKET IMPORT...``.
+"""A warm interpreter: ``python -m regatta.processes.server SOCKET IMPORT... [-- LATER...]``.
 
 It imports what it is told and then forks a process for each that is asked for, which so begins
-without the seconds that imports take. It runs no code but imports, and no thread, so that a fork
+without the seconds that imports take. What only later processes need is imported when nothing has
+been asked for a while. It runs no code but imports, and no thread, so that a fork
 of it is as good as a new interpreter. It ends, with all that it has forked, when its standard input
 does.
 """
@@ -21,6 +22,7 @@ import tempfile
 import threading
 import time
 import traceback
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +34,7 @@ __all__ = ["Server", "main"]
 BACKLOG = 64
 # A starter that says nothing has died while it asked.
 REQUEST_SECONDS = 5.0
+IDLE_SECONDS = 3.0
 
 
 class Server:
@@ -41,6 +44,8 @@ class Server:
     ----------
     path : Path
         Where the socket shall be.
+    later : sequence of str
+        What to import when nothing has been asked for a while.
 
     Raises
     ------
@@ -48,7 +53,8 @@ class Server:
         The path is too long for a socket, or taken.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, later: Sequence[str] = ()) -> None:
+        self.later = list(later)
         self.listener = socket.socket(socket.AF_UNIX)
         self.listener.bind(str(path))
         self.listener.listen(BACKLOG)
@@ -71,6 +77,8 @@ class Server:
         try:
             while True:
                 ready = self._ready(woken)
+                if not ready:
+                    _import(self.later.pop(0))
                 if sys.stdin.fileno() in ready:
                     return
                 with contextlib.suppress(BlockingIOError):
@@ -87,11 +95,12 @@ class Server:
                 end_tree(pid)
 
     def _ready(self, woken: int) -> set[Any]:
-        """Wait until something can be read."""
+        """Wait until something can be read; nothing can if there is time for an import."""
         with selectors.DefaultSelector() as selector:
             for source in (sys.stdin.fileno(), woken, self.listener, *self.children.values()):
                 selector.register(source, selectors.EVENT_READ)
-            return {key.fileobj for key, _ in selector.select()}
+            events = selector.select(IDLE_SECONDS if self.later else None)
+            return {key.fileobj for key, _ in events}
 
     def _bury(self) -> None:
         """Collect processes that have ended, and answer their starters."""
@@ -190,24 +199,32 @@ def _exit_code(wanted: Any) -> int:
     return 1
 
 
+def _import(name: str) -> None:
+    """Import a module, or call a function of it that imports: ``module:function``."""
+    module, _, function = name.partition(":")
+    imported = importlib.import_module(module)
+    if function:
+        getattr(imported, function)()
+
+
 def main(arguments: list[str]) -> None:
-    """Import modules, then serve.
+    """Import, then serve.
 
     Parameters
     ----------
     arguments : list of str
-        Path of the socket; names of modules, or ``module:function`` of functions that import.
+        Path of the socket; modules, or functions that import; after ``--`` those for later.
     """
     path, *names = arguments
-    server = Server(Path(path))
+    cut = names.index("--") if "--" in names else len(names)
+    server = Server(Path(path), names[cut + 1 :])
     began = time.perf_counter()
-    for name in names:
-        module, _, function = name.partition(":")
-        imported = importlib.import_module(module)
-        if function:
-            getattr(imported, function)()
+    for name in names[:cut]:
+        _import(name)
     server.run({IMPORT_VARIABLE: f"{time.perf_counter() - began:.3f}"})
 
 
 if __name__ == "__main__":
     main(sys.argv[1:])
+    # Nothing is left to say; to take the libraries down in order would only cost time.
+    os._exit(0)

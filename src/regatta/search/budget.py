@@ -28,22 +28,22 @@ __all__ = [
 # Measured on the reference machine (2 idle cores), in seconds.
 IMPORT_SECONDS = 1.9
 # The same of a warm interpreter, which imports more, beside the start of the run.
-WARM_IMPORT_SECONDS = 4.0
+WARM_IMPORT_SECONDS = 3.0
 HEAD_SECONDS = 4.5
 HEAD_SECONDS_PER_CELL = 1.5e-7
 HEAD_SECONDS_PER_COLUMN = 5e-4
 ENSEMBLE_SECONDS = 0.8
-EVALUATE_SECONDS = 1.5
+EVALUATE_SECONDS = 2.5
 RELEASE_SECONDS = 0.5
 # What the start of a task takes besides, where it is not forked from a warm interpreter.
 START_SECONDS = 1.0
 TAIL_TASKS = 3
 # A process here; pods of a candidate and of the service there.
 DEPLOY_SECONDS = {"none": 0.0, "local": 3.5, "kserve": 25.0}
-# Intervals and curves, by scored rows; reading the table and blending, by cells and outputs.
-SECONDS_PER_SCORED_ROW = 2.5e-5
+# Intervals and curves, by scored outputs; reading the table and blending, by cells and outputs.
+SECONDS_PER_SCORED_OUTPUT = 3e-5
 SECONDS_PER_CELL = 8e-8
-SECONDS_PER_TRAINING_OUTPUT = 5e-7
+SECONDS_PER_TRAINING_OUTPUT = 4e-6
 # ``evaluate`` measures the columns for this share of the budget at most (bounds in seconds), which
 # a few columns do not need.
 COLUMNS_SHARE, COLUMNS_BOUNDS = 0.04, (1.0, 20.0)
@@ -138,7 +138,7 @@ def estimate_tail(
         + END_SECONDS
         + (0.0 if warm else TAIL_TASKS * START_SECONDS)
         + DEPLOY_SECONDS[deploy]
-        + scored_rows * SECONDS_PER_SCORED_ROW
+        + scored_rows * n_outputs * SECONDS_PER_SCORED_OUTPUT
         + n_columns * TAIL_SECONDS_PER_COLUMN
         + min(n_rows * n_columns * SECONDS_PER_CELL, 30.0)
         + min(n_rows * n_outputs * SECONDS_PER_TRAINING_OUTPUT, 10.0)

@@ -16,7 +16,7 @@ from regatta.search.budget import (
 __all__ = ["Clock"]
 
 # Passes over the locked rows, each by all members.
-PASSES = 2.0
+PASSES = 3.0
 MEMBERS = 6
 
 

@@ -226,6 +226,7 @@ class Lane:
             "head_seconds": round(self.clock.head, 3),
             "race_seconds": round(self.clock.race, 3),
             "tail_seconds": round(self.clock.tail, 3),
+            "budget_ends_at": round(self.clock.end, 3),
             "speed": round(self.speed, 3),
             "least_budget": least_budget(
                 self.clock.tail - refit_wait(self.plan.refit), self.clock.head

@@ -3,6 +3,7 @@
 import hashlib
 import math
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,6 +24,7 @@ from regatta.evaluation.sampling import draw_rows
 from regatta.evaluation.scoring import decided, score_all
 from regatta.processes.client import is_warm
 from regatta.search.budget import release_seconds
+from regatta.search.machine import in_pod
 from regatta.settings import RunSettings
 from regatta.splits import Lock
 from regatta.stages import refit
@@ -118,11 +120,12 @@ def run(
         settings = RunSettings.from_values(planned["settings"])
         about = Schema.from_dict(read_json(open_artifact(schema, "schema").file("schema.json")))
         metric = get_metric(planned["metric"], about.task)
+        trials = read_json(open_artifact(leaderboard, "leaderboard").file("leaderboard.json"))
         if not champion and registry is not None:
             champion = champion_of(settings.name, registry)
         with refit.begun(
             *(dataset, schema, splits, bundle, leaderboard, plan, model),
-            deadline=_refit_deadline(settings, planned["refit_seconds"], bundle),
+            deadline=_refit_deadline(settings, planned["refit_seconds"], bundle, trials),
         ) as learning:
             # The refit has just verified it.
             winner = bundles.load(bundle, verify=False)
@@ -145,7 +148,6 @@ def run(
                 bundles.Measured(locked.keys, locked.predicted),
                 wanted=verdict.decision == "promote",
             )
-        trials = read_json(open_artifact(leaderboard, "leaderboard").file("leaderboard.json"))
         values |= {
             "dataset": open_artifact(dataset, "dataset", verify=False).metadata,
             "settings": settings.model_dump(mode="json"),
@@ -166,17 +168,19 @@ def run(
         return returned
 
 
-def _refit_deadline(settings: RunSettings, seconds: float, bundle: str) -> float:
+def _refit_deadline(
+    settings: RunSettings, seconds: float, bundle: str, trials: Mapping[str, Any]
+) -> float:
     """Return until when members may be fitted again, in seconds since the epoch.
 
-    Where it is known when the budget began, all that is left of it may be used.
+    On one machine that is what the lanes have left of the budget. On a cluster nobody knows how
+    long the pods of the other tasks take, so it is what the plan has kept.
     """
-    now, budget = time.time(), settings.budget
-    if not seconds or not budget.started_at:
-        return now + seconds
+    ends = [lane["budget_ends_at"] for lane in trials.get("lanes", ()) if "budget_ends_at" in lane]
+    if not seconds or not ends or in_pod():
+        return time.time() + seconds
     size = sum(file.stat().st_size for file in Path(bundle).rglob("*") if file.is_file())
-    after = release_seconds(settings.deploy.target, size, warm=is_warm())
-    return budget.started_at + budget.seconds - after
+    return float(min(ends)) - release_seconds(settings.deploy.target, size, warm=is_warm())
 
 
 def _open_locked(

@@ -75,6 +75,19 @@ def folder(tmp_path_factory) -> Iterator[Path]:
     assert process.returncode == 0
 
 
+def test_what_is_for_later_is_imported_when_it_is_idle(tmp_path: Path, monkeypatch):
+    (tmp_path / "job.py").write_text("import sys; sys.exit(10 + ('colorsys' in sys.modules))")
+    server = "import sys; from regatta.processes import server; server.IDLE_SECONDS = 0.5; "
+    command = [sys.executable, "-c", server + "server.main(sys.argv[1:])"]
+    arguments = [str(tmp_path / TASKS), "wave", "--", "colorsys"]
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    process = subprocess.Popen([*command, *arguments], stdin=subprocess.PIPE)
+    wait_for((tmp_path / TASKS).exists)
+    assert stand_in(tmp_path, "-m", "job").returncode == 10
+    wait_for(lambda: time.sleep(0.6) or stand_in(tmp_path, "-m", "job").returncode == 11)
+    process.communicate(timeout=20)
+
+
 def stand_in(folder: Path, *arguments: str, **options) -> "subprocess.CompletedProcess[str]":
     """Run what a task of a local run calls ``python3``."""
     command = [sys.executable, "-I", "-S", client.__file__, str(folder), *arguments]
