@@ -22,6 +22,7 @@ from regatta.learners.logarithm import FILE as IN_LOGARITHMS
 from regatta.learners.logarithm import LogModel
 from regatta.learners.mlp import MlpLearner
 from regatta.learners.nearest_neighbors import NearestNeighborsLearner
+from regatta.learners.normed_mlp import NormedMlpLearner
 from regatta.learners.random_forest import RandomForestLearner
 from regatta.learners.svm import SvmLearner
 from regatta.learners.xgboost import XGBoostLearner
@@ -47,6 +48,7 @@ LEARNERS: dict[str, type[Learner]] = {
         CatBoostLearner,
         ExtraTreesLearner,
         MlpLearner,
+        NormedMlpLearner,
         RandomForestLearner,
         HistGradientBoostingLearner,
         NearestNeighborsLearner,

@@ -36,7 +36,7 @@ __all__ = [
     "standardised",
 ]
 
-Encoding = Literal["tree", "linear", "dense"]
+Encoding = Literal["tree", "linear", "dense", "scaled"]
 Matrix: TypeAlias = npt.NDArray[np.float32] | sparse.csr_matrix
 Params = Mapping[str, Any]
 Array = npt.NDArray[np.float64]
@@ -166,7 +166,7 @@ class Learner(ABC):
         Name in settings, records and folders.
     tasks : frozenset of str
         The tasks it can learn.
-    encoding : {"tree", "linear", "dense"}
+    encoding : {"tree", "linear", "dense", "scaled"}
         The matrix it takes (see `regatta.features.encoders`).
     model : type of Model
         What `fit` returns.

@@ -55,7 +55,7 @@ class MlpModel(Model):
     def predict(self, X: Matrix) -> Array:
         """Predict encoded rows (see `Model.predict`)."""
         parts = [
-            forward(self._exact, X[start : start + CHUNK_ROWS].astype(np.float64))[-1]
+            forward(self._exact, X[start : start + CHUNK_ROWS].astype(np.float64))
             for start in range(0, max(len(X), 1), CHUNK_ROWS)
         ]
         scores = np.concatenate(parts)
@@ -96,7 +96,8 @@ class MlpModel(Model):
 class MlpLearner(Learner):
     """A multi-layer perceptron.
 
-    Rectified linear units, dropout, Adam with decoupled weight decay. The learning rate is divided
+    Rectified linear units, batch normalisation, dropout, Adam with decoupled weight decay. The
+    learning rate is divided
     by 4 when the validation loss has not fallen for `patience` epochs; after the third time the
     best epoch's weights are taken. The target of a regression is standardised.
 
@@ -104,6 +105,7 @@ class MlpLearner(Learner):
     ----------
     .. [1] D. Kingma, J. Ba, Adam: a method for stochastic optimization, ICLR 2015.
     .. [2] I. Loshchilov, F. Hutter, Decoupled weight decay regularization, ICLR 2019.
+    .. [3] S. Ioffe, C. Szegedy, Batch normalization, ICML 2015.
     """
 
     key: ClassVar[str] = "mlp"
@@ -115,9 +117,10 @@ class MlpLearner(Learner):
         return {
             "width": 128,
             "depth": 2,
-            "learning_rate": 2e-3,
+            "learning_rate": 2e-3 if shape.task == "regression" else 4e-3,
             "weight_decay": 0.02,
             "dropout": 0.1,
+            "batch_norm": False,
             "batch": int(np.clip(2 ** round(np.log2(max(shape.n_rows, 1) / 100)), 32, 256)),
             "epochs": 200,
             "patience": 6,
@@ -131,6 +134,7 @@ class MlpLearner(Learner):
             "learning_rate": Param("float", 3e-4, 1e-2, log=True),
             "weight_decay": Param("float", 1e-4, 0.3, log=True),
             "dropout": Param("float", 0.0, 0.5),
+            "batch_norm": Param("choice", choices=(False, True)),
         }
 
     def memory_bytes(self, shape: Shape, params: Params) -> int:
@@ -154,19 +158,19 @@ class MlpLearner(Learner):
         rng = np.random.default_rng(seed)
         y, y_valid, scale = _targets(data)
         network = Network(_initial(n_columns, y, params, data.task, rng), params, rng)
-        best, best_loss, best_epoch, drops, truncated = network.copy(), np.inf, 0, 0, False
+        best, best_loss, best_epoch, drops, truncated = network.now.copy(), np.inf, 0, 0, False
         with limit_blas(threads):
             for epoch in range(int(params["epochs"])):
                 truncated = not network.epoch(data.X, y, data.task, deadline)
-                loss = _loss(network.layers, data.X_valid, y_valid, data.task)
+                loss = _loss(network.now.folded(), data.X_valid, y_valid, data.task)
                 if loss < best_loss:
-                    best, best_loss, best_epoch = network.copy(), loss, epoch
+                    best, best_loss, best_epoch = network.now.copy(), loss, epoch
                 elif epoch - best_epoch >= params["patience"] * (1 + drops):
                     drops += 1
                     network.restart(best)
                 if truncated or drops > 2:
                     break
-        model = MlpModel(best, data.task, scale)
+        model = MlpModel(best.folded(), data.task, scale)
         model.truncated = truncated
         return model
 
@@ -213,7 +217,7 @@ def _loss(layers: Layers, X: Matrix, y: Floats, task: str) -> float:
     """Return mean squared error or log-loss."""
     total = 0.0
     for rows in _batches(X):
-        scores = forward(layers, X[rows])[-1].astype(np.float64)
+        scores = forward(layers, X[rows]).astype(np.float64)
         if task == "regression":
             total += float(((scores - y[rows]) ** 2).sum())
         elif task == "binary":

@@ -1,7 +1,11 @@
-"""The network that `mlp` trains: forward, backward, and Adam's steps, in NumPy."""
+"""The network that `mlp` trains: forward, backward, and Adam's steps, in NumPy.
+
+Behind each rectified layer there may be a batch normalisation (Ioffe and Szegedy, 2015). It is
+folded into the next layer's weights when the network is read off, so that predicting needs none.
+"""
 
 import time
-from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,26 +21,101 @@ Layers = list[tuple[Floats, Floats]]
 
 # Share of the time in which steps become smaller.
 SETTLING = 0.3
+# Of a batch's mean and variance, the part that goes into those that predictions use.
+MOMENTUM = np.float32(0.1)
+LEAST_VARIANCE = np.float32(1e-5)
+
+
+@dataclass
+class Norm:
+    """A batch normalisation.
+
+    Attributes
+    ----------
+    scale, shift : ndarray of shape (width,), float32
+        What is learnt.
+    mean, variance : ndarray of shape (width,), float32
+        Of the batches so far, the latest counting most.
+    """
+
+    scale: Floats
+    shift: Floats
+    mean: Floats
+    variance: Floats
+
+    @classmethod
+    def plain(cls, width: int) -> "Norm":
+        """Return one that has seen nothing."""
+        one, zero = np.ones(width, dtype=np.float32), np.zeros(width, dtype=np.float32)
+        return cls(one, zero, zero.copy(), one.copy())
+
+    def copy(self) -> "Norm":
+        """Return a copy."""
+        return Norm(self.scale.copy(), self.shift.copy(), self.mean.copy(), self.variance.copy())
+
+    def apply(self, values: Floats) -> tuple[Floats, tuple[Floats, Floats]]:
+        """Normalise a batch; return it, and what `backward` needs."""
+        mean = values.mean(axis=0)
+        centred = values - mean
+        variance = (centred * centred).mean(axis=0)
+        self.mean += MOMENTUM * (mean - self.mean)
+        self.variance += MOMENTUM * (variance - self.variance)
+        inverse = 1 / np.sqrt(variance + LEAST_VARIANCE)
+        standard = centred * inverse
+        return standard * self.scale + self.shift, (standard, inverse)
+
+    def backward(self, slope: Floats, kept: tuple[Floats, Floats]) -> tuple[Floats, Floats, Floats]:
+        """Return the slope by the batch, and the gradients of scale and shift."""
+        standard, inverse = kept
+        by_scale, by_shift = (slope * standard).sum(axis=0), slope.sum(axis=0)
+        rows = np.float32(len(slope))
+        inner = slope - by_shift / rows - standard * (by_scale / rows)
+        return inner * (self.scale * inverse), by_scale, by_shift
+
+    def folded(self, weights: Floats, bias: Floats) -> tuple[Floats, Floats]:
+        """Return weights and bias of a layer that reads what was not normalised."""
+        factor = self.scale / np.sqrt(self.variance + LEAST_VARIANCE)
+        return weights * factor[:, None], bias + (self.shift - self.mean * factor) @ weights
+
+
+@dataclass
+class Snapshot:
+    """All that a network has learnt at some moment."""
+
+    layers: Layers
+    norms: list[Norm]
+
+    def copy(self) -> "Snapshot":
+        """Return a copy."""
+        layers = [(weights.copy(), bias.copy()) for weights, bias in self.layers]
+        return Snapshot(layers, [norm.copy() for norm in self.norms])
+
+    def folded(self) -> Layers:
+        """Return the layers that predict, the normalisations folded in."""
+        if not self.norms:
+            return self.layers
+        behind = [
+            norm.folded(*layer) for norm, layer in zip(self.norms, self.layers[1:], strict=True)
+        ]
+        return [self.layers[0], *behind]
 
 
 class Network:
     """Weights with the optimiser's moments."""
 
     def __init__(self, layers: Layers, params: Params, rng: np.random.Generator) -> None:
-        self.layers, self.params, self.rng = layers, params, rng
+        hidden = [weights.shape[1] for weights, _ in layers[:-1]]
+        norms = [Norm.plain(width) for width in hidden] if params["batch_norm"] else []
+        self.now, self.params, self.rng = Snapshot(layers, norms), params, rng
         self.rate = float(params["learning_rate"])
-        flat = [array for layer in layers for array in layer]
+        flat = self._learnt()
         self.first = [np.zeros_like(array) for array in flat]
         self.second = [np.zeros_like(array) for array in flat]
         self.steps, self.began, self.pace = 0, time.time(), 1.0
 
-    def copy(self) -> Layers:
-        """Return a copy of the weights."""
-        return [(weights.copy(), bias.copy()) for weights, bias in self.layers]
-
-    def restart(self, layers: Layers) -> None:
-        """Go on from earlier weights with a quarter of the learning rate."""
-        self.layers = [(weights.copy(), bias.copy()) for weights, bias in layers]
+    def restart(self, earlier: Snapshot) -> None:
+        """Go on from an earlier moment with a quarter of the learning rate."""
+        self.now = earlier.copy()
         self.rate /= 4
 
     def epoch(self, X: Matrix, y: Floats, task: str, deadline: float) -> bool:
@@ -55,26 +134,26 @@ class Network:
                 left = (deadline - now) / (deadline - self.began)
                 self.pace = min(1.0, left / SETTLING)
             rows = order[start : start + batch]
-            self._step(X[rows], y[rows], task)
+            # The deviations of very few rows say nothing.
+            if not self.now.norms or len(rows) > batch // 4 or not start:
+                self._step(X[rows], y[rows], task)
         return True
+
+    def _learnt(self) -> list[Floats]:
+        """Return all arrays that Adam changes."""
+        layers = [array for layer in self.now.layers for array in layer]
+        return layers + [array for norm in self.now.norms for array in (norm.scale, norm.shift)]
 
     def _step(self, X: Floats, y: Floats, task: str) -> None:
         """Take one step of Adam."""
-        keep = 1 - float(self.params["dropout"])
-        masks: list[Floats] = []
-        for weights, _ in self.layers[:-1]:
-            kept = self.rng.random((len(X), weights.shape[1]), dtype=np.float32) < keep
-            masks.append((kept * np.float32(1 / keep)).astype(np.float32))
-        values = forward(self.layers, X, masks if keep < 1 else ())
-        gradients = _backward(self.layers, values, _slope(values[-1], y, task), masks, keep)
+        gradients = self._gradients(X, y, task)
         self.steps += 1
         correction = np.sqrt(1 - 0.999**self.steps) / (1 - 0.9**self.steps)
         now = self.rate * self.pace
         rate = np.float32(now * correction)
         shrink = np.float32(1 - now * float(self.params["weight_decay"]))
-        flat = [array for layer in self.layers for array in layer]
         for array, gradient, first, second in zip(
-            flat, gradients, self.first, self.second, strict=True
+            self._learnt(), gradients, self.first, self.second, strict=True
         ):
             first *= np.float32(0.9)
             first += np.float32(0.1) * gradient
@@ -84,33 +163,48 @@ class Network:
                 array *= shrink
             array -= rate * first / (np.sqrt(second) + np.float32(1e-8))
 
-
-def forward(layers: Any, X: Any, masks: Sequence[Floats] = ()) -> list[Any]:
-    """Return the values of all layers, X first, scores last."""
-    values = [X]
-    for place, (weights, bias) in enumerate(layers):
-        found = values[-1] @ weights + bias
-        if place < len(layers) - 1:
-            np.maximum(found, 0, out=found)
-            if masks:
-                found *= masks[place]
-        values.append(found)
-    return values
-
-
-def _backward(
-    layers: Layers, values: list[Floats], slope: Floats, masks: Sequence[Floats], keep: float
-) -> list[Floats]:
-    """Return the gradient of each weight and bias, in the order of the layers."""
-    gradients: list[Floats] = []
-    for place in range(len(layers) - 1, -1, -1):
-        gradients[:0] = [values[place].T @ slope, slope.sum(axis=0)]
-        if place:
+    def _gradients(self, X: Floats, y: Floats, task: str) -> list[Floats]:
+        """Return the gradients of the mean loss, in the order of `_learnt`."""
+        layers, norms = self.now.layers, self.now.norms
+        keep = 1 - float(self.params["dropout"])
+        inputs, rectified, masks, kept = [X], [], [], []
+        for place, (weights, bias) in enumerate(layers[:-1]):
+            values = inputs[-1] @ weights + bias
+            np.maximum(values, 0, out=values)
+            rectified.append(values)
+            if norms:
+                values, needed = norms[place].apply(values)
+                kept.append(needed)
+            if keep < 1:
+                mask = self.rng.random(values.shape, dtype=np.float32) < keep
+                masks.append((mask * np.float32(1 / keep)).astype(np.float32))
+                values = values * masks[-1]
+            inputs.append(values)
+        slope = _slope(inputs[-1] @ layers[-1][0] + layers[-1][1], y, task)
+        found: list[Floats] = []
+        found_norms: list[Floats] = []
+        for place in range(len(layers) - 1, -1, -1):
+            found[:0] = [inputs[place].T @ slope, slope.sum(axis=0)]
+            if not place:
+                break
             slope = slope @ layers[place][0].T
-            slope *= values[place] > 0
             if keep < 1:
                 slope *= masks[place - 1]
-    return gradients
+            if norms:
+                slope, *learnt = norms[place - 1].backward(slope, kept[place - 1])
+                found_norms[:0] = learnt
+            slope = slope * (rectified[place - 1] > 0)
+        return found + found_norms
+
+
+def forward(layers: Any, X: Any) -> Any:
+    """Return the scores of rows."""
+    values = X
+    for place, (weights, bias) in enumerate(layers):
+        values = values @ weights + bias
+        if place < len(layers) - 1:
+            np.maximum(values, 0, out=values)
+    return values
 
 
 def _slope(scores: Floats, y: Floats, task: str) -> Floats:

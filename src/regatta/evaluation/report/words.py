@@ -34,6 +34,7 @@ LEARNERS = {
     "xgboost": "XGBoost",
     "catboost": "CatBoost",
     "mlp": "Neural network",
+    "normed_mlp": "Normalised neural network",
     "hist_gradient_boosting": "Histogram boosting",
     "nearest_neighbors": "Nearest neighbours",
     "svm": "Support vector machine",

@@ -9,7 +9,7 @@ from pathlib import Path
 from regatta.artifacts.state import State
 from regatta.errors import ArtifactError, SettingsError, nearest
 from regatta.features.encoders.base import Encoder, Frame, Matrix
-from regatta.features.encoders.dense import DenseEncoder
+from regatta.features.encoders.dense import DenseEncoder, ScaledEncoder
 from regatta.features.encoders.linear import LinearEncoder
 from regatta.features.encoders.tree import TreeEncoder
 from regatta.features.rows import RowFeatures
@@ -17,7 +17,7 @@ from regatta.features.rows import RowFeatures
 __all__ = ["ENCODERS", "Encoder", "Frame", "Matrix", "create", "load"]
 
 ENCODERS: dict[str, type[Encoder]] = {
-    encoder.key: encoder for encoder in (TreeEncoder, LinearEncoder, DenseEncoder)
+    encoder.key: encoder for encoder in (TreeEncoder, LinearEncoder, DenseEncoder, ScaledEncoder)
 }
 
 
@@ -26,7 +26,7 @@ def create(key: str, features: RowFeatures) -> Encoder:
 
     Parameters
     ----------
-    key : {"tree", "linear", "dense"}
+    key : {"tree", "linear", "dense", "scaled"}
         Which one.
     features : RowFeatures
         What it will read.

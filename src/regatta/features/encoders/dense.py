@@ -16,7 +16,7 @@ from regatta.features.encoders.text import TextScores
 from regatta.features.rows import Feature
 from regatta.settings import Task
 
-__all__ = ["DenseEncoder"]
+__all__ = ["DenseEncoder", "ScaledEncoder"]
 
 Floats = npt.NDArray[np.float32]
 
@@ -40,6 +40,7 @@ class DenseEncoder(Encoder):
     """
 
     key: ClassVar[str] = "dense"
+    most_pieces: ClassVar[int] = MOST_PIECES
 
     def __init__(self, columns: tuple[Feature, ...]) -> None:
         super().__init__(columns)
@@ -73,7 +74,7 @@ class DenseEncoder(Encoder):
         self._pieces = Pieces.fit(
             frame,
             plain,
-            most=MOST_PIECES,
+            most=self.most_pieces,
             in_all=min(PIECES_IN_ALL, PIECE_CELLS // max(len(y), 1)),
             seed=seed,
         )
@@ -190,6 +191,13 @@ class DenseEncoder(Encoder):
         encoder._moments = state.array("moments", np.float32, (2, n_learnt))
         encoder._name()
         return encoder
+
+
+class ScaledEncoder(DenseEncoder):
+    """Encode as `DenseEncoder` does, but leave numbers whole: few columns, soon learnt."""
+
+    key: ClassVar[str] = "scaled"
+    most_pieces: ClassVar[int] = 0
 
 
 def _split(every: Categories) -> tuple[Categories, list[str]]:
