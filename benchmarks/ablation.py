@@ -10,7 +10,9 @@ What is switched off:
 - ``refinement``: as many trials as the portfolio has recipes, and no more (``search.max_trials``);
   the budget is then not used up, and where it ends before the portfolio does nothing is shown;
 - ``both``: random draws (``search.strategy=random``);
+- ``stopping``: no trial is given up on its first folds (``search.median_stopping=false``);
 - ``ensemble``: the best trial alone (``ensemble.max_members=1``);
+- ``stacking``: weights are those of the greedy selection (``ensemble.stacking=false``);
 - ``refit``: nothing learns from the locked rows (``ensemble.refit=false``);
 - ``folds``: one holdout instead of folds (``split.folds=1``).
 """
@@ -32,7 +34,9 @@ PARTS: dict[str, tuple[str, ...]] = {
     "portfolio": ("search.strategy=bayes",),
     "refinement": ("search.max_trials={portfolio}",),
     "both": ("search.strategy=random",),
+    "stopping": ("search.median_stopping=false",),
     "ensemble": ("ensemble.max_members=1",),
+    "stacking": ("ensemble.stacking=false",),
     "refit": ("ensemble.refit=false",),
     "folds": ("split.folds=1",),
 }
