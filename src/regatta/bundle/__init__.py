@@ -7,7 +7,7 @@ the endpoint, so that all three give the same numbers.
 from regatta.bundle.bundle import Bundle
 from regatta.bundle.measured import Measured, measured
 from regatta.bundle.pooling import LINEAR, Pooling
-from regatta.bundle.reading import load
+from regatta.bundle.reading import load, pooling_of
 from regatta.bundle.spec import BundleSpec, FitSpec, MemberSpec
 from regatta.bundle.writing import write
 
@@ -21,5 +21,6 @@ __all__ = [
     "Pooling",
     "load",
     "measured",
+    "pooling_of",
     "write",
 ]

@@ -12,7 +12,7 @@ from regatta.dataset.schema import Column
 from regatta.errors import ArtifactError
 from regatta.learners.base import Model
 
-__all__ = ["load"]
+__all__ = ["load", "pooling_of"]
 
 # Keys of bundle.json that are fields of `Bundle`; the others are its metadata.
 FIELDS = ("name", "task", "target", "classes", "signature", "thresholds", "features", "pooling")
@@ -51,7 +51,7 @@ def load(path: str | Path, *, verify: bool = True) -> Bundle:
             thresholds=tuple(float(threshold) for threshold in values["thresholds"]),
             metadata={key: value for key, value in values.items() if key not in FIELDS},
             features=_features(values["features"]),
-            pooling=_pooling(values),
+            pooling=pooling_of(values),
             parts=_parts(artifact.path, values["members"]),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as err:
@@ -73,8 +73,19 @@ def _values(artifact: Artifact) -> dict[str, Any]:
     return values
 
 
-def _pooling(values: Mapping[str, Any]) -> Pooling:
-    """Return how predictions are pooled; bundles of format 1 average them."""
+def pooling_of(values: Mapping[str, Any]) -> Pooling:
+    """Return how the predictions of a bundle are pooled; those of format 1 are averaged.
+
+    Parameters
+    ----------
+    values : mapping
+        What bundle.json holds.
+
+    Raises
+    ------
+    ValueError, TypeError, KeyError
+        It says what cannot be.
+    """
     pooling = Pooling.from_dict(values["pooling"]) if "pooling" in values else LINEAR
     if pooling.bias and len(pooling.bias) != len(values["classes"]):
         raise ValueError(f"{len(pooling.bias)} biases for {len(values['classes'])} classes")

@@ -37,6 +37,7 @@ Array = npt.NDArray[np.float64]
 Loss = Callable[[npt.NDArray[np.intp], Array], float]
 
 PRIOR_ROWS = 50.0
+LEAST_ROWS = 50
 STEPS, STEPS_AGAIN = 60, 25
 # A gain on the other folds by so many standard errors of its mean is no chance.
 SURE = 1.0
@@ -97,10 +98,12 @@ def stack_if_better(
     Returns
     -------
     Stack or None
-        Learnt on all rows. It is better if the mean of its gain over the folds is more than one
-        standard error, and there is one in most of them.
+        Learnt on all rows; none from fewer than 50. It is better if the mean of its gain over the
+        folds is more than one standard error, and there is one in most of them.
     """
     deadline = time.perf_counter() + seconds
+    if len(y) < LEAST_ROWS or len(np.unique(folds)) < 2:
+        return None
     stack = fit_stack(logs, y, prior, STEPS)
     greedy = Stack(prior, np.zeros(logs.shape[2]))
     gains = []
@@ -112,7 +115,7 @@ def stack_if_better(
         before, after = (loss(rows, one.predict(logs[:, rows])) for one in (greedy, learnt))
         gains.append(before - after)
     found = np.array(gains)
-    if not np.isfinite(found).all() or len(found) < 2:
+    if not np.isfinite(found).all():
         return None
     error = found.std(ddof=1) / len(found) ** 0.5
     sure = found.mean() > SURE * error and np.mean(found > 0) > 0.5

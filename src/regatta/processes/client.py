@@ -4,6 +4,7 @@ Only the standard library is imported here, and little of it: as a script this m
 ``python3`` in front of every task of a local run (`regatta.runs.local`).
 """
 
+import contextlib
 import json
 import os
 import signal
@@ -40,7 +41,8 @@ LENGTH_BYTES = 8
 
 def is_warm() -> bool:
     """Return whether the processes of this run are forked from warm interpreters."""
-    return WARM_VARIABLE in os.environ
+    folder = os.environ.get(WARM_VARIABLE)
+    return bool(folder) and Path(str(folder), LANES).exists()
 
 
 class Forked:
@@ -90,7 +92,10 @@ class Forked:
     def wait(self) -> int:
         """Wait for its end; return its exit code, or minus the number of the signal it died of."""
         while self.returncode is None:
-            answer = self._connection.recv(64)
+            try:
+                answer = self._connection.recv(64)
+            except ConnectionError:
+                answer = b""
             # Without an answer the warm interpreter has died, and the process with it.
             self.returncode = int(answer) if answer else -signal.SIGKILL
             self._connection.close()
@@ -99,7 +104,9 @@ class Forked:
     def kill(self) -> None:
         """Kill it with all that came from it; `wait` still has to be called."""
         if self.returncode is None:
-            self._connection.shutdown(socket.SHUT_WR)
+            # It may be over already, with nobody at the other end.
+            with contextlib.suppress(OSError):
+                self._connection.shutdown(socket.SHUT_WR)
 
 
 def start(

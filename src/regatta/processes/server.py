@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Any
 
 from regatta.processes.client import IMPORT_VARIABLE, LENGTH_BYTES
-from regatta.processes.trees import end_tree
+from regatta.processes.trees import end_tree, end_with_parent
 
 __all__ = ["Server", "main"]
 
@@ -114,25 +114,34 @@ class Server:
     def _accept(self, env: dict[str, str], own: tuple[int, int]) -> None:
         """Read a request and fork."""
         connection, _ = self.listener.accept()
+        streams: list[int] = []
         try:
             connection.settimeout(REQUEST_SECONDS)
-            request, streams = _received(connection)
+            request = _received(connection, streams)
+            server = os.getpid()
+            pid = os.fork()
         except (OSError, ValueError):
+            # Without an answer the starter helps itself. Streams that stayed open would keep
+            # whoever reads them waiting.
+            for stream in streams:
+                os.close(stream)
             connection.close()
             return
-        pid = os.fork()
         if pid == 0:
             for place in (self.listener, connection, *self.children.values()):
                 place.close()
-            _become(request, streams, env, own)
+            _become(request, streams, env, own, server)
         for stream in streams:
             os.close(stream)
         self.children[pid] = connection
 
 
-def _received(connection: socket.socket) -> tuple[dict[str, Any], list[int]]:
-    """Read what is asked for, and the three streams."""
-    head, streams, _, _ = socket.recv_fds(connection, LENGTH_BYTES, 3)
+def _received(connection: socket.socket, streams: list[int]) -> dict[str, Any]:
+    """Read what is asked for, and put the three streams into a list."""
+    head, received, _, _ = socket.recv_fds(connection, LENGTH_BYTES, 3)
+    streams += received
+    if len(streams) != 3:
+        raise ValueError("the starter has sent no streams")
     missing = int.from_bytes(head, "big")
     content = b""
     while len(content) < missing:
@@ -140,15 +149,21 @@ def _received(connection: socket.socket) -> tuple[dict[str, Any], list[int]]:
         if not part:
             raise ValueError("the starter has died while it asked")
         content += part
-    return json.loads(content), list(streams)
+    request: dict[str, Any] = json.loads(content)
+    return request
 
 
 def _become(
-    request: dict[str, Any], streams: list[int], env: dict[str, str], own: tuple[int, int]
+    request: dict[str, Any],
+    streams: list[int],
+    env: dict[str, str],
+    own: tuple[int, int],
+    server: int,
 ) -> None:
     """Live as the process that was asked for: never returns."""
     code = 1
     try:
+        end_with_parent(server)
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         for number, stream in enumerate(streams):
@@ -182,9 +197,7 @@ def _run(arguments: list[str]) -> int:
         traceback.print_exc()
         code = 1
     # As the interpreter does at its end: wait for threads, then say goodbye.
-    for thread in threading.enumerate():
-        if thread is not threading.main_thread() and not thread.daemon:
-            thread.join()
+    threading._shutdown()  # type: ignore[attr-defined]
     atexit._run_exitfuncs()
     return code
 
@@ -200,11 +213,15 @@ def _exit_code(wanted: Any) -> int:
 
 
 def _import(name: str) -> None:
-    """Import a module, or call a function of it that imports: ``module:function``."""
+    """Import a module, or call a function of it that imports: ``module:function``.
+
+    One that cannot be imported says so to the process that needs it, which has a user to tell.
+    """
     module, _, function = name.partition(":")
-    imported = importlib.import_module(module)
-    if function:
-        getattr(imported, function)()
+    with contextlib.suppress(ImportError, OSError):
+        imported = importlib.import_module(module)
+        if function:
+            getattr(imported, function)()
 
 
 def main(arguments: list[str]) -> None:

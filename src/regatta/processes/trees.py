@@ -1,12 +1,14 @@
 """Ending a tree of processes, wherever in it they have made groups of their own."""
 
 import contextlib
+import ctypes
 import os
 import signal
 from collections.abc import Iterator
 
-__all__ = ["end_own_tree", "end_tree", "uninterrupted"]
+__all__ = ["end_own_tree", "end_tree", "end_with_parent", "uninterrupted"]
 
+PR_SET_PDEATHSIG = 1
 INTERRUPTS = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
 
 
@@ -62,3 +64,18 @@ def end_own_tree() -> None:
     for child in psutil.Process().children():
         end_tree(child.pid)
     os.killpg(os.getpgrp(), signal.SIGKILL)
+
+
+def end_with_parent(parent: int) -> None:
+    """Let the kernel kill this process when its parent dies, where the kernel can (Linux).
+
+    Parameters
+    ----------
+    parent : int
+        Process id of the parent; if it is no longer the parent, this process ends at once.
+    """
+    library = ctypes.CDLL(None)
+    if hasattr(library, "prctl"):
+        library.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(1)

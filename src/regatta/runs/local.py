@@ -93,7 +93,8 @@ def execute(
         pipeline(**arguments)
     finally:
         for process in warm:
-            # Its standard input ends, and so does it.
+            # All that it has forked is over; it may still be importing.
+            process.kill()
             process.communicate()
 
 

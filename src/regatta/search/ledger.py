@@ -5,6 +5,7 @@ no values of a table. A table that was never seen is begun with what did best on
 most like it. What cannot be read is taken for no ledger: a run never fails for it.
 """
 
+import contextlib
 import hashlib
 import json
 import logging
@@ -33,6 +34,8 @@ RECIPES = 3
 # What is given of a table that is only alike, and of how many such tables one is looked for.
 RECIPES_OF_ANOTHER = 2
 LOOKED_AT = 200
+# No table has so many columns.
+MOST_COUNT = 2**40
 # Tables are alike up to four times the rows and twice the columns, if at most this share of their
 # columns is of another kind.
 ROWS_LOG2, COLUMNS_LOG2, OTHER_KINDS = 2, 1.0, 0.25
@@ -164,7 +167,11 @@ def _profile(schema: Schema) -> dict[str, Any]:
 
 def _alike(folder: Path, profile: Mapping[str, Any], metric: str) -> list[dict[str, Any]]:
     """Return the newest run on the table that is most like one of this profile; none if none is."""
-    dated = [(file.stat().st_mtime, file) for file in folder.glob("*.json")]
+    dated = []
+    for file in folder.glob("*.json"):
+        # Another run may just have taken it away.
+        with contextlib.suppress(OSError):
+            dated.append((file.stat().st_mtime, file))
     files = [file for _, file in sorted(dated, reverse=True)[:LOOKED_AT]]
     firsts = [run for file in files for run in _read(file) if run["metric"] == metric]
     ranked = [(_distance(profile, run["profile"]), run) for run in firsts]
@@ -197,7 +204,7 @@ def _read(file: Path) -> list[dict[str, Any]]:
         found = "it holds what is no run"
     except FileNotFoundError:
         return []
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as err:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as err:
         found = str(err)
     logger.warning("the ledger %s is passed over: %s", file, found)
     return []
@@ -208,7 +215,7 @@ def _is_run(run: Mapping[str, Any]) -> bool:
     texts = isinstance(run["fingerprint"], str) and isinstance(run["metric"], str)
     profile = run["profile"]
     counts = [profile["rows_log2"], profile["columns"], *profile["kinds"].values()]
-    counted = all(isinstance(count, int) and count >= 0 for count in counts)
+    counted = all(isinstance(count, int) and 0 <= count < MOST_COUNT for count in counts)
     return (
         texts
         and counted

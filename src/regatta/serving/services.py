@@ -19,6 +19,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from regatta.errors import ServiceError, UsageError, nearest
+from regatta.processes.client import IMPORT_VARIABLE, WARM_VARIABLE
 from regatta.serving.client import Client
 
 __all__ = [
@@ -257,7 +258,7 @@ def tail(log: Path, lines: int = 5) -> str:
 
 def _environment() -> dict[str, str]:
     """Return the environment of a server: of the run's own it needs nothing."""
-    own = ("REGATTA_EVENTS", "_KFP_RUNTIME", "OMP_NUM_THREADS")
+    own = ("REGATTA_EVENTS", "_KFP_RUNTIME", "OMP_NUM_THREADS", WARM_VARIABLE, IMPORT_VARIABLE)
     return {key: value for key, value in os.environ.items() if key not in own}
 
 

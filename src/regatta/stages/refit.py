@@ -15,7 +15,7 @@ import numpy as np
 
 from regatta.artifacts import open_artifact, read_json, write_json
 from regatta.artifacts.records import TrialRecord
-from regatta.bundle import BundleSpec, FitSpec, Measured, MemberSpec, Pooling, write
+from regatta.bundle import BundleSpec, FitSpec, Measured, MemberSpec, pooling_of, write
 from regatta.dataset.schema import Schema
 from regatta.ensemble.candidates import Trial
 from regatta.evaluation.metrics import Metric, get_metric
@@ -142,7 +142,7 @@ class Refit:
             metric=described["metric"],
             members=tuple(members),
             score=described["score"],
-            pooling=Pooling.from_dict(described["pooling"]),
+            pooling=pooling_of(described),
             thresholds=tuple(described["thresholds"]),
             fingerprint=described["fingerprint"],
             metadata={**described["metadata"], "refitted": refitted},

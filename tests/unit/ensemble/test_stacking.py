@@ -83,6 +83,13 @@ def test_leak_a_member_that_knows_the_targets_of_some_folds() -> None:
     assert stack is None
 
 
+@pytest.mark.parametrize(("n_rows", "parts"), [(1, 5), (40, 5), (500, 1)])
+def test_few_rows_or_one_part_teach_nothing(n_rows: int, parts: int) -> None:
+    logits, y, _ = scored(n_rows)
+    folds = np.arange(n_rows) % parts
+    assert stack_if_better(logs_of(expit(logits / 2)), y, np.ones(1), folds, lambda *_: 0.0) is None
+
+
 def test_there_is_none_when_time_is_up_or_the_loss_is_undefined() -> None:
     logits, y, _ = scored(500)
     logs = logs_of(expit(logits / 2))

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -174,13 +175,63 @@ def test_it_ends_with_the_warm_interpreter(tmp_path: Path):
 
 
 def test_a_starter_that_dies_while_it_asks_disturbs_nobody(folder: Path):
-    import socket
-
+    reading, writing = os.pipe()
     with socket.socket(socket.AF_UNIX) as broken:
         broken.connect(str(folder / TASKS))
-        socket.send_fds(broken, [(500).to_bytes(8, "big")], [0, 1, 2])
+        socket.send_fds(broken, [(500).to_bytes(8, "big")], [writing, writing, writing])
         broken.sendall(b"{")
+    os.close(writing)
     assert stand_in(folder, "-m", "job", "exit", "seven").returncode == 7
+    # Nor does anybody wait for streams that are held open.
+    assert os.read(reading, 1) == b""
+    os.close(reading)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a child of its parent's end")
+def test_it_ends_when_the_warm_interpreter_is_killed(tmp_path: Path):
+    process = serve(tmp_path)
+    told = tmp_path / "pids"
+    forked = Forked(tmp_path / TASKS, ["-m", "job", "tree", str(told)], os.environ)
+    wait_for(told.exists)
+    pids = [int(word) for word in told.read_text().split()]
+    process.kill()
+    process.communicate()
+    assert forked.wait() == -signal.SIGKILL
+    forked.kill()
+    wait_for(lambda: not alive(pids[0]))
+    os.kill(pids[1], signal.SIGKILL)
+
+
+def test_what_cannot_be_imported_is_the_matter_of_those_who_need_it(tmp_path: Path):
+    (tmp_path / "broken.py").write_text("raise ImportError('no such library')")
+    command = [sys.executable, "-m", "regatta.processes.server", str(tmp_path / TASKS), "broken"]
+    env = os.environ | {"PYTHONPATH": str(tmp_path)}
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, env=env)
+    wait_for((tmp_path / TASKS).exists)
+    done = stand_in(tmp_path, "-m", "broken")
+    assert (done.returncode, "no such library" in done.stderr) == (1, True)
+    process.communicate(timeout=20)
+    assert process.returncode == 0
+
+
+def test_a_pool_of_threads_that_is_left_open_keeps_nobody_waiting(tmp_path: Path):
+    (tmp_path / "pooled.py").write_text(
+        "from concurrent.futures import ThreadPoolExecutor\n"
+        "pool = ThreadPoolExecutor()\nprint(pool.submit(sum, [1, 2]).result())\n"
+    )
+    command = [sys.executable, "-m", "regatta.processes.server", str(tmp_path / TASKS), "wave"]
+    env = os.environ | {"PYTHONPATH": str(tmp_path)}
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, env=env)
+    wait_for((tmp_path / TASKS).exists)
+    assert stand_in(tmp_path, "-m", "pooled").stdout == "3\n"
+    process.communicate(timeout=20)
+
+
+def test_without_sockets_nothing_is_warm(tmp_path: Path, monkeypatch):
+    monkeypatch.setenv(WARM_VARIABLE, str(tmp_path))
+    assert not client.is_warm()
+    (tmp_path / LANES).touch()
+    assert client.is_warm()
 
 
 @pytest.mark.parametrize("warm", [True, False])

@@ -140,6 +140,18 @@ def test_damage_is_no_ledger_and_is_repaired(tmp_path: Path, table, text: str, c
     assert known(tmp_path / "l", table) == [1]
 
 
+@pytest.mark.parametrize("count", ["1" + "0" * 400, "-1", "1.5", '"7"'])
+def test_a_new_table_passes_over_damage(tmp_path: Path, table, count: str, caplog):
+    ledger = tmp_path / "ledger"
+    remember(ledger, like(table, 120, *NUMERIC), "a", board(line(1)))
+    (file,) = ledger.iterdir()
+    file.write_text(file.read_text().replace('"columns": 4', f'"columns": {count}'))
+    (ledger / "gone.json").symlink_to(tmp_path / "nowhere")
+    (ledger / "deep.json").write_text("[" * 100_000)
+    assert known(ledger, table) == []
+    assert "passed over" in caplog.text
+
+
 def test_what_cannot_be_written_is_a_warning(tmp_path: Path, table, caplog):
     (tmp_path / "file").write_text("")
     remember(tmp_path / "file", table.schema, "a", board(line(1)))
