@@ -44,6 +44,8 @@ DEPLOY_SECONDS = {"none": 0.0, "local": 3.5, "kserve": 25.0}
 SECONDS_PER_SCORED_OUTPUT = 3e-5
 SECONDS_PER_CELL = 8e-8
 SECONDS_PER_TRAINING_OUTPUT = 4e-6
+# Selection and intervals look at fewer rows where there are very many classes.
+OUTPUTS_AT_MOST = 4.0
 # ``evaluate`` measures the columns for this share of the budget at most (bounds in seconds), which
 # a few columns do not need.
 COLUMNS_SHARE, COLUMNS_BOUNDS = 0.04, (1.0, 20.0)
@@ -138,10 +140,10 @@ def estimate_tail(
         + END_SECONDS
         + (0.0 if warm else TAIL_TASKS * START_SECONDS)
         + DEPLOY_SECONDS[deploy]
-        + scored_rows * n_outputs * SECONDS_PER_SCORED_OUTPUT
+        + min(scored_rows * n_outputs * SECONDS_PER_SCORED_OUTPUT, OUTPUTS_AT_MOST)
         + n_columns * TAIL_SECONDS_PER_COLUMN
         + min(n_rows * n_columns * SECONDS_PER_CELL, 30.0)
-        + min(n_rows * n_outputs * SECONDS_PER_TRAINING_OUTPUT, 10.0)
+        + min(n_rows * n_outputs * SECONDS_PER_TRAINING_OUTPUT, OUTPUTS_AT_MOST)
     )
     return Tail(round(work, 3), round(columns + (POD_TAIL_SECONDS if pods else 0.0), 3))
 
