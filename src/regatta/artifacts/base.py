@@ -28,6 +28,7 @@ __all__ = [
     "MANIFEST",
     "SCHEMA_VERSION",
     "Artifact",
+    "folder_bytes",
     "open_artifact",
     "read_json",
     "write_json",
@@ -222,6 +223,11 @@ def _entry(file: Path) -> dict[str, Any]:
     with file.open("rb") as stream:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()
     return {"bytes": file.stat().st_size, "sha256": digest}
+
+
+def folder_bytes(folder: str | Path) -> int:
+    """Return the size of all files in a folder and below it."""
+    return sum(file.stat().st_size for file in Path(folder).rglob("*") if file.is_file())
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -108,8 +108,9 @@ def select(
     ranked = sorted(whole, key=lambda trial: _rank(trial, metric))
     shares = shares_of(ranked, limits) if limits else {}
     ranked = [trial for trial in ranked if max(shares.get(trial.record.id, (0.0,))) <= 1]
-    rows = np.flatnonzero(np.isfinite(ranked[0].oof()[:, 0]))
-    search = _Search(y, folds, rows, metric, seed)
+    best = ranked[0].oof()
+    rows = np.flatnonzero(np.isfinite(best[:, 0]))
+    search = _Search(y, folds, rows, best.shape[1], metric, seed)
     selection = search.greedy(ranked, shares, max_members, iterations, seconds)
     if stacking and selection.pooling.kind == "log":
         return search.stacked(selection, seconds)
@@ -123,6 +124,7 @@ class _Search:
     y: Array
     folds: npt.NDArray[np.integer]
     rows: npt.NDArray[np.intp]
+    width: int
     metric: Metric
     seed: int
 
@@ -141,9 +143,8 @@ class _Search:
         alone = Selection(((best, 1.0),), _score(best), pooling)
         if len(ranked) == 1 or max_members == 1:
             return alone
-        width = best.oof().shape[1]
-        chosen = _candidates(ranked, len(self.rows) * width)
-        sample = _sample(self.rows, min(ROWS, ROW_CELLS // width), self.y, self.metric, self.seed)
+        chosen = _candidates(ranked, len(self.rows) * self.width)
+        sample = self._sample(min(ROWS, ROW_CELLS // self.width))
         weights = greedy_weights(
             np.stack([pooling.terms(trial.oof()[sample]) for trial in chosen]),
             lambda blend: self.loss(sample, pooling.pool(blend)),
@@ -152,12 +153,7 @@ class _Search:
             seconds=deadline - time.perf_counter(),
             shares=np.array([shares[trial.record.id] for trial in chosen]) if shares else None,
         )
-        pairs = zip(chosen, weights, strict=True)
-        members = sorted(
-            ((trial, float(weight)) for trial, weight in pairs if weight),
-            key=lambda member: -member[1],
-        )
-        blended = self._scored(tuple(members), pooling)
+        blended = self._scored(chosen, weights, pooling)
         better = self.metric.loss(blended.score) < self.metric.loss(alone.score)
         return blended if better else alone
 
@@ -165,15 +161,13 @@ class _Search:
         """Learn the pool of a selection, where that is better; else calibrate it, where it is."""
         trials = [trial for trial, _ in selection.members]
         weights = np.array([weight for _, weight in selection.members])
-        width = trials[0].oof().shape[1]
-        most = max(STACK_CELLS // (width * len(trials)), 1)
-        sample = _sample(self.rows, most, self.y, self.metric, self.seed)
+        sample = self._sample(max(STACK_CELLS // (self.width * len(trials)), 1))
         logs = np.stack([selection.pooling.terms(trial.oof()[sample]) for trial in trials])
         y, folds = self.y[sample], self._parts(sample)
         found = stack_if_better(
             logs, y, weights, folds, lambda at, p: self.loss(sample[at], p), seconds=seconds
         )
-        if found is None and self.metric.key in OF_ORDER and width == 2:
+        if found is None and self.metric.key in OF_ORDER and self.width == 2:
             mean = np.tensordot(weights, logs, 1)[None]
             log_loss = get_metric("log_loss", "binary")
             found = stack_if_better(
@@ -185,26 +179,31 @@ class _Search:
         if found is None:
             return selection
         slope = float(found.weights.sum())
-        pairs = zip(trials, found.weights / slope, strict=True)
-        members = sorted(
-            ((trial, float(weight)) for trial, weight in pairs if weight),
-            key=lambda member: -member[1],
-        )
-        return self._scored(tuple(members), Pooling("log", slope, tuple(found.bias.tolist())))
+        pooling = Pooling("log", slope, tuple(found.bias.tolist()))
+        return self._scored(trials, found.weights / slope, pooling)
 
     def loss(self, rows: npt.NDArray[np.intp], predicted: npt.NDArray[np.floating]) -> float:
         """Return the loss of predictions of some rows."""
         return self.metric.loss(_score_of(self.metric, self.y[rows], predicted))
 
-    def _scored(self, members: tuple[tuple[Trial, float], ...], pooling: Pooling) -> Selection:
-        """Return a selection with its score on all rows."""
+    def _scored(self, trials: Sequence[Trial], weights: Array, pooling: Pooling) -> Selection:
+        """Return those that have a weight, the greatest first, with their score on all rows."""
+        pairs = zip(trials, weights, strict=True)
+        members = sorted(
+            ((trial, float(weight)) for trial, weight in pairs if weight),
+            key=lambda member: -member[1],
+        )
         terms = sum(
             weight * pooling.terms(trial.oof()[self.rows].astype(np.float64))
             for trial, weight in members
         )
         predicted = pooling.pool(np.asarray(terms))
         score = _score_of(self.metric, self.y[self.rows], predicted)
-        return Selection(members, score, pooling)
+        return Selection(tuple(members), score, pooling)
+
+    def _sample(self, most: int) -> npt.NDArray[np.intp]:
+        """Draw at most so many of the rows."""
+        return _sample(self.rows, most, self.y, self.metric, self.seed)
 
     def _parts(self, rows: npt.NDArray[np.intp]) -> npt.NDArray[np.integer]:
         """Return what is judged together: folds, or parts of a holdout."""

@@ -31,7 +31,7 @@ import numpy.typing as npt
 
 from regatta.features.glm import softmax
 
-__all__ = ["Stack", "fit_stack", "stack_if_better"]
+__all__ = ["Stack", "stack_if_better"]
 
 Array = npt.NDArray[np.float64]
 Loss = Callable[[npt.NDArray[np.intp], Array], float]
@@ -102,16 +102,17 @@ def stack_if_better(
         folds is more than one standard error, and there is one in most of them.
     """
     deadline = time.perf_counter() + seconds
-    if len(y) < LEAST_ROWS or len(np.unique(folds)) < 2:
+    parts = np.unique(folds)
+    if len(y) < LEAST_ROWS or len(parts) < 2:
         return None
-    stack = fit_stack(logs, y, prior, STEPS)
+    stack = _fit(logs, y, prior, STEPS)
     greedy = Stack(prior, np.zeros(logs.shape[2]))
     gains = []
-    for fold in np.unique(folds):
+    for fold in parts:
         if time.perf_counter() > deadline:
             return None
         others, rows = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
-        learnt = fit_stack(logs[:, others], y[others], prior, STEPS_AGAIN)
+        learnt = _fit(logs[:, others], y[others], prior, STEPS_AGAIN)
         before, after = (loss(rows, one.predict(logs[:, rows])) for one in (greedy, learnt))
         gains.append(before - after)
     found = np.array(gains)
@@ -122,7 +123,7 @@ def stack_if_better(
     return stack if sure else None
 
 
-def fit_stack(logs: npt.NDArray[np.floating], y: Array, prior: Array, steps: int) -> Stack:
+def _fit(logs: npt.NDArray[np.floating], y: Array, prior: Array, steps: int) -> Stack:
     """Learn weights and biases.
 
     Parameters

@@ -52,9 +52,7 @@ def check_text(text: str, n_outputs: int, *, linear: bool = False) -> None:
         fields.append(dict(line.split("=", 1) for line in tree.splitlines() if "=" in line))
         if int(fields[-1]["Tree"]) != number:
             raise ValueError(f"tree {fields[-1]['Tree']} in place of {number}")
-        if fields[-1].get("is_linear", "0") not in ("0", "1") or (
-            fields[-1].get("is_linear", "0") == "1" and not linear
-        ):
+        if fields[-1].get("is_linear", "0") not in (("0", "1") if linear else ("0",)):
             raise ValueError(f"tree {number} has linear leaves")
     _check_nodes(fields, last_feature)
     _check_lines([tree for tree in fields if tree.get("is_linear") == "1"], last_feature)

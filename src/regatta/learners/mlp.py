@@ -97,9 +97,9 @@ class MlpLearner(Learner):
     """A multi-layer perceptron.
 
     Rectified linear units, batch normalisation, dropout, Adam with decoupled weight decay. The
-    learning rate is divided
-    by 4 when the validation loss has not fallen for `patience` epochs; after the third time the
-    best epoch's weights are taken. The target of a regression is standardised.
+    learning rate is divided by 4 when the validation loss has not fallen for `patience` epochs;
+    after the third time the best epoch's weights are taken. The target of a regression is
+    standardised.
 
     References
     ----------

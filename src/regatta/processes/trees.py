@@ -66,16 +66,18 @@ def end_own_tree() -> None:
     os.killpg(os.getpgrp(), signal.SIGKILL)
 
 
-def end_with_parent(parent: int) -> None:
-    """Let the kernel kill this process when its parent dies, where the kernel can (Linux).
+def end_with_parent(parent: int, number: int = signal.SIGKILL) -> None:
+    """Let the kernel end this process when its parent dies, where the kernel can (Linux).
 
     Parameters
     ----------
     parent : int
         Process id of the parent; if it is no longer the parent, this process ends at once.
+    number : int, default SIGKILL
+        Signal that ends it.
     """
     library = ctypes.CDLL(None)
     if hasattr(library, "prctl"):
-        library.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        library.prctl(PR_SET_PDEATHSIG, number)
     if os.getppid() != parent:
         os._exit(1)

@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from regatta.search.budget import (
     LEAST_RACE_SECONDS,
@@ -18,6 +19,15 @@ __all__ = ["Clock"]
 # Passes over the locked rows, each by all members.
 PASSES = 3.0
 MEMBERS = 6
+
+
+class _Price(NamedTuple):
+    """What a candidate for the ensemble costs; the best one is the least."""
+
+    loss: float
+    predict_seconds_per_row: float
+    seconds: float
+    model_bytes: int
 
 
 @dataclass
@@ -52,18 +62,20 @@ class Clock:
     refit: float = 0.0
     slots: int = 1
     warm: bool = False
-    _costs: list[tuple[float, float, float, int]] = field(default_factory=list)
+    _prices: list[_Price] = field(default_factory=list)
 
     @property
     def deadline(self) -> float:
         """When the race ends, in seconds since the epoch."""
-        best = sorted(self._costs)[:MEMBERS]
-        predicting = self.scored_rows * PASSES * sum(cost for _, cost, _, _ in best)
-        loading = LOADS * SECONDS_PER_MODEL_BYTE * sum(size for _, _, _, size in best)
+        best = sorted(self._prices)[:MEMBERS]
+        predicting = (
+            self.scored_rows * PASSES * sum(price.predict_seconds_per_row for price in best)
+        )
+        loading = LOADS * SECONDS_PER_MODEL_BYTE * sum(price.model_bytes for price in best)
         deadline = self.end - self.tail - predicting - loading
         if best:
             # Small models are fitted again in less time than was kept for it.
-            again = REFIT_LONGER * sum(seconds for _, _, seconds, _ in best) / self.slots
+            again = REFIT_LONGER * sum(price.seconds for price in best) / self.slots
             start = REFIT_START_SECONDS + (0.0 if self.warm else REFIT_IMPORT_SECONDS)
             needed = refit_wait(start + again)
             deadline += max(refit_wait(self.refit) - needed, 0.0)
@@ -88,4 +100,4 @@ class Clock:
         model_bytes: int = 0,
     ) -> None:
         """Take note of what a candidate for the ensemble costs: to predict, to fit, to load."""
-        self._costs.append((loss, predict_seconds_per_row, seconds, model_bytes))
+        self._prices.append(_Price(loss, predict_seconds_per_row, seconds, model_bytes))

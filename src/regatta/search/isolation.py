@@ -6,7 +6,6 @@ nor the state of their locks. The child dies with its parent, and is killed as a
 """
 
 import contextlib
-import ctypes
 import os
 import resource
 import select
@@ -22,10 +21,10 @@ from typing import Literal
 import psutil
 
 from regatta.processes.client import IMPORT_VARIABLE
+from regatta.processes.trees import end_with_parent
 
 __all__ = ["Child", "Ending", "Limits", "end_with", "memory_text", "wait"]
 
-PR_SET_PDEATHSIG = 1
 DESCENDANTS_EVERY_SECONDS = 0.5
 MEGABYTE = 1e6
 
@@ -89,13 +88,13 @@ class Child:
         self._descendants: list[psutil.Process] = []
         self._looked = self.started
         self._verdict: tuple[Literal["timeout", "out_of_memory"], str] | None = None
-        library, parent = ctypes.CDLL(None), os.getpid()
+        parent = os.getpid()
         for stream in (sys.stdout, sys.stderr):
             stream.flush()
         self.pipe, end = os.pipe()
         self.pid = os.fork()
         if self.pid == 0:
-            _become(work, library, parent)
+            _become(work, parent)
         os.close(end)
         self._process = psutil.Process(self.pid)
 
@@ -192,15 +191,12 @@ def _how_it_died(code: int) -> tuple[Literal["done", "crashed"], str]:
     return ("done", "") if status == 0 else ("crashed", f"ended with exit code {status}")
 
 
-def _become(work: Callable[[], None], library: ctypes.CDLL, parent: int) -> None:
+def _become(work: Callable[[], None], parent: int) -> None:
     """Live as the child: never returns."""
     code = 1
     try:
         os.setsid()
-        if hasattr(library, "prctl"):
-            library.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent:
-            os._exit(code)
+        end_with_parent(parent)
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.SIG_DFL)
         # A dump of a crashed trial can be as large as the table, and nobody reads it.
@@ -243,11 +239,8 @@ def end_with(starter: int) -> None:
     Parameters
     ----------
     starter : int
-        Its process id. A warm interpreter is the parent of what it has forked, and ends it when
+        Its process id. What a warm interpreter has forked dies with it, and is ended by it when
         the starter dies.
     """
-    library = ctypes.CDLL(None)
-    if hasattr(library, "prctl"):
-        library.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-    if os.getppid() != starter and IMPORT_VARIABLE not in os.environ:
-        sys.exit(1)
+    if IMPORT_VARIABLE not in os.environ:
+        end_with_parent(starter, signal.SIGTERM)

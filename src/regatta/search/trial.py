@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from regatta.artifacts import write_json, writing
+from regatta.artifacts import folder_bytes, write_json, writing
 from regatta.artifacts.records import RECORD, Recipe, Status, TrialRecord
 from regatta.errors import TrialSkipped
 from regatta.evaluation.metrics import Metric
@@ -338,7 +338,6 @@ def _finish(
         raise BadValuesError(f"{metric.label} is undefined for these predictions")
     np.save(folder / "oof.npy", progress.oof)
     write_json(folder / "fits.json", {"encoders": progress.encoders})
-    size = sum(file.stat().st_size for file in (folder / "model").rglob("*") if file.is_file())
     missing = f"only {progress.folds} of {table.n_folds} folds: time ran out"
     return job.record(
         "ok",
@@ -347,7 +346,7 @@ def _finish(
         score=score,
         fold_scores=tuple(progress.scores),
         predict_seconds_per_row=progress.predict_seconds_per_row,
-        model_bytes=size,
+        model_bytes=folder_bytes(folder / "model"),
         truncated=progress.truncated or progress.folds < table.n_folds,
     )
 

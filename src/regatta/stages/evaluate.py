@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from regatta.artifacts import open_artifact, read_json, write_json, writing
+from regatta.artifacts import folder_bytes, open_artifact, read_json, write_json, writing
 from regatta.dataset.schema import Schema
 from regatta.errors import ArtifactError
 from regatta.evaluation.baseline import Baseline
@@ -176,10 +176,10 @@ def _refit_deadline(
     On one machine that is what the lanes have left of the budget. On a cluster nobody knows how
     long the pods of the other tasks take, so it is what the plan has kept.
     """
-    ends = [lane["budget_ends_at"] for lane in trials.get("lanes", ()) if "budget_ends_at" in lane]
+    ends = [lane["budget_ends_at"] for lane in trials["lanes"] if "budget_ends_at" in lane]
     if not seconds or not ends or in_pod():
         return time.time() + seconds
-    size = sum(file.stat().st_size for file in Path(bundle).rglob("*") if file.is_file())
+    size = folder_bytes(bundle)
     return float(min(ends)) - release_seconds(settings.deploy.target, size, warm=is_warm())
 
 

@@ -48,16 +48,22 @@ elif what == "tree":
 """
 
 
-def serve(folder: Path) -> "subprocess.Popen[bytes]":
-    """Start warm interpreters of both names."""
+def serve(folder: Path, name: str = "wave") -> "subprocess.Popen[bytes]":
+    """Start warm interpreters of both names, which import a module."""
     (folder / "job.py").write_text(JOB)
-    command = [sys.executable, "-m", "regatta.processes.server", str(folder / TASKS), "wave"]
+    command = [sys.executable, "-m", "regatta.processes.server", str(folder / TASKS), name]
     process = subprocess.Popen(
         command, stdin=subprocess.PIPE, env=os.environ | {"PYTHONPATH": str(folder)}
     )
     wait_for(lambda: (folder / TASKS).exists())
     (folder / LANES).symlink_to(folder / TASKS)
     return process
+
+
+def grown(told: Path) -> list[int]:
+    """Wait for the job ``tree``; return the ids of its processes, the root first."""
+    wait_for(told.exists)
+    return [int(word) for word in told.read_text().split()]
 
 
 def wait_for(true) -> None:
@@ -141,10 +147,8 @@ def test_without_a_warm_interpreter_there_is_the_ordinary_one(tmp_path: Path):
 
 
 def test_killing_ends_all_that_came_from_it(folder: Path, tmp_path: Path):
-    told = tmp_path / "pids"
-    forked = Forked(folder / TASKS, ["-m", "job", "tree", str(told)], os.environ)
-    wait_for(told.exists)
-    pids = [int(word) for word in told.read_text().split()]
+    forked = Forked(folder / TASKS, ["-m", "job", "tree", str(tmp_path / "pids")], os.environ)
+    pids = grown(tmp_path / "pids")
     forked.kill()
     assert forked.wait() == -signal.SIGKILL
     wait_for(lambda: not any(map(alive, pids)))
@@ -153,11 +157,9 @@ def test_killing_ends_all_that_came_from_it(folder: Path, tmp_path: Path):
 
 
 def test_it_ends_with_its_starter(folder: Path, tmp_path: Path):
-    told = tmp_path / "pids"
     arguments = [sys.executable, "-I", "-S", client.__file__, str(folder), "-m", "job", "tree"]
-    starter = subprocess.Popen([*arguments, str(told)])
-    wait_for(told.exists)
-    pids = [int(word) for word in told.read_text().split()]
+    starter = subprocess.Popen([*arguments, str(tmp_path / "pids")])
+    pids = grown(tmp_path / "pids")
     starter.kill()
     starter.wait()
     wait_for(lambda: not any(map(alive, pids)))
@@ -165,10 +167,8 @@ def test_it_ends_with_its_starter(folder: Path, tmp_path: Path):
 
 def test_it_ends_with_the_warm_interpreter(tmp_path: Path):
     process = serve(tmp_path)
-    told = tmp_path / "pids"
-    forked = Forked(tmp_path / TASKS, ["-m", "job", "tree", str(told)], os.environ)
-    wait_for(told.exists)
-    pids = [int(word) for word in told.read_text().split()]
+    forked = Forked(tmp_path / TASKS, ["-m", "job", "tree", str(tmp_path / "pids")], os.environ)
+    pids = grown(tmp_path / "pids")
     process.communicate(timeout=20)
     assert forked.wait() == -signal.SIGKILL
     wait_for(lambda: not any(map(alive, pids)))
@@ -190,10 +190,8 @@ def test_a_starter_that_dies_while_it_asks_disturbs_nobody(folder: Path):
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a child of its parent's end")
 def test_it_ends_when_the_warm_interpreter_is_killed(tmp_path: Path):
     process = serve(tmp_path)
-    told = tmp_path / "pids"
-    forked = Forked(tmp_path / TASKS, ["-m", "job", "tree", str(told)], os.environ)
-    wait_for(told.exists)
-    pids = [int(word) for word in told.read_text().split()]
+    forked = Forked(tmp_path / TASKS, ["-m", "job", "tree", str(tmp_path / "pids")], os.environ)
+    pids = grown(tmp_path / "pids")
     process.kill()
     process.communicate()
     assert forked.wait() == -signal.SIGKILL
@@ -204,10 +202,7 @@ def test_it_ends_when_the_warm_interpreter_is_killed(tmp_path: Path):
 
 def test_what_cannot_be_imported_is_the_matter_of_those_who_need_it(tmp_path: Path):
     (tmp_path / "broken.py").write_text("raise ImportError('no such library')")
-    command = [sys.executable, "-m", "regatta.processes.server", str(tmp_path / TASKS), "broken"]
-    env = os.environ | {"PYTHONPATH": str(tmp_path)}
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, env=env)
-    wait_for((tmp_path / TASKS).exists)
+    process = serve(tmp_path, "broken")
     done = stand_in(tmp_path, "-m", "broken")
     assert (done.returncode, "no such library" in done.stderr) == (1, True)
     process.communicate(timeout=20)
@@ -219,10 +214,7 @@ def test_a_pool_of_threads_that_is_left_open_keeps_nobody_waiting(tmp_path: Path
         "from concurrent.futures import ThreadPoolExecutor\n"
         "pool = ThreadPoolExecutor()\nprint(pool.submit(sum, [1, 2]).result())\n"
     )
-    command = [sys.executable, "-m", "regatta.processes.server", str(tmp_path / TASKS), "wave"]
-    env = os.environ | {"PYTHONPATH": str(tmp_path)}
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, env=env)
-    wait_for((tmp_path / TASKS).exists)
+    process = serve(tmp_path)
     assert stand_in(tmp_path, "-m", "pooled").stdout == "3\n"
     process.communicate(timeout=20)
 

@@ -80,7 +80,8 @@ def make(folder: Path, task: str, *, settings: dict | None = None, **bundle: obj
         }
         write_json(path / "plan.json", plan)
     with writing(folder / "leaderboard", "leaderboard") as path:
-        write_json(path / "leaderboard.json", {"metric": METRICS[task], "trials": list(trials())})
+        board = {"metric": METRICS[task], "trials": list(trials()), "lanes": []}
+        write_json(path / "leaderboard.json", board)
     return Inputs(folder, table, task)
 
 
