@@ -35,7 +35,7 @@ Floats = npt.NDArray[np.float64]
 Pool = list[dict[str, Any]]
 
 # What random draws are drawn for.
-REFERENCE = Shape("binary", 5_000, 20, 2)
+REFERENCE = Shape("binary", 5_000, 20, 2, n_categories=100)
 BUDGET_SECONDS = 3_600
 
 

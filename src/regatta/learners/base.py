@@ -80,12 +80,15 @@ class Shape:
         Training rows, and columns after encoding.
     n_outputs : int
         Number of classes; 1 for a regression.
+    n_categories : int, default 0
+        Values of the categorical column that has most; 0 if there is none.
     """
 
     task: Task
     n_rows: int
     n_columns: int
     n_outputs: int
+    n_categories: int = 0
 
 
 @dataclass(frozen=True)

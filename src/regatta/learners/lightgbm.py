@@ -1,5 +1,6 @@
 """LightGBM: gradient-boosted trees, leaf by leaf, with native categories."""
 
+import math
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -22,8 +23,9 @@ from regatta.learners.base import (
     check_target,
     standardised,
 )
+from regatta.learners.categories import native_columns, native_space
 from regatta.learners.lightgbm_text import check_text
-from regatta.learners.stopping import Stopping, at_pace
+from regatta.learners.stopping import WORK, Stopping, at_pace
 from regatta.learners.threads import available_cores
 
 __all__ = ["LightGBMLearner", "LightGBMModel"]
@@ -31,6 +33,8 @@ __all__ = ["LightGBMLearner", "LightGBMModel"]
 FILE = "model.txt"
 FEW_ROWS = 500
 WIDE = 60
+# As many as the encoder gives a code of their own.
+MOST_CATEGORIES = 1000
 # Linear leaves go on beyond the training values; predictions do so by this share of their range.
 BEYOND = 0.1
 _OBJECTIVES = {"binary": "binary", "multiclass": "multiclass", "regression": "regression"}
@@ -109,6 +113,8 @@ class LightGBMModel(Model):
 class LightGBMLearner(Learner):
     """Gradient-boosted trees that grow where they gain most.
 
+    Those of ``dart`` learn without some of the trees before them, drawn anew each round.
+
     References
     ----------
     .. [1] G. Ke et al., LightGBM: a highly efficient gradient boosting decision tree, NeurIPS 2017.
@@ -116,6 +122,8 @@ class LightGBMLearner(Learner):
        with fewer leaves for small tables.
     .. [3] Y. Shi et al., Gradient boosting with piece-wise linear regression trees, IJCAI 2019:
        the linear leaves, for regressions only.
+    .. [4] K. V. Rashmi, R. Gilad-Bachrach, DART: dropouts meet multiple additive regression trees,
+       AISTATS 2015.
     """
 
     key: ClassVar[str] = "lightgbm"
@@ -126,8 +134,10 @@ class LightGBMLearner(Learner):
         """Return the parameters of a good first try."""
         regression = shape.task == "regression"
         linear = {"linear_leaves": False, "linear_l2": 10.0} if regression else {}
+        natives = native_space(shape, MOST_CATEGORIES)
         return {
             **linear,
+            **dict.fromkeys(natives, MOST_CATEGORIES),
             "learning_rate": 0.05,
             "n_rounds": 5000,
             "patience": 60,
@@ -141,6 +151,7 @@ class LightGBMLearner(Learner):
             "category_min_rows": int(np.clip(shape.n_rows // 100, 3, 100)),
             "max_bins": 255,
             "extra_trees": False,
+            "dart": False,
         }
 
     def space(self, shape: Shape) -> Space:
@@ -152,6 +163,7 @@ class LightGBMLearner(Learner):
         }
         return {
             **(linear if shape.task == "regression" else {}),
+            **native_space(shape, MOST_CATEGORIES),
             "learning_rate": Param("float", 0.01, 0.2, log=True),
             "num_leaves": Param("int", 4, leaves, log=True),
             "min_rows": Param("int", 2, int(np.clip(shape.n_rows // 20, 3, 100)), log=True),
@@ -182,11 +194,12 @@ class LightGBMLearner(Learner):
         # LightGBM fits the lines to dense columns.
         linear = bool(params.get("linear_leaves")) and isinstance(data.X, np.ndarray)
         options = {**_options(data, params, seed, threads), "linear_tree": linear}
+        # Rounds change the trees of those before them: there is no best round to go back to.
+        dart = bool(params.get("dart"))
         if linear:
             options["linear_lambda"] = params["linear_l2"]
-        train = lightgbm.Dataset(
-            data.X, y, categorical_feature=list(data.categorical), params=options
-        )
+        natives = native_columns(data, params.get("native_categories", MOST_CATEGORIES))
+        train = lightgbm.Dataset(data.X, y, categorical_feature=list(natives), params=options)
         valid = lightgbm.Dataset(data.X_valid, y_valid, reference=train, params=options)
 
         def boost(rate: float, stopping: Stopping) -> Any:
@@ -196,18 +209,19 @@ class LightGBMLearner(Learner):
                         stopping.best_round, env.evaluation_result_list
                     )
 
+            most = min(params["n_rounds"], WORK / rate if dart else math.inf)
             return lightgbm.train(
                 {**options, "learning_rate": rate},
                 train,
-                num_boost_round=int(params["n_rounds"]),
+                num_boost_round=math.ceil(most),
                 valid_sets=[valid],
                 callbacks=[watch],
             )
 
-        booster, stopping = at_pace(
-            boost, params["learning_rate"], int(params["patience"]), deadline
-        )
-        text = booster.model_to_string(num_iteration=stopping.best_round + 1)
+        patience = int(params["n_rounds"] if dart else params["patience"])
+        booster, stopping = at_pace(boost, params["learning_rate"], patience, deadline)
+        rounds = booster.current_iteration() if dart else stopping.best_round + 1
+        text = booster.model_to_string(num_iteration=rounds)
         bounds = _bounds(y) if linear else None
         model = LightGBMModel(text, data.n_outputs, scale, threads, bounds)
         model.truncated = stopping.truncated
@@ -235,6 +249,7 @@ def _options(data: FitData, params: Params, seed: int, threads: int) -> dict[str
         "min_data_per_group": int(params["category_min_rows"]),
         "max_bin": int(params["max_bins"]),
         "extra_trees": bool(params["extra_trees"]),
+        "boosting": "dart" if params.get("dart") else "gbdt",
         "num_threads": threads,
         "seed": seed,
         "deterministic": True,

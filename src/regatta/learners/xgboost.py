@@ -22,6 +22,7 @@ from regatta.learners.base import (
     check_target,
     standardised,
 )
+from regatta.learners.categories import FEW, native_columns, native_space
 from regatta.learners.stopping import Stopping, at_pace
 from regatta.learners.threads import available_cores
 from regatta.learners.xgboost_trees import check_trees
@@ -29,6 +30,7 @@ from regatta.learners.xgboost_trees import check_trees
 __all__ = ["XGBoostLearner", "XGBoostModel"]
 
 FILE = "booster.json"
+# Sets of many categories cost memory.
 MOST_CATEGORIES = 200
 MANY_ROWS = 2000
 _OBJECTIVES = {
@@ -122,6 +124,7 @@ class XGBoostLearner(Learner):
         regression = shape.task == "regression"
         deep = 8 if regression else 6
         return {
+            **dict.fromkeys(native_space(shape, MOST_CATEGORIES), FEW),
             "learning_rate": 0.05,
             "n_rounds": 5000,
             "patience": 60,
@@ -136,6 +139,7 @@ class XGBoostLearner(Learner):
     def space(self, shape: Shape) -> Space:
         """Return what may be searched."""
         return {
+            **native_space(shape, MOST_CATEGORIES),
             "learning_rate": Param("float", 0.01, 0.2, log=True),
             "max_depth": Param("int", 2, 10),
             "min_weight": Param("float", 0.01, 30.0, log=True),
@@ -162,7 +166,7 @@ class XGBoostLearner(Learner):
         # XGBoost keeps targets in float32.
         y, y_valid, scale = standardised(data)
         common = {
-            "feature_types": _types(data),
+            "feature_types": _types(data, params.get("native_categories", FEW)),
             "enable_categorical": True,
             "max_bin": int(params["max_bins"]),
             "nthread": threads,
@@ -215,12 +219,7 @@ def _options(data: FitData, params: Params, seed: int, threads: int) -> dict[str
     return options
 
 
-def _types(data: FitData) -> list[str]:
-    """Return ``c`` for columns of few categories, ``q`` for others: many codes cost memory."""
-    types = ["q"] * data.X.shape[1]
-    for place in data.categorical:
-        codes = data.X[:, place]
-        known = codes[~np.isnan(codes)]
-        if len(known) and known.max() < MOST_CATEGORIES:
-            types[place] = "c"
-    return types
+def _types(data: FitData, most: int) -> list[str]:
+    """Return ``c`` for columns of categories that are split by sets, ``q`` for others."""
+    natives = native_columns(data, most)
+    return ["c" if place in natives else "q" for place in range(data.X.shape[1])]

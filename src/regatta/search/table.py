@@ -100,7 +100,18 @@ class TrainingTable:
     @property
     def shape(self) -> Shape:
         """Size of one fold's training rows, before they are encoded."""
-        return Shape(self.task, len(self.train(0)), len(self.features.columns), self.n_outputs)
+        known = (
+            column.unique
+            for column in self.schema.columns
+            if column.used and column.kind == "categorical"
+        )
+        return Shape(
+            task=self.task,
+            n_rows=len(self.train(0)),
+            n_columns=len(self.features.columns),
+            n_outputs=self.n_outputs,
+            n_categories=max(known, default=0),
+        )
 
     def train(self, fold: int) -> Indices:
         """Return the rows that a fold trains on."""

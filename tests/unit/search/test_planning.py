@@ -109,8 +109,9 @@ def test_portfolio_begins_fast_and_then_varies():
     assert all(recipe.rows == 0 for recipe in recipes)
     assert len({str(recipe) for recipe in recipes}) == len(recipes) > 15
     for key, learner in learners.items():
-        # A regression has all parameters; others may lack some.
-        defaults = learner.defaults(replace(SMALL, task="regression"))
+        # A regression on a column of many categories has all parameters; others may lack some.
+        shape = replace(SMALL, task="regression", n_categories=100)
+        defaults = learner.defaults(shape)
         assert all(set(changes) <= set(defaults) for changes in variations(key)), key
 
 
@@ -142,3 +143,13 @@ def test_a_skewed_target_is_tried_as_a_logarithm_too():
     assert skewed[0] == plain[0]
     assert skewed[2] in logs
     assert 3 <= len(logs) < len(plain)
+
+
+def test_sets_of_many_categories_race_against_thresholds_where_there_are_many():
+    learners = {key: get_learner(key) for key in LEARNERS}
+    for shape in (SMALL, LARGE):
+        names = [set(recipe.params) for recipe in portfolio(learners, shape, 60)]
+        assert not any("native_categories" in known for known in names)
+        recipes = portfolio(learners, replace(shape, n_categories=100), 60)
+        found = {recipe.params.get("native_categories") for recipe in recipes}
+        assert found == {None, 30, 1000}
