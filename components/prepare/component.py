@@ -19,6 +19,7 @@ def prepare(
     data_fingerprint: str = "",
     data_task: str = "auto",
     pods_memory: str = "auto",
+    release_registry: str = "",
     run_name: str = "model",
     run_seed: int = 0,
     run_settings: str = "{}",
@@ -42,6 +43,8 @@ def prepare(
         What kind of prediction: auto, binary, multiclass or regression.
     pods_memory : str
         Memory of a pod that races, such as 2Gi; auto for one by the size of the table.
+    release_registry : str
+        Registry of the run, which has the ledger of earlier ones; empty for the one of the site.
     run_name : str
         Name of the model: small letters, digits and hyphens.
     run_seed : int
@@ -85,6 +88,7 @@ def prepare(
             data_source=data_source,
             data_target=data_target,
             data_task=data_task,
+            release_registry=release_registry,
             run_name=run_name,
             run_seed=run_seed,
             search_budget_seconds=search_budget_seconds,

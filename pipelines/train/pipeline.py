@@ -100,6 +100,7 @@ def train(
         data_fingerprint=found.outputs["fingerprint"],
         data_task=data_task,
         pods_memory=pods_memory,
+        release_registry=release_registry,
         run_name=run_name,
         run_seed=run_seed,
         run_settings=run_settings,

@@ -3,7 +3,6 @@
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -133,9 +132,6 @@ def _execute(request: Any) -> None:
             with View(progress, console) as view:
                 for event in session.follow():
                     view.tell(event)
-                    if event.get("stage") == "evaluate":
-                        # Needed at the end, and there is nothing else to do here.
-                        import_module("regatta.search.ledger")
         except KeyboardInterrupt as err:
             session.stop()
             if version := session.registered:

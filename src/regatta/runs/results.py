@@ -85,8 +85,6 @@ def collect(session: Session, stages: Mapping[str, float]) -> Outcome:
     _move(evaluation.parent / "report", final / "report.html")
     _move(evaluation, final / "evaluation")
     shutil.copyfile(_one(made, "leaderboard") / "leaderboard.json", final / "leaderboard.json")
-    if session.request.settings.search.warm_start:
-        _remember(made)
     for lane in made["trials"]:
         _move(lane, final / "trials" / f"lane-{_lane(lane):02d}")
     _move(session.log, final / "run.log")
@@ -99,18 +97,6 @@ def collect(session: Session, stages: Mapping[str, float]) -> Outcome:
         read_json(out / "leaderboard.json"),
         read_json(out / "evaluation" / "evaluation.json"),
     )
-
-
-def _remember(made: Mapping[str, list[Path]]) -> None:
-    """Keep the best recipes for the next run on such a table."""
-    from regatta.dataset.schema import Schema
-    from regatta.registry import ledger_root
-    from regatta.search.ledger import remember
-
-    schema = Schema.from_dict(read_json(_one(made, "schema") / "schema.json"))
-    fingerprint = str(read_json(_one(made, "dataset") / MANIFEST)["metadata"]["fingerprint"])
-    board = read_json(_one(made, "leaderboard") / "leaderboard.json")
-    remember(ledger_root(), schema, fingerprint, board)
 
 
 def _artifacts(work: Path) -> dict[str, list[Path]]:

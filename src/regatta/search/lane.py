@@ -29,7 +29,7 @@ from regatta.search.launching import OTHER_SHARE, import_for, terms
 from regatta.search.median import bars
 from regatta.search.plan import Plan, scored_rows
 from regatta.search.proposing import proposer_of
-from regatta.search.resuming import note_clock, note_trial, recover
+from regatta.search.resuming import heard, note_clock, note_trial, recover
 from regatta.search.retries import retried, retry_of
 from regatta.search.table import TrainingTable
 from regatta.search.toolbox import Toolbox
@@ -150,6 +150,7 @@ class Lane:
         self.costs = Costs(plan.shape.n_rows)
         self.clock, self.speed = Clock(0.0, 0.0, 0.0), 1.0
         self.records: list[TrialRecord] = []
+        self.heard: dict[str, TrialRecord] = {}
         self.running: list[Running] = []
         self.retries: list[Recipe] = []
         self.begun = self.earlier.begun
@@ -228,6 +229,7 @@ class Lane:
             "tail_seconds": round(self.clock.tail, 3),
             "budget_ends_at": round(self.clock.end, 3),
             "speed": round(self.speed, 3),
+            "heard": len(self.heard),
             "least_budget": least_budget(
                 self.clock.tail - refit_wait(self.plan.refit), self.clock.head
             ),
@@ -259,9 +261,18 @@ class Lane:
 
     def _ask(self) -> Recipe | None:
         """Ask for a recipe whose trial an earlier try of this lane has not made."""
+        self._hear()
         while (recipe := self.proposer.ask()) and (record := self.made.pop(recipe.number, None)):
             self.proposer.tell(record)
         return recipe
+
+    def _hear(self) -> None:
+        """Learn what came of the trials of other lanes, where proposals are learnt at all."""
+        if self.plan.fixed or self.plan.refine != "bayes":
+            return
+        for record in heard(self.folder, self.heard):
+            self.heard[record.id] = record
+            self.proposer.tell(record)
 
     def _affordable(self, recipe: Recipe, left: float) -> Recipe | None:
         """Return a recipe that there is time for; what was fixed beforehand stays as it is."""
@@ -313,7 +324,8 @@ class Lane:
         search = self.plan.settings.search
         if not search.median_stopping or self.plan.refine != "bayes":
             return ()
-        return bars(self.records, recipe, self.metric, self.table.n_folds)
+        known = [*self.records, *self.heard.values()]
+        return bars(known, recipe, self.metric, self.table.n_folds)
 
     def _named(self, recipe: Recipe) -> tuple[str, int]:
         """Return id and number of the trial of a recipe."""

@@ -1,26 +1,24 @@
-"""The ledger: the best recipes of earlier runs on this machine, for the next run on such a table.
+"""The ledger: the best recipes of earlier runs, for the next run on such a table.
 
-One small file for each set of columns and target. It holds parameters and digests, no names and
+One small text for each set of columns and target. It holds parameters and digests, no names and
 no values of a table. A table that was never seen is begun with what did best on the one that is
 most like it. What cannot be read is taken for no ledger: a run never fails for it.
 """
 
-import contextlib
 import hashlib
 import json
 import logging
 import math
-import os
-import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 from regatta.artifacts.records import Recipe
 from regatta.dataset.schema import Schema
+from regatta.errors import RegattaError
 from regatta.learners.base import Learner, Shape
 from regatta.search.retries import retried
+from regatta.search.shelf import Shelf
 from regatta.search.space import is_number, parameters_of
 
 __all__ = ["recall", "remember", "usable"]
@@ -33,7 +31,7 @@ RUNS = 5
 RECIPES = 3
 # What is given of a table that is only alike, and of how many such tables one is looked for.
 RECIPES_OF_ANOTHER = 2
-LOOKED_AT = 200
+LOOKED_AT = 100
 # No table has so many columns.
 MOST_COUNT = 2**40
 # Tables are alike up to four times the rows and twice the columns, if at most this share of their
@@ -41,14 +39,14 @@ MOST_COUNT = 2**40
 ROWS_LOG2, COLUMNS_LOG2, OTHER_KINDS = 2, 1.0, 0.25
 
 
-def recall(folder: Path, schema: Schema, fingerprint: str, metric: str) -> list[Recipe]:
+def recall(shelf: Shelf, schema: Schema, fingerprint: str, metric: str) -> list[Recipe]:
     """Return the best recipes of earlier runs, those on the very same table first.
 
     Where there was none on a table of these columns, they are of the table that is most like it.
 
     Parameters
     ----------
-    folder : Path
+    shelf : Shelf
         Where the ledger lies.
     schema : Schema
         Columns and target.
@@ -57,11 +55,11 @@ def recall(folder: Path, schema: Schema, fingerprint: str, metric: str) -> list[
     metric : str
         Key of the metric; runs that optimised another one are passed over.
     """
-    runs = [run for run in _read(_file(folder, schema)) if run["metric"] == metric]
+    runs = [run for run in _read(shelf, _name(schema)) if run["metric"] == metric]
     runs.sort(key=lambda run: run["fingerprint"] != fingerprint)
     most = RECIPES
     if not runs:
-        runs, most = _alike(folder, _profile(schema), metric), RECIPES_OF_ANOTHER
+        runs, most = _alike(shelf, _profile(schema), metric), RECIPES_OF_ANOTHER
     distinct: dict[str, dict[str, Any]] = {}
     for run in runs:
         for recipe in run["recipes"]:
@@ -70,14 +68,14 @@ def recall(folder: Path, schema: Schema, fingerprint: str, metric: str) -> list[
 
 
 def remember(
-    folder: Path, schema: Schema, fingerprint: str, leaderboard: Mapping[str, Any]
+    shelf: Shelf, schema: Schema, fingerprint: str, leaderboard: Mapping[str, Any]
 ) -> None:
     """Keep the best recipes of a run.
 
     Parameters
     ----------
-    folder : Path
-        Where the ledger lies; made if it is not there.
+    shelf : Shelf
+        Where the ledger lies.
     schema : Schema
         Columns and target.
     fingerprint : str
@@ -88,7 +86,7 @@ def remember(
     recipes = list(_best(leaderboard["trials"]))[:RECIPES]
     if not recipes:
         return
-    file = _file(folder, schema)
+    name = _name(schema)
     run = {
         "fingerprint": fingerprint,
         "profile": _profile(schema),
@@ -96,15 +94,11 @@ def remember(
         "recipes": recipes,
     }
     # The newest first; another run on the same table takes the place of the one before.
-    runs = [run, *(old for old in _read(file) if old["fingerprint"] != fingerprint)][:RUNS]
+    earlier = [old for old in _read(shelf, name) if old["fingerprint"] != fingerprint]
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        descriptor, name = tempfile.mkstemp(prefix=".", dir=folder)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-            json.dump({"runs": runs}, stream)
-        os.replace(name, file)
-    except OSError as err:
-        logger.warning("the ledger %s cannot be written: %s", file, err)
+        shelf.write(name, json.dumps({"runs": [run, *earlier][:RUNS]}))
+    except (OSError, RegattaError) as err:
+        logger.warning("the ledger in %s cannot be written: %s", shelf, err)
 
 
 def usable(
@@ -147,11 +141,11 @@ def _best(trials: Sequence[Mapping[str, Any]]) -> Iterable[dict[str, Any]]:
             yield {name: kept[name] for name in ("learner", "params", "rows")}
 
 
-def _file(folder: Path, schema: Schema) -> Path:
-    """Return the file of a set of columns and target."""
+def _name(schema: Schema) -> str:
+    """Return the name of a set of columns and target."""
     columns = sorted((column.name, column.kind) for column in schema.features)
     known = json.dumps([schema.task, schema.target, columns])
-    return folder / f"{hashlib.sha256(known.encode()).hexdigest()[:32]}.json"
+    return hashlib.sha256(known.encode()).hexdigest()[:32]
 
 
 def _profile(schema: Schema) -> dict[str, Any]:
@@ -165,15 +159,14 @@ def _profile(schema: Schema) -> dict[str, Any]:
     }
 
 
-def _alike(folder: Path, profile: Mapping[str, Any], metric: str) -> list[dict[str, Any]]:
+def _alike(shelf: Shelf, profile: Mapping[str, Any], metric: str) -> list[dict[str, Any]]:
     """Return the newest run on the table that is most like one of this profile; none if none is."""
-    dated = []
-    for file in folder.glob("*.json"):
-        # Another run may just have taken it away.
-        with contextlib.suppress(OSError):
-            dated.append((file.stat().st_mtime, file))
-    files = [file for _, file in sorted(dated, reverse=True)[:LOOKED_AT]]
-    firsts = [run for file in files for run in _read(file) if run["metric"] == metric]
+    try:
+        names = shelf.newest(LOOKED_AT)
+    except (OSError, RegattaError) as err:
+        logger.warning("the ledger in %s is passed over: %s", shelf, err)
+        return []
+    firsts = [run for name in names for run in _read(shelf, name) if run["metric"] == metric]
     ranked = [(_distance(profile, run["profile"]), run) for run in firsts]
     near = [(distance, run) for distance, run in ranked if distance is not None]
     # The first of those that are equally near is the newest.
@@ -195,18 +188,20 @@ def _distance(one: Mapping[str, Any], other: Mapping[str, Any]) -> float | None:
     return rows + columns + moved if max(rows, columns, moved) <= 1 else None
 
 
-def _read(file: Path) -> list[dict[str, Any]]:
-    """Return the runs of a file, the newest first; none if it is not there or damaged."""
+def _read(shelf: Shelf, name: str) -> list[dict[str, Any]]:
+    """Return the runs of a text, the newest first; none if it is not there or damaged."""
     try:
-        runs = json.loads(file.read_text(encoding="utf-8"))["runs"]
+        text = shelf.read(name)
+        runs = json.loads(text)["runs"] if text is not None else []
         if all(_is_run(run) for run in runs):
             return list(runs)
         found = "it holds what is no run"
-    except FileNotFoundError:
-        return []
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as err:
+    except (
+        *(OSError, RegattaError, ValueError),
+        *(KeyError, TypeError, AttributeError, RecursionError),
+    ) as err:
         found = str(err)
-    logger.warning("the ledger %s is passed over: %s", file, found)
+    logger.warning("the ledger %r in %s is passed over: %s", name, shelf, found)
     return []
 
 

@@ -1,4 +1,4 @@
-"""How a lane goes on where an earlier try of it died: what it notes, and what is found of it.
+"""What a lane notes in its folder, to go on where an earlier try of it died, and what it is told.
 
 A lane notes in its folder when its clock began, and each trial before it forks it. Finished trials
 are there anyway. What was noted and has no record was at work when the lane died. It may be what
@@ -8,7 +8,7 @@ the lane died of, so it is not begun again as it was: it is a trial that crashed
 import logging
 import os
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +25,8 @@ __all__ = [
     "NOTES",
     "Earlier",
     "earlier_deadline",
+    "hear",
+    "heard",
     "note_clock",
     "note_trial",
     "recover",
@@ -36,6 +38,8 @@ logger = logging.getLogger(__name__)
 NOTES = ".lane"
 """Folder of the notes. It is hidden, as all that is no part of the lane's artifact."""
 CLOCK = "clock.json"
+HEARD = "heard"
+"""Folder of the notes with the records of other lanes."""
 AT_WORK = "the lane died while it was at work"
 
 
@@ -127,6 +131,35 @@ def recover(folder: Path) -> Earlier:
     return Earlier(began, tuple(records), tuple(record.recipe for record in noted.values()))
 
 
+def hear(folder: Path, record: TrialRecord) -> None:
+    """Note what came of a trial of another lane.
+
+    Parameters
+    ----------
+    folder : Path
+        Folder of the lane that hears.
+    record : TrialRecord
+        The record.
+    """
+    (folder / NOTES).mkdir(exist_ok=True)
+    _note(folder, f"{HEARD}/{record.id}.json", record.to_dict())
+
+
+def heard(folder: Path, known: Container[str]) -> Iterator[TrialRecord]:
+    """Yield the records of other lanes, by their names.
+
+    Parameters
+    ----------
+    folder : Path
+        Folder of the lane.
+    known : container of str
+        Ids of those that are known already.
+    """
+    for path in sorted((folder / NOTES / HEARD).glob("[!.]*.json")):
+        if path.stem not in known:
+            yield TrialRecord.from_dict(read_json(path))
+
+
 def untried(queue: Sequence[Recipe], tried: Iterable[Recipe]) -> list[Recipe]:
     """Return the recipes of a queue that have not been tried.
 
@@ -155,7 +188,8 @@ def untried(queue: Sequence[Recipe], tried: Iterable[Recipe]) -> list[Recipe]:
 
 def _note(folder: Path, name: str, value: Any) -> None:
     """Write a note that appears whole."""
-    notes = folder / NOTES
-    notes.mkdir(exist_ok=True)
-    write_json(notes / f".{name}", value)
-    os.replace(notes / f".{name}", notes / name)
+    place = folder / NOTES / name
+    place.parent.mkdir(exist_ok=True)
+    hidden = place.with_name(f".{place.name}")
+    write_json(hidden, value)
+    os.replace(hidden, place)

@@ -30,6 +30,7 @@ from regatta.splits import Lock
 from regatta.stages import refit
 from regatta.stages.champion import challenge, champion_of
 from regatta.stages.task import stage
+from regatta.stages.warm_start import remember_best
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -164,6 +165,7 @@ def run(
             write_json(Path(path), content)
         Path(report).parent.mkdir(parents=True, exist_ok=True)
         Path(report).write_text(render(values, trials), encoding="utf-8", errors="replace")
+        remember_best(dataset, about, trials, settings, registry or "")
         numbers.update(metric=metric.key, **_shown(values["metric"]), rows=len(locked.y))
         return returned
 

@@ -90,10 +90,15 @@ class Handover:
         The store.
     place : Location
         What the keys have in common. It is not below the artifact, which counts its files.
+
+    Attributes
+    ----------
+    store, place
+        As given.
     """
 
     def __init__(self, store: Store, place: Location) -> None:
-        self._store, self._place = store, place
+        self.store, self.place = store, place
         self._sent: set[str] = set()
         self._warned = False
         self._ended = threading.Event()
@@ -135,8 +140,8 @@ class Handover:
         """
         there: list[str] = []
         try:
-            start = len(self._place.key) + 1
-            there = [entry.location.key[start:] for entry in self._store.list(self._place)]
+            start = len(self.place.key) + 1
+            there = [entry.location.key[start:] for entry in self.store.list(self.place)]
             for name in sorted(there, key=_turn):
                 self._fetch_one(name, folder)
         except (RegattaError, OSError) as err:
@@ -179,7 +184,7 @@ class Handover:
         if self._thread.is_alive():
             self._thread.join()
         try:
-            places = [entry.location for entry in self._store.list(self._place)]
+            places = [entry.location for entry in self.store.list(self.place)]
         except RegattaError as err:
             self._complain("what was handed over could not be removed", err)
             return
@@ -197,7 +202,7 @@ class Handover:
         """Remove some objects."""
         try:
             for place in places:
-                self._store.remove(place)
+                self.store.remove(place)
         except RegattaError as err:
             self._complain("what was handed over could not be removed", err)
 
@@ -205,15 +210,15 @@ class Handover:
         """Send one note or one folder."""
         if name == f"{NOTES}/{CLOCK}":
             # The clock of the first try is that of all.
-            self._store.create(self._place / name, (folder / name).read_bytes())
+            self.store.create(self.place / name, (folder / name).read_bytes())
         elif _NOTE.fullmatch(name):
-            self._store.write(self._place / name, (folder / name).read_bytes())
+            self.store.write(self.place / name, (folder / name).read_bytes())
         else:
             with tempfile.TemporaryDirectory(prefix="regatta-handover-") as scratch:
                 packed = Path(scratch) / "packed.tar"
                 with tarfile.open(packed, "w") as archive:
                     archive.add(folder / name.removesuffix(".tar"), arcname=".")
-                self._store.upload_file(packed, self._place / name)
+                self.store.upload_file(packed, self.place / name)
 
     def _fetch_one(self, name: str, folder: Path) -> None:
         """Fetch one note or one folder, if it is what its name says."""
@@ -221,14 +226,14 @@ class Handover:
             return
         with tempfile.TemporaryDirectory(prefix=".handed-", dir=folder) as scratch:
             fetched, place = Path(scratch) / "object", folder / name.removesuffix(".tar")
-            self._store.download_file(self._place / name, fetched)
+            self.store.download_file(self.place / name, fetched)
             try:
                 if name.endswith(".tar"):
                     fetched = _unpacked(fetched, Path(scratch) / "folder")
                 if not _ENCODER.fullmatch(name):
                     _check(name, fetched, folder)
             except (tarfile.TarError, ArtifactError, ValueError, KeyError, TypeError) as err:
-                logger.warning("%s is damaged and is left out: %s", self._place / name, err)
+                logger.warning("%s is damaged and is left out: %s", self.place / name, err)
                 return
             place.parent.mkdir(parents=True, exist_ok=True)
             os.rename(fetched, place)

@@ -1,14 +1,9 @@
 """``plan``: decide what each lane races, in which order, under which limits."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from regatta.artifacts import open_artifact
 from regatta.settings import RunSettings
 from regatta.stages.task import stage
-
-if TYPE_CHECKING:
-    from regatta.artifacts.records import Recipe
-    from regatta.search.table import TrainingTable
 
 __all__ = ["run"]
 
@@ -43,10 +38,11 @@ def run(features: str, settings: str, plan: str, *, memory: str = "auto") -> dic
     from regatta.search.plan import make_plan, write_plan
     from regatta.search.sizes import chosen, racing_bytes
     from regatta.search.table import TrainingTable
+    from regatta.stages.warm_start import recall_best
 
     with stage("plan") as numbers:
         table, wanted = TrainingTable.open(features), RunSettings.from_json(settings)
-        made = make_plan(table, wanted, earlier=_earlier(table, wanted))
+        made = make_plan(table, wanted, earlier=recall_best(table, wanted))
         write_plan(plan, made)
         recipes = [recipe for lane in made.lanes for recipe in lane]
         slots = wanted.search.cores
@@ -60,17 +56,3 @@ def run(features: str, settings: str, plan: str, *, memory: str = "auto") -> dic
             memory=chosen(memory, needed),
         )
         return numbers
-
-
-def _earlier(table: "TrainingTable", settings: RunSettings) -> "list[Recipe]":
-    """Return what did well in earlier runs on this machine; a pod knows of none."""
-    from regatta.evaluation.metrics import get_metric
-    from regatta.registry import ledger_root
-    from regatta.search.ledger import recall
-    from regatta.search.machine import in_pod
-
-    if not settings.search.warm_start or settings.search.max_trials or in_pod():
-        return []
-    fingerprint = open_artifact(table.path, "features", verify=False).metadata["fingerprint"]
-    metric = get_metric(settings.search.metric, table.task).key
-    return recall(ledger_root(), table.schema, str(fingerprint), metric)

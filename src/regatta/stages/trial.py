@@ -5,7 +5,7 @@ import os
 import shutil
 import signal
 import time
-from contextlib import nullcontext
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from regatta.search.budget import LEAST_RACE_SECONDS
 from regatta.search.resuming import NOTES, earlier_deadline, recover
 from regatta.stages.handover import handover_at
 from regatta.stages.task import stage
+from regatta.stages.telling import telling_beside
 
 __all__ = ["run"]
 
@@ -43,7 +44,8 @@ def run(
         Folder of the artifact to write: ``lane.json``, a folder for each trial, ``encoders``.
     place : str, default ""
         URI of that artifact. In an S3 store finished trials are handed over beside it, and a task
-        that is tried again goes on with them (`regatta.stages.handover`).
+        that is tried again goes on with them (`regatta.stages.handover`); the lanes of a run tell
+        each other there what came of their trials (`regatta.stages.telling`).
 
     Returns
     -------
@@ -60,13 +62,14 @@ def run(
         for path, kind in ((features, "features"), (plan, "plan")):
             open_artifact(path, kind)
         handover = handover_at(place)
-        with (
-            writing(trials, "trials", lane=lane) as folder,
-            handover.attended(folder) if handover else nullcontext(),
-        ):
+        telling = telling_beside(handover, lane) if handover else None
+        attended = [shared for shared in (handover, telling) if shared]
+        with writing(trials, "trials", lane=lane) as folder, ExitStack() as stack:
+            for shared in attended:
+                stack.enter_context(shared.attended(folder))
             summary = _race(features, plan, lane, started_at, folder)
-        if handover:
-            handover.clear()
+        for shared in attended:
+            shared.clear()
         numbers.update(
             lane=lane,
             trials=len(summary["trials"]),

@@ -36,11 +36,14 @@ class Entry:
         Its size.
     etag : str
         Its tag, which changes with its content; without quotes.
+    modified : float
+        When it was written, in seconds since the epoch; 0 if the store does not say.
     """
 
     location: Location
     bytes: int
     etag: str
+    modified: float
 
 
 @dataclass(frozen=True)
@@ -92,7 +95,7 @@ class Store:
         """
         with failures(f"reading {location}", self.endpoint):
             found = self._client.stat_object(location.bucket, location.key)
-        return Entry(location, int(found.size or 0), str(found.etag))
+        return _entry(location, found)
 
     def download_file(self, location: Location, path: str | Path, *, etag: str = "") -> None:
         """Copy an object to a file, which appears whole or not at all.
@@ -194,7 +197,7 @@ class Store:
             for item in self._client.list_objects(location.bucket, prefix, recursive=True):
                 if not item.object_name.endswith("/"):
                     place = Location.parse(f"s3://{location.bucket}/{item.object_name}")
-                    yield Entry(place, int(item.size), str(item.etag))
+                    yield _entry(place, item)
 
     def folders(self, location: Location) -> tuple[str, ...]:
         """Return the names of what goes on directly below a key, as a folder lists folders."""
@@ -357,3 +360,9 @@ def _each(work: Callable[[Any], None], items: "list[Any]") -> None:
         except BaseException:
             pool.shutdown(wait=True, cancel_futures=True)
             raise
+
+
+def _entry(location: Location, found: Any) -> Entry:
+    """Return what the client says of an object."""
+    modified = found.last_modified.timestamp() if found.last_modified else 0.0
+    return Entry(location, int(found.size or 0), str(found.etag), modified)

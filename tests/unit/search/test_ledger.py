@@ -1,20 +1,28 @@
 """The ledger: what one run leaves for the next."""
 
 import json
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from regatta.artifacts import writing
 from regatta.artifacts.records import Recipe
 from regatta.dataset.schema import Column
 from regatta.registry import ledger_root
 from regatta.search.ledger import recall, remember, usable
 from regatta.search.plan import make_plan, read_plan
+from regatta.search.shelf import Folder, Objects, Shelf
 from regatta.settings import RunSettings
 from regatta.stages import plan as planning
+from regatta.stages.warm_start import remember_best, shelf_of
+from regatta.store import Location, connect
+from tests.object_store import ObjectStore, object_store, running
 from tests.unit.search.fakes import LEARNERS, TOOLBOX, open_features
+
+__all__ = ["object_store"]
 
 
 def board(*recipes: Recipe, metric: str = "roc_auc", **first: Any) -> dict[str, Any]:
@@ -37,44 +45,47 @@ def line(alpha: float, rows: int = 0, origin: str = "bayes") -> Recipe:
     return Recipe("line", {"alpha": alpha, "noise": 0.0}, rows, origin)
 
 
-def known(folder: Path, table, fingerprint: str = "a", metric: str = "roc_auc") -> list[Any]:
-    found = recall(folder, table.schema, fingerprint, metric)
+def known(
+    folder: Path | Shelf, table, fingerprint: str = "a", metric: str = "roc_auc"
+) -> list[Any]:
+    shelf = Folder(folder) if isinstance(folder, Path) else folder
+    found = recall(shelf, table.schema, fingerprint, metric)
     assert {recipe.origin for recipe in found} <= {"ledger"}
     return [recipe.params["alpha"] for recipe in found]
 
 
 def test_best_recipes_come_back(tmp_path: Path, table):
-    remember(tmp_path, table.schema, "a", board(*map(line, range(1, 9))))
+    remember(Folder(tmp_path), table.schema, "a", board(*map(line, range(1, 9))))
     assert known(tmp_path, table) == [1, 2, 3]
     # Another run on the table replaces what is known of it.
-    remember(tmp_path, table.schema, "a", board(line(9), line(1)))
+    remember(Folder(tmp_path), table.schema, "a", board(line(9), line(1)))
     assert known(tmp_path, table) == [9, 1]
 
 
 def test_members_of_the_ensemble_come_first(tmp_path: Path, table):
     values = board(line(1), line(2), line(3))
     values["trials"][2]["weight"] = 1.0
-    remember(tmp_path, table.schema, "a", values)
+    remember(Folder(tmp_path), table.schema, "a", values)
     assert known(tmp_path, table) == [3, 1, 2]
 
 
 @pytest.mark.parametrize("first", [{"status": "timeout"}, {"truncated": True}])
 def test_what_did_not_end_well_is_not_kept(tmp_path: Path, table, first: dict):
-    remember(tmp_path, table.schema, "a", board(line(1), line(2), **first))
+    remember(Folder(tmp_path), table.schema, "a", board(line(1), line(2), **first))
     assert known(tmp_path, table) == [2]
-    remember(tmp_path, table.schema, "a", board(line(3, origin="retry of x"), line(4)))
+    remember(Folder(tmp_path), table.schema, "a", board(line(3, origin="retry of x"), line(4)))
     assert known(tmp_path, table) == [4]
 
 
 def test_same_table_comes_before_another_with_its_columns(tmp_path: Path, table):
-    remember(tmp_path, table.schema, "a", board(line(1)))
-    remember(tmp_path, table.schema, "b", board(line(2), line(1)))
+    remember(Folder(tmp_path), table.schema, "a", board(line(1)))
+    remember(Folder(tmp_path), table.schema, "b", board(line(2), line(1)))
     assert known(tmp_path, table, "a") == [1, 2]
     assert known(tmp_path, table, "c") == [2, 1]
 
 
 def test_another_metric_is_another_matter(tmp_path: Path, table):
-    remember(tmp_path, table.schema, "a", board(line(1)))
+    remember(Folder(tmp_path), table.schema, "a", board(line(1)))
     assert known(tmp_path, table, metric="log_loss") == []
 
 
@@ -92,10 +103,10 @@ NUMERIC = ("numeric",) * 4
 def test_a_new_table_begins_with_what_did_best_on_one_that_is_like_it(tmp_path: Path, table):
     far = like(table, 400, *NUMERIC, *NUMERIC)
     near = like(table, 130, *NUMERIC, "categorical")
-    remember(tmp_path, near, "near", board(*map(line, (1, 2, 3))))
-    remember(tmp_path, far, "far", board(*map(line, (4, 5, 6))))
+    remember(Folder(tmp_path), near, "near", board(*map(line, (1, 2, 3))))
+    remember(Folder(tmp_path), far, "far", board(*map(line, (4, 5, 6))))
     assert known(tmp_path, table) == [1, 2]
-    remember(tmp_path, table.schema, "b", board(line(7)))
+    remember(Folder(tmp_path), table.schema, "b", board(line(7)))
     assert known(tmp_path, table) == [7]
 
 
@@ -110,12 +121,12 @@ def test_a_new_table_begins_with_what_did_best_on_one_that_is_like_it(tmp_path: 
     ],
 )
 def test_a_table_that_is_unlike_says_nothing(tmp_path: Path, table, n_rows, kinds, task):
-    remember(tmp_path, like(table, n_rows, *kinds, task=task), "a", board(line(1)))
+    remember(Folder(tmp_path), like(table, n_rows, *kinds, task=task), "a", board(line(1)))
     assert known(tmp_path, table) == []
 
 
 def test_it_names_nothing_of_the_table(tmp_path: Path, table):
-    remember(tmp_path / "new", table.schema, "a", board(line(1)))
+    remember(Folder(tmp_path / "new"), table.schema, "a", board(line(1)))
     (file,) = (tmp_path / "new").iterdir()
     (run,) = json.loads(file.read_text())["runs"]
     assert set(run) == {"fingerprint", "profile", "metric", "recipes"}
@@ -131,19 +142,19 @@ def test_it_names_nothing_of_the_table(tmp_path: Path, table):
              ' "rows_log2": 7, "columns": 4, "kinds": {}}, "recipes": [{"learner": 1}]}]}'],
 )  # fmt: skip
 def test_damage_is_no_ledger_and_is_repaired(tmp_path: Path, table, text: str, caplog):
-    remember(tmp_path / "l", table.schema, "a", board(line(1)))
+    remember(Folder(tmp_path / "l"), table.schema, "a", board(line(1)))
     (file,) = (tmp_path / "l").iterdir()
     file.write_text(text)
     assert known(tmp_path / "l", table) == []
     assert "passed over" in caplog.text
-    remember(tmp_path / "l", table.schema, "a", board(line(1)))
+    remember(Folder(tmp_path / "l"), table.schema, "a", board(line(1)))
     assert known(tmp_path / "l", table) == [1]
 
 
 @pytest.mark.parametrize("count", ["1" + "0" * 400, "-1", "1.5", '"7"'])
 def test_a_new_table_passes_over_damage(tmp_path: Path, table, count: str, caplog):
     ledger = tmp_path / "ledger"
-    remember(ledger, like(table, 120, *NUMERIC), "a", board(line(1)))
+    remember(Folder(ledger), like(table, 120, *NUMERIC), "a", board(line(1)))
     (file,) = ledger.iterdir()
     file.write_text(file.read_text().replace('"columns": 4', f'"columns": {count}'))
     (ledger / "gone.json").symlink_to(tmp_path / "nowhere")
@@ -154,7 +165,7 @@ def test_a_new_table_passes_over_damage(tmp_path: Path, table, count: str, caplo
 
 def test_what_cannot_be_written_is_a_warning(tmp_path: Path, table, caplog):
     (tmp_path / "file").write_text("")
-    remember(tmp_path / "file", table.schema, "a", board(line(1)))
+    remember(Folder(tmp_path / "file"), table.schema, "a", board(line(1)))
     assert "cannot be written" in caplog.text
 
 
@@ -197,7 +208,7 @@ def test_plan_begins_with_what_is_known_and_keeps_to_the_user(table, strategy: s
 @pytest.mark.parametrize("search", [{}, {"warm_start": False}, {"max_trials": 4}])
 def test_stage_reads_the_ledger(table, tmp_path: Path, search: dict):
     params = {"C": 2.0, "l1_ratio": 0.5}
-    remember(ledger_root(), table.schema, "f" * 64, board(Recipe("linear", params)))
+    remember(Folder(ledger_root()), table.schema, "f" * 64, board(Recipe("linear", params)))
     settings = json.dumps({"search": search})
     planning.run(str(table.path), settings, str(tmp_path / "plan"))
     first = read_plan(tmp_path / "plan").lanes[0][0]
@@ -205,8 +216,69 @@ def test_stage_reads_the_ledger(table, tmp_path: Path, search: dict):
     assert first.origin != "ledger" or first.params["C"] == 2.0
 
 
-def test_pod_has_no_ledger(table, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    remember(ledger_root(), table.schema, "f" * 64, board(Recipe("linear", {"C": 2.0})))
-    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.0.0.1")
+def in_pod(monkeypatch: pytest.MonkeyPatch, environment: dict[str, str]) -> None:
+    for name, value in (environment | {"KUBERNETES_SERVICE_HOST": "10.0.0.1"}).items():
+        monkeypatch.setenv(name, value)
+
+
+def test_pod_without_a_registry_in_a_store_has_no_ledger(table, tmp_path: Path, monkeypatch):
+    remember(Folder(ledger_root()), table.schema, "f" * 64, board(Recipe("linear", {"C": 2.0})))
+    in_pod(monkeypatch, {})
     planning.run(str(table.path), "{}", str(tmp_path / "plan"))
     assert read_plan(tmp_path / "plan").lanes[0][0].origin == "portfolio"
+
+
+def test_pods_have_theirs_beside_the_registry(
+    table, tmp_path: Path, monkeypatch, object_store: ObjectStore
+):
+    in_pod(monkeypatch, object_store.environment)
+    registry = "s3://models/of-pods"
+    with writing(tmp_path / "dataset", "dataset", fingerprint="f" * 64):
+        pass
+    best = board(Recipe("linear", {"C": 2.0, "l1_ratio": 0.5}))
+    found = (str(tmp_path / "dataset"), table.schema, best)
+    remember_best(*found, RunSettings.from_values({"search": {"warm_start": False}}), registry)
+    shelf = shelf_of(registry)
+    assert shelf is not None
+    assert shelf.newest(9) == []
+    remember_best(*found, RunSettings(), registry)
+    assert len(shelf.newest(9)) == 1
+    settings = {"deploy": {"registry": registry}}
+    planning.run(str(table.path), json.dumps(settings), str(tmp_path / "plan"))
+    first = read_plan(tmp_path / "plan").lanes[0][0]
+    assert (first.origin, first.params["C"]) == ("ledger", 2.0)
+
+
+def test_a_shelf_of_objects_is_like_a_folder(table, object_store: ObjectStore, caplog):
+    store = connect(object_store.environment)
+    shelf = Objects(store, Location("models", "shelf"))
+    near, far = like(table, 130, *NUMERIC, "categorical"), like(table, 400, *NUMERIC, *NUMERIC)
+    remember(shelf, near, "near", board(*map(line, (1, 2))))
+    time.sleep(1.1)  # The store dates by seconds.
+    remember(shelf, far, "far", board(line(4)))
+    assert known(shelf, table) == [1, 2]
+    names = shelf.newest(9)
+    assert len(names) == 2
+    assert '"far"' in (shelf.read(names[0]) or "")
+    assert shelf.newest(1) == names[:1]
+    assert shelf.read("nothing") is None
+    assert not caplog.records
+    store.write(shelf.place / f"{names[1]}.json", b"\xff{")
+    assert known(shelf, table) == [4]
+    assert "passed over" in caplog.text
+
+
+def test_a_store_that_is_away_is_a_warning(table, tmp_path: Path, caplog):
+    (tmp_path / "minio").mkdir()
+    with running(tmp_path / "minio") as server:
+        server.make_bucket("models")
+        store = connect(server.environment, patience_seconds=0, answer_seconds=1)
+        shelf = Objects(store, Location("models", "ledger"))
+        remember(shelf, table.schema, "a", board(line(1)))
+        server.stop()
+        assert known(shelf, table) == []
+        remember(shelf, table.schema, "a", board(line(2)))
+        assert "passed over" in caplog.text
+        assert "cannot be written" in caplog.text
+        server.start()
+        assert known(shelf, table) == [1]

@@ -59,7 +59,8 @@ def make(folder: Path, task: str, *, settings: dict | None = None, **bundle: obj
     """Write all artifacts by hand; every third row is locked."""
     table = build(folder / "bundle", task, **bundle)
     schema = schema_of(table, task)
-    with writing(folder / "dataset", "dataset", source="toy.csv", n_columns=10) as path:
+    about = {"source": "toy.csv", "n_columns": 10, "fingerprint": "f" * 64}
+    with writing(folder / "dataset", "dataset", **about) as path:
         pq.write_table(pa.Table.from_pandas(table, preserve_index=False), path / "table.parquet")
     with writing(folder / "schema", "schema") as path:
         write_json(path / "schema.json", schema.to_dict())

@@ -57,7 +57,7 @@ def test_without_such_a_store_there_is_no_handover(uri: str, environment, said: 
 def test_the_place_is_beside_the_artifact(uri: str):
     found = handover_at(uri, {**KEYS, **ENDPOINT})
     assert found is not None
-    assert found._place == Location("models", "v2/x/trials-handed")
+    assert found.place == Location("models", "v2/x/trials-handed")
 
 
 def make_trial(folder: Path, name: str, status: str = "ok") -> TrialRecord:
@@ -103,12 +103,12 @@ def there(object_store: ObjectStore, request: pytest.FixtureRequest) -> Iterator
 
 def again(one: Handover) -> Handover:
     """Return the same place as another pod sees it."""
-    return Handover(one._store, one._place)
+    return Handover(one.store, one.place)
 
 
 def keys(one: Handover) -> list[str]:
-    start = len(one._place.key) + 1
-    return [entry.location.key[start:] for entry in one._store.list(one._place)]
+    start = len(one.place.key) + 1
+    return [entry.location.key[start:] for entry in one.store.list(one.place)]
 
 
 def test_what_is_finished_comes_to_another_pod(there: Handover, tmp_path: Path, monkeypatch):
@@ -136,13 +136,13 @@ def test_what_is_finished_comes_to_another_pod(there: Handover, tmp_path: Path, 
     for name in ("00-000-line", "00-001-line", "00-002-line"):
         open_artifact(second / name, "trial")
     # Nothing is sent twice, and the clock stays that of the first try.
-    before = {entry.location.key: entry.etag for entry in there._store.list(there._place)}
+    before = {entry.location.key: entry.etag for entry in there.store.list(there.place)}
     note_clock(second, 6.0, 10.0)
     other.offer(second)
     later = again(there)
     later.offer(second)
-    after = {entry.location.key: entry.etag for entry in there._store.list(there._place)}
-    clock = f"{there._place.key}/{NOTES}/{CLOCK}"
+    after = {entry.location.key: entry.etag for entry in there.store.list(there.place)}
+    clock = f"{there.place.key}/{NOTES}/{CLOCK}"
     assert after[clock] == before[clock]
     there.clear()
     assert keys(there) == []
@@ -153,19 +153,19 @@ def test_after_half_a_fetch_nothing_is_handed_over(there: Handover, tmp_path: Pa
     first, second = new(tmp_path / "first"), new(tmp_path / "second")
     make_trial(first, "00-000-line")
     there.offer(first)
-    before = {entry.location.key: entry.etag for entry in there._store.list(there._place)}
+    before = {entry.location.key: entry.etag for entry in there.store.list(there.place)}
 
     def away(*_: object, **__: object) -> None:
         raise StoreError("the store is away", fix="wait")
 
     other = again(there)
-    monkeypatch.setattr(other._store, "download_file", away)
+    monkeypatch.setattr(other.store, "download_file", away)
     with other.attended(second):
         # Other bytes under the name of the encoder that the first trial was fitted behind.
         make_trial(second, "00-001-line")
         (second / "encoders" / "tree" / "fold-0" / "encoder.json").write_text("[]")
         time.sleep(0.3)
-    after = {entry.location.key: entry.etag for entry in there._store.list(there._place)}
+    after = {entry.location.key: entry.etag for entry in there.store.list(there.place)}
     assert after == before
 
 
@@ -220,7 +220,7 @@ def test_damaged_objects_are_left_out(there: Handover, tmp_path: Path, caplog):
     make_trial(first, "00-001-line")
     (first / "00-001-line" / "oof.npy").write_bytes(b"changed")
     there.offer(first)
-    store, place = there._store, there._place
+    store, place = there.store, there.place
     for number, data in enumerate(HOSTILE.values()):
         store.write(place / f"00-1{number:02d}-line.tar", data)
     good = store.read(place / "00-000-line.tar")
@@ -245,7 +245,7 @@ def test_a_trial_without_its_encoder_is_left_out(there: Handover, tmp_path: Path
     first, second = new(tmp_path / "first"), new(tmp_path / "second")
     make_trial(first, "00-000-line")
     there.offer(first)
-    there._store.remove(there._place / "encoders/tree/fold-0.tar")
+    there.store.remove(there.place / "encoders/tree/fold-0.tar")
     again(there).fetch(second)
     assert not list(second.iterdir())
 
