@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from regatta.artifacts.base import write_json, writing
 
-__all__ = ["RECORD", "Recipe", "Status", "TrialRecord", "write_record"]
+__all__ = ["RECORD", "Recipe", "Status", "TrialRecord", "lacking", "write_record"]
 
 RECORD = "trial.json"
 """File of a trial's artifact that holds its record."""
@@ -86,6 +86,9 @@ class TrialRecord:
         Whether the deadline stopped the fit early.
     started_at : float
         Start, in seconds since the epoch.
+    learnt : dict or None
+        Parameters that the validation rows have found out, the mean of the folds: with them a fit
+        of all rows needs none. None: it needs some.
     """
 
     id: str
@@ -103,6 +106,7 @@ class TrialRecord:
     model_bytes: int = 0
     truncated: bool = False
     started_at: float = 0.0
+    learnt: dict[str, float] | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
@@ -118,6 +122,11 @@ class TrialRecord:
                 "fold_scores": tuple(values["fold_scores"]),
             }
         )
+
+
+def lacking(record: TrialRecord, n_folds: int) -> tuple[bool, int]:
+    """Return how far a trial is from the folds of a race, as a key to sort by; least is best."""
+    return len(record.fold_scores) != n_folds, -len(record.fold_scores)
 
 
 def write_record(folder: Path, record: TrialRecord) -> None:

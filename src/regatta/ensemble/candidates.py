@@ -99,6 +99,19 @@ class Race:
         """The trials that gave a model."""
         return tuple(trial for trial in self.trials if trial.record.status == "ok")
 
+    @property
+    def n_folds(self) -> int:
+        """Folds of a trial that can be compared with others: a lane may have settled for one."""
+        most = max((len(trial.record.fold_scores) for trial in self.usable), default=0)
+        return min([most, *(int(lane["folds"]) for lane in self.lanes if "folds" in lane)])
+
+    @property
+    def comparable(self) -> tuple[Trial, ...]:
+        """The usable trials that were scored on the same rows."""
+        # Those that ran out of time before the last fold were scored on fewer.
+        n_folds = self.n_folds
+        return tuple(trial for trial in self.usable if len(trial.record.fold_scores) == n_folds)
+
 
 def read_lanes(paths: Sequence[str | Path]) -> Race:
     """Read the records of all lanes.

@@ -3,7 +3,7 @@
 from collections import Counter
 from typing import Any
 
-from regatta.artifacts.records import TrialRecord
+from regatta.artifacts.records import TrialRecord, lacking
 from regatta.ensemble.candidates import Race
 from regatta.ensemble.select import Selection
 from regatta.errors import BudgetError, RegattaError, SearchError
@@ -32,13 +32,14 @@ def leaderboard(race: Race, selection: Selection, metric: Metric) -> dict[str, A
         ``members``; ``counts`` by status; ``lanes``.
     """
 
-    def order(record: TrialRecord) -> tuple[bool, int, float, int, int, str]:
+    def order(record: TrialRecord) -> tuple[bool, bool, int, float, int, int, str]:
         failed = record.status != "ok" or record.score is None
         loss = 0.0 if record.score is None else metric.loss(record.score)
         # The number before the lane: where trials have one of the race, lanes change nothing.
         place = record.number, record.lane, record.id
-        return failed, -len(record.fold_scores), loss, *place
+        return failed, *lacking(record, n_folds), loss, *place
 
+    n_folds = race.n_folds
     weights = {trial.record.id: weight for trial, weight in selection.members}
     ranked = sorted((trial.record for trial in race.trials), key=order)
     rows = []

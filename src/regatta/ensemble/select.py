@@ -72,7 +72,7 @@ def select(
     Parameters
     ----------
     trials : sequence of Trial
-        At least one, each with a score.
+        At least one, each with a score on the same rows (`regatta.ensemble.candidates.Race`).
     y : ndarray of shape (n_train_rows,), float64
         Class codes or values.
     folds : ndarray of shape (n_train_rows,), int
@@ -102,10 +102,7 @@ def select(
     SearchError
         No trial keeps the limits.
     """
-    # Trials that ran out of time before the last fold were scored on fewer rows: no comparison.
-    whole_folds = max(len(trial.record.fold_scores) for trial in trials)
-    whole = [trial for trial in trials if len(trial.record.fold_scores) == whole_folds]
-    ranked = sorted(whole, key=lambda trial: _rank(trial, metric))
+    ranked = sorted(trials, key=lambda trial: _rank(trial, metric))
     shares = shares_of(ranked, limits) if limits else {}
     ranked = [trial for trial in ranked if max(shares.get(trial.record.id, (0.0,))) <= 1]
     best = ranked[0].oof()

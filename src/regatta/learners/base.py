@@ -125,9 +125,14 @@ class Model(ABC):
     ----------
     truncated : bool
         Whether the deadline stopped the fit early. Not saved.
+    learnt : mapping of str to float, or None
+        Parameters that were found out by the validation rows, such as the number of rounds: with
+        them the learner needs none, and can learn from all rows. None: it always needs some. Not
+        saved.
     """
 
     truncated: bool = False
+    learnt: Mapping[str, float] | None = None
 
     @abstractmethod
     def predict(self, X: Matrix) -> Array:

@@ -209,7 +209,7 @@ class CatBoostLearner(Learner):
         booster.shrink(stopping.best_round + 1)
         trees = ObliviousTrees.from_catboost(_saved(booster), X.shape[1])
         model = CatBoostModel(trees, *hot, data.n_outputs, present, scale)
-        model.truncated = stopping.truncated
+        model.truncated, model.learnt = stopping.truncated, stopping.learnt()
         return model
 
 

@@ -260,7 +260,7 @@ def grow(
         forest.n_estimators = done
         forest.fit(X, y)
     model = _flatten(forest, data, scale, threads)
-    model.truncated = truncated
+    model.truncated, model.learnt = truncated, {"n_trees": float(done)}
     return model
 
 

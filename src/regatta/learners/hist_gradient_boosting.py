@@ -201,7 +201,7 @@ class HistGradientBoostingLearner(Learner):
             model, stopping = at_pace(
                 boost, float(params["learning_rate"]), int(params["patience"]), deadline
             )
-        model.truncated = stopping.truncated
+        model.truncated, model.learnt = stopping.truncated, stopping.learnt()
         return model
 
 

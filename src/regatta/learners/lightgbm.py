@@ -224,7 +224,7 @@ class LightGBMLearner(Learner):
         text = booster.model_to_string(num_iteration=rounds)
         bounds = _bounds(y) if linear else None
         model = LightGBMModel(text, data.n_outputs, scale, threads, bounds)
-        model.truncated = stopping.truncated
+        model.truncated, model.learnt = stopping.truncated, stopping.learnt(rounds)
         return model
 
 

@@ -15,6 +15,8 @@ LOGARITHM = {"target": "log"}
 SCALES = ("plain", "log")
 """What the parameter may be, for every learner of a regression."""
 FILE = "target"
+FACTOR = "target_factor"
+"""Parameter of a fit without validation rows: the factor that those of the folds have found."""
 # Beyond, the exponential is infinite.
 LARGEST_LOGARITHM = 700.0
 
@@ -52,6 +54,7 @@ class LogModel(Model):
         self.inner, self.learner = inner, learner
         self.shift, self.bounds, self.factor = shift, bounds, factor
         self.truncated = inner.truncated
+        self.learnt = None if inner.learnt is None else {**inner.learnt, FACTOR: factor}
 
     def predict(self, X: Matrix) -> Array:
         """Predict encoded rows (see `Model.predict`)."""
@@ -79,7 +82,9 @@ class LogModel(Model):
         return cls(inner, learner, float(numbers[0]), numbers[2:], float(numbers[1]))
 
     @classmethod
-    def fitted(cls, inner: Model, learner: str, data: FitData) -> "LogModel":
+    def fitted(
+        cls, inner: Model, learner: str, data: FitData, factor: float | None = None
+    ) -> "LogModel":
         """Wrap a model that was fitted on what `to_logarithm` returned.
 
         Parameters
@@ -90,18 +95,22 @@ class LogModel(Model):
             Key of its learner.
         data : FitData
             Rows with their values.
+        factor : float, optional
+            What makes up for the mean; by default it is found by the validation rows.
         """
         shift = _shift(data.y)
         logs = np.log(data.y + shift)
         room = BEYOND * (logs.max() - logs.min())
         bounds = np.array([logs.min() - room, logs.max() + room])
-        model = cls(inner, learner, shift, bounds, 1.0)
+        model = cls(inner, learner, shift, bounds, factor or 1.0)
+        if factor is not None:
+            return model
         predicted = model.predict(data.X_valid)[:, 0]
         square = float(np.dot(predicted, predicted))
         if square > 0:
             # Few validation rows must not turn a prediction round.
             ratio = float(np.dot(predicted, data.y_valid)) / square
-            model.factor = float(np.clip(ratio, 0.5, 2.0))
+            return cls(inner, learner, shift, bounds, float(np.clip(ratio, 0.5, 2.0)))
         return model
 
 

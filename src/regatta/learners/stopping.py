@@ -41,13 +41,15 @@ class Stopping:
         Round of the lowest loss, counted from 0.
     truncated : bool
         Whether time ended it.
+    pace : float
+        Learning rate that it watches.
     faster : float
         Learning rate to begin again with: it ended after a few rounds, because at its pace time
         would end it half-learnt. 0: it did not.
     """
 
     def __init__(self, patience: int, deadline: float, rate: float = 0.0) -> None:
-        self.rate, self.faster, self._pilot = rate, 0.0, 0.0
+        self.rate, self.pace, self.faster, self._pilot = rate, rate, 0.0, 0.0
         self.patience, self.deadline = patience, deadline
         self.best_round, self.best_loss, self.truncated = 0, math.inf, False
         self._mark_round, self._mark_loss = 0, math.inf
@@ -71,6 +73,16 @@ class Stopping:
             return True
         self.truncated = time.time() >= self.deadline
         return self.truncated or self._too_slow(number)
+
+    def learnt(self, rounds: int = 0) -> dict[str, float]:
+        """Return what a fit of more rows can do without validation rows (see `Model.learnt`).
+
+        Parameters
+        ----------
+        rounds : int, default 0
+            Rounds of the model; 0: up to the best one.
+        """
+        return {"learning_rate": self.pace, "n_rounds": float(rounds or self.best_round + 1)}
 
     def _too_slow(self, number: int) -> bool:
         """Return whether time will end it half-learnt; asked once, after the pilot rounds."""
@@ -115,4 +127,5 @@ def at_pace(
         return booster, stopping
     rounds = max(LEAST_PATIENCE, round(patience * rate / stopping.faster))
     again = Stopping(rounds, deadline)
+    again.pace = stopping.faster
     return boost(stopping.faster, again), again

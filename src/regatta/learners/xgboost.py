@@ -194,7 +194,7 @@ class XGBoostLearner(Learner):
         )
         raw = bytes(booster[: stopping.best_round + 1].save_raw("json"))
         model = XGBoostModel(raw, data.n_outputs, scale, threads)
-        model.truncated = stopping.truncated
+        model.truncated, model.learnt = stopping.truncated, stopping.learnt()
         return model
 
 

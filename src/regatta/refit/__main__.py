@@ -3,6 +3,7 @@
 Like a lane it forks, so it must be a process of its own (see `regatta.search.__main__`).
 """
 
+import dataclasses
 import os
 import sys
 import tempfile
@@ -36,7 +37,7 @@ def main(arguments: list[str]) -> None:
     values = read_json(Path(request))
     table = TrainingTable.open(values["features"])
     with tempfile.TemporaryDirectory(prefix="regatta-refit-") as scratch:
-        records = run_again(
+        made = run_again(
             table,
             [TrialRecord.from_dict(record) for record in values["records"]],
             get_metric(values["metric"], table.task),
@@ -44,7 +45,7 @@ def main(arguments: list[str]) -> None:
             Path(scratch),
             Terms(**values["terms"]),
         )
-    write_json(Path(folder) / "refit.json", [record.to_dict() for record in records])
+    write_json(Path(folder) / "refit.json", dataclasses.asdict(made))
 
 
 if __name__ == "__main__":

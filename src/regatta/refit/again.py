@@ -1,15 +1,21 @@
-"""Run chosen trials again, each in a child process, the weightiest first, until time is up."""
+"""Fit chosen trials again on more rows, each in a child process, the weightiest first.
+
+What needs no rows to validate is fitted once on all rows; the rest fold by fold, as it was.
+"""
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from regatta.artifacts import read_json
-from regatta.artifacts.records import RECORD, TrialRecord
+from regatta.artifacts.records import RECORD, Recipe, TrialRecord
 from regatta.evaluation.metrics import Metric
+from regatta.refit import WHOLE
+from regatta.refit.whole import AllRows, recipe_of_whole
 from regatta.search import machine
 from regatta.search.cache import EncodedFolds
+from regatta.search.costs import whole_seconds
 from regatta.search.isolation import Child, Limits, wait
 from regatta.search.lane import POLL_SECONDS
 from regatta.search.launching import import_for
@@ -17,10 +23,27 @@ from regatta.search.table import TrainingTable
 from regatta.search.toolbox import Toolbox
 from regatta.search.trial import Job, run_trial
 
-__all__ = ["Terms", "run_again"]
+__all__ = ["Made", "Terms", "run_again"]
 
 # What a trial needs to write its files, in seconds.
 WRITING_SECONDS = 0.3
+# A fit of all rows has no pace to keep: it is killed if it takes too long.
+NO_HURRY_SECONDS = 1e9
+
+
+@dataclass(frozen=True)
+class Made:
+    """What was fitted again.
+
+    Attributes
+    ----------
+    folds, whole : tuple of TrialRecord
+        Trials whose folds, and trials whose fit of all rows ended well, in order of importance;
+        the others had no time, failed, or need rows to validate.
+    """
+
+    folds: tuple[TrialRecord, ...]
+    whole: tuple[TrialRecord, ...]
 
 
 @dataclass(frozen=True)
@@ -37,12 +60,28 @@ class Terms:
         Memory limit of one trial; 0: its share of what is free.
     seed : int
         Seed of the run, which encoders and samples are drawn by.
+    n_train_rows : int
+        Rows of the race.
     """
 
     deadline: float
     cores: int
     memory_bytes: int
     seed: int
+    n_train_rows: int
+
+
+@dataclass(frozen=True)
+class _Task:
+    """One fit that is to be made."""
+
+    record: TrialRecord
+    recipe: Recipe
+    table: TrainingTable
+    cache: EncodedFolds
+    folder: Path
+    seconds: float
+    paced: bool
 
 
 def run_again(
@@ -53,7 +92,7 @@ def run_again(
     scratch: Path,
     terms: Terms,
     toolbox: Toolbox | None = None,
-) -> list[TrialRecord]:
+) -> Made:
     """Run trials again on a table that has more rows than theirs.
 
     Parameters
@@ -65,73 +104,96 @@ def run_again(
     metric : Metric
         What scores them.
     folder : Path
-        Existing folder for the trials and their ``encoders``.
+        Existing folder for the trials and their ``encoders``; `WHOLE` below it is another.
     scratch : Path
         Folder for what may be lost.
     terms : Terms
         Until when, with what.
     toolbox : Toolbox, optional
         Where learners and encoders come from.
-
-    Returns
-    -------
-    list of TrialRecord
-        Those that ended well and were whole, in order; the others had no time or failed.
     """
     tools = toolbox or Toolbox()
     # Beside them works the measurement, which holds the winner.
     slots = terms.cores or machine.slots(1)
     share = machine.memory_share(slots + 1)
     memory = min(terms.memory_bytes or share, share)
-    cache = EncodedFolds(table, scratch, folder / "encoders", terms.seed, tools)
-    waiting, running = list(records), list[Child]()
+    waiting = _tasks(table, records, folder, scratch, terms, tools)
+    running: list[Child] = []
     while waiting or running:
         while waiting and len(running) < slots:
-            record = waiting.pop(0)
-            # Boosting keeps pace with the time there is; less than it took before is not enough.
-            if time.time() + record.seconds < terms.deadline:
-                job = _job(record, folder, terms.deadline, memory)
-                running.append(_launch(job, table, cache, tools, metric))
+            task = waiting.pop(0)
+            if time.time() + task.seconds < terms.deadline:
+                running.append(_launch(task, terms.deadline, memory, metric, tools))
         if not running:
             break
         wait(running, POLL_SECONDS)
         running = [child for child in running if child.poll() is None]
-    return [found for record in records if (found := _whole(folder / record.id, table))]
+    return Made(_found(records, folder), _found(records, folder / WHOLE))
 
 
-def _job(record: TrialRecord, folder: Path, deadline: float, memory_bytes: int) -> Job:
-    """Return what is asked of a child: the same as before, on more rows."""
-    now = time.time()
-    return Job(
-        id=record.id,
-        lane=record.lane,
-        number=record.number,
-        recipe=record.recipe,
-        seed=record.seed,
-        threads=1,
-        fit_seconds=deadline - now,
-        encode_seconds=deadline - now,
-        deadline=deadline - WRITING_SECONDS,
-        partial=False,
-        memory_bytes=memory_bytes,
-        started_at=now,
-        folder=folder / record.id,
-    )
+def _tasks(
+    table: TrainingTable,
+    records: Sequence[TrialRecord],
+    folder: Path,
+    scratch: Path,
+    terms: Terms,
+    tools: Toolbox,
+) -> list[_Task]:
+    """Return what is to be fitted: first what is quick."""
+    whole = AllRows.of(table, terms.seed)
+    more = table.n_rows / (terms.n_train_rows - len(table.valid(0)))
+    (folder / WHOLE).mkdir()
+    places = folder / WHOLE, folder
+    caches = [
+        EncodedFolds(rows, scratch / name, place / "encoders", terms.seed, tools)
+        for rows, name, place in zip((whole, table), (WHOLE, "folds"), places, strict=True)
+    ]
+    first, second = [], []
+    for record in records:
+        if recipe := recipe_of_whole(record, more):
+            seconds = whole_seconds(record, more)
+            first.append(_Task(record, recipe, whole, caches[0], places[0], seconds, False))
+        else:
+            # Learning keeps pace with the time there is; less than it took is not enough.
+            seconds = record.seconds
+            same = replace(table, n_folds=len(record.fold_scores))
+            second.append(_Task(record, record.recipe, same, caches[1], places[1], seconds, True))
+    return first + second
 
 
 def _launch(
-    job: Job, table: TrainingTable, cache: EncodedFolds, toolbox: Toolbox, metric: Metric
+    task: _Task, deadline: float, memory_bytes: int, metric: Metric, tools: Toolbox
 ) -> Child:
-    """Start a trial in a child process."""
+    """Start a fit in a child process: the same as before, on more rows."""
+    now, record = time.time(), task.record
+    ready = deadline - WRITING_SECONDS if task.paced else now + NO_HURRY_SECONDS
+    job = Job(
+        id=record.id,
+        lane=record.lane,
+        number=record.number,
+        recipe=task.recipe,
+        seed=record.seed,
+        threads=1,
+        fit_seconds=ready - now,
+        encode_seconds=deadline - now,
+        deadline=ready,
+        partial=False,
+        memory_bytes=memory_bytes,
+        started_at=now,
+        folder=task.folder / record.id,
+    )
     import_for(job.recipe.learner)
-    limits = Limits(job.deadline + WRITING_SECONDS, job.memory_bytes, "the time of the refit")
-    return Child(lambda: run_trial(job, table, cache, toolbox, metric), limits)
+    limits = Limits(deadline, memory_bytes, "the time of the refit")
+    return Child(lambda: run_trial(job, task.table, task.cache, tools, metric), limits)
 
 
-def _whole(folder: Path, table: TrainingTable) -> TrialRecord | None:
-    """Return the record of a trial that has all its folds; a killed one has written none."""
-    file = folder / RECORD
-    if not file.is_file():
-        return None
-    record = TrialRecord.from_dict(read_json(file))
-    return record if len(record.fold_scores) == table.n_folds else None
+def _found(records: Sequence[TrialRecord], folder: Path) -> tuple[TrialRecord, ...]:
+    """Return the records of trials that have all their folds; a killed one has written none."""
+    found = []
+    for record in records:
+        if (file := folder / record.id / RECORD).is_file():
+            again = TrialRecord.from_dict(read_json(file))
+            wanted = 1 if folder.name == WHOLE else len(record.fold_scores)
+            if len(again.fold_scores) == wanted:
+                found.append(again)
+    return tuple(found)

@@ -26,7 +26,7 @@ class _Price(NamedTuple):
 
     loss: float
     predict_seconds_per_row: float
-    seconds: float
+    again_seconds: float
     model_bytes: int
 
 
@@ -75,7 +75,7 @@ class Clock:
         deadline = self.end - self.tail - predicting - loading
         if best:
             # Small models are fitted again in less time than was kept for it.
-            again = REFIT_LONGER * sum(price.seconds for price in best) / self.slots
+            again = REFIT_LONGER * sum(price.again_seconds for price in best) / self.slots
             start = REFIT_START_SECONDS + (0.0 if self.warm else REFIT_IMPORT_SECONDS)
             needed = refit_wait(start + again)
             deadline += max(refit_wait(self.refit) - needed, 0.0)
@@ -96,8 +96,8 @@ class Clock:
         self,
         loss: float,
         predict_seconds_per_row: float,
-        seconds: float = 0.0,
+        again_seconds: float = 0.0,
         model_bytes: int = 0,
     ) -> None:
-        """Take note of what a candidate for the ensemble costs: to predict, to fit, to load."""
-        self._prices.append(_Price(loss, predict_seconds_per_row, seconds, model_bytes))
+        """Take note of what a candidate for the ensemble costs: to predict, to refit, to load."""
+        self._prices.append(_Price(loss, predict_seconds_per_row, again_seconds, model_bytes))

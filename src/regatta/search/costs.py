@@ -5,13 +5,34 @@ from statistics import median
 
 from regatta.artifacts.records import Recipe, TrialRecord
 
-__all__ = ["Costs"]
+__all__ = ["Costs", "again_seconds", "whole_seconds"]
 
 # A trial may be expected to take so many times its share of the time, or, where no smaller one is
 # possible, of what is left: its deadline ends it.
 HOPE, HOPE_AT_MOST = 1.5, 2.0
 SAMPLE_STEP = 4
 SAMPLE_LEAST = 20_000
+# A fit of all rows may take longer than that of a fold by more than their numbers say. Before the
+# rows are counted: those of a fold, and of the locked ones, are about half as many again.
+WHOLE_LONGER, WHOLE_MORE = 1.2, 1.5
+
+
+def whole_seconds(record: TrialRecord, more: float = WHOLE_MORE) -> float:
+    """Return how long a trial's fit of all rows will take, in seconds.
+
+    Parameters
+    ----------
+    record : TrialRecord
+        The trial of the folds.
+    more : float, default 1.5
+        How many times the rows of a fold all rows are.
+    """
+    return WHOLE_LONGER * more * record.seconds / max(len(record.fold_scores), 1)
+
+
+def again_seconds(record: TrialRecord) -> float:
+    """Return how long it will take to fit a trial again, once or fold by fold, in seconds."""
+    return record.seconds if record.learnt is None else whole_seconds(record)
 
 
 class Costs:

@@ -9,7 +9,7 @@ import logging
 import shutil
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +17,13 @@ import numpy as np
 
 from regatta import events
 from regatta.artifacts import read_json, write_json
-from regatta.artifacts.records import RECORD, Recipe, TrialRecord, write_record
+from regatta.artifacts.records import RECORD, Recipe, TrialRecord, lacking, write_record
 from regatta.processes.client import is_warm
 from regatta.search import machine
 from regatta.search.budget import bounded_tail, least_budget, refit_wait
 from regatta.search.cache import EncodedFolds
 from regatta.search.clock import Clock
-from regatta.search.costs import Costs
+from regatta.search.costs import Costs, again_seconds
 from regatta.search.isolation import Child, Ending, Limits, wait
 from regatta.search.launching import OTHER_SHARE, import_for, terms
 from regatta.search.median import bars
@@ -229,6 +229,7 @@ class Lane:
             "tail_seconds": round(self.clock.tail, 3),
             "budget_ends_at": round(self.clock.end, 3),
             "speed": round(self.speed, 3),
+            "folds": self.table.n_folds,
             "heard": len(self.heard),
             "least_budget": least_budget(
                 self.clock.tail - refit_wait(self.plan.refit), self.clock.head
@@ -311,6 +312,7 @@ class Lane:
             memory_bytes=self.memory_bytes,
             started_at=now,
             folder=self.folder / name,
+            probe=self._is_probe(recipe),
             bars=self._bars(recipe),
         )
         limits = Limits(times.killed_at, self.memory_bytes, times.why)
@@ -318,6 +320,11 @@ class Lane:
         work = (job, self.table, self.cache, self.toolbox, self.metric)
         self.running.append(Running(job, Child(lambda: run_trial(*work), limits)))
         self.begun += not retried(recipe)
+
+    def _is_probe(self, recipe: Recipe) -> bool:
+        """Return whether a trial may find out that the folds are too many for the budget."""
+        chosen = self.plan.fixed or self.plan.settings.split.folds or recipe.rows
+        return not self.begun and len(self.plan.lanes) == 1 and not chosen
 
     def _bars(self, recipe: Recipe) -> tuple[float, ...]:
         """Return when to give a trial up; never where each was asked for."""
@@ -339,7 +346,8 @@ class Lane:
     def best(self) -> TrialRecord | None:
         """The best trial so far, of those with most folds."""
         done = [record for record in self.records if record.score is not None]
-        return min(done, key=lambda r: (-len(r.fold_scores), self._loss(r)), default=None)
+        n_folds = self.table.n_folds
+        return min(done, key=lambda r: (lacking(r, n_folds), self._loss(r)), default=None)
 
     def _bury(self, running: Running, ending: Ending) -> None:
         """Take a trial that has ended into the records."""
@@ -355,6 +363,13 @@ class Lane:
             write_record(job.folder, record)
         self._take(record)
         self._announce(record)
+        if job.probe and record.status == "ok" and len(record.fold_scores) == 1:
+            # Models that are cut short by time lose more than those of other folds give.
+            logger.info("lane %d: one fold of %d has to do", self.number, self.table.n_folds)
+            self.table = replace(self.table, n_folds=1)
+            self.retries += [r.recipe for r in self.records if len(r.fold_scores) > 1]
+        elif len(record.fold_scores) > self.table.n_folds:
+            self.retries.append(record.recipe)
 
     def _take(self, record: TrialRecord, *, told: bool = True) -> None:
         """Learn what came of a trial; one that was made before is told when it is asked for."""
@@ -366,8 +381,8 @@ class Lane:
         if again := retry_of(record, learner, self.plan.shape):
             self.retries += within([again], self.spaces, self.plan.settings.search.spaces)
         if record.score is not None:
-            loss, predicting = self._loss(record), record.predict_seconds_per_row
-            self.clock.learn(loss, predicting, record.seconds, record.model_bytes)
+            costs = record.predict_seconds_per_row, again_seconds(record), record.model_bytes
+            self.clock.learn(self._loss(record), *costs)
 
     def _announce(self, record: TrialRecord) -> None:
         """Say what came of a trial, in the log and to the command line."""

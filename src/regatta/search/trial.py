@@ -6,7 +6,7 @@ import resource
 import sys
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from regatta.artifacts.records import RECORD, Recipe, Status, TrialRecord
 from regatta.errors import TrialSkipped
 from regatta.evaluation.metrics import Metric
 from regatta.learners.base import Learner, Model, Shape
-from regatta.learners.logarithm import LOGARITHM, LogModel, to_logarithm
+from regatta.learners.logarithm import FACTOR, LOGARITHM, LogModel, to_logarithm
 from regatta.search.cache import EncodedFolds, Fold
 from regatta.search.isolation import memory_text
 from regatta.search.median import mean_loss
@@ -32,6 +32,8 @@ logger = logging.getLogger(__name__)
 
 # Of the time of a fold, the part for fitting; the rest is for predicting and saving.
 FIT_SHARE = 0.85
+# A fold that validates so many rows says enough by itself.
+HOLDOUT_ROWS = 2_000
 
 
 class BadValuesError(ArithmeticError):
@@ -73,6 +75,8 @@ class Job:
         Start, in seconds since the epoch.
     folder : Path
         Where the trial's artifact shall be.
+    probe : bool
+        Whether one fold is enough if it is large, and a fit cannot learn all in its time.
     bars : tuple of float
         Mean loss above which the trial is given up, after each fold but the last; empty: it is not.
     """
@@ -90,6 +94,7 @@ class Job:
     memory_bytes: int
     started_at: float
     folder: Path
+    probe: bool = False
     bars: tuple[float, ...] = ()
 
     def record(self, status: Status, reason: str = "", **values: Any) -> TrialRecord:
@@ -131,6 +136,8 @@ class Progress:
         By the models of all folds together.
     truncated : bool
         Whether a deadline stopped a fit.
+    learnt : list of (mapping or None)
+        What each fold's model has found out (`Model.learnt`).
     """
 
     oof: npt.NDArray[np.float32]
@@ -141,6 +148,7 @@ class Progress:
     fit_seconds: float = 0.0
     predict_seconds_per_row: float = 0.0
     truncated: bool = False
+    learnt: list[Mapping[str, float] | None] = field(default_factory=list)
 
     @property
     def folds(self) -> int:
@@ -222,8 +230,11 @@ def _fit_all(
     if table.task not in learner.tasks:
         raise TrialSkipped(f"{learner.key} does not learn a {table.task} task", fix="leave it out")
     progress = Progress(np.full((table.n_rows, table.n_outputs), np.nan, dtype=np.float32))
+    enough = len(table.valid(0)) >= HOLDOUT_ROWS
     for number in range(table.n_folds):
         if number and not _time_for_another(job, progress, table.n_folds):
+            break
+        if number == 1 and job.probe and progress.truncated and enough:
             break
         _check_hope(job, progress, metric, table.n_folds)
         began = time.time()
@@ -290,8 +301,9 @@ def _fit_fold(
         deadline=deadline,
     )
     if in_logarithms:
-        model = LogModel.fitted(model, learner.key, data)
+        model = LogModel.fitted(model, learner.key, data, progress.params.get(FACTOR))
     progress.truncated |= bool(getattr(model, "truncated", time.time() >= deadline))
+    progress.learnt.append(model.learnt)
     fitted = time.perf_counter()
     predicted = _checked(model, fold, data.n_outputs)
     seconds = time.perf_counter() - fitted
@@ -348,7 +360,23 @@ def _finish(
         predict_seconds_per_row=progress.predict_seconds_per_row,
         model_bytes=folder_bytes(folder / "model"),
         truncated=progress.truncated or progress.folds < table.n_folds,
+        learnt=_mean_of(progress.learnt),
     )
+
+
+def _mean_of(learnt: Sequence[Mapping[str, float] | None]) -> dict[str, float] | None:
+    """Return what the folds have found out, in the mean; None where one has found nothing.
+
+    Folds that learnt at another rate took other numbers of rounds: their product is what counts.
+    """
+    found = [values for values in learnt if values is not None]
+    if len(found) < len(learnt) or not found:
+        return None
+    mean = {name: float(np.mean([values[name] for values in found])) for name in found[0]}
+    if "n_rounds" in mean:
+        work = np.mean([values["n_rounds"] * values["learning_rate"] for values in found])
+        mean["n_rounds"] = float(work) / mean["learning_rate"]
+    return mean
 
 
 def _drop_models(folder: Path) -> None:

@@ -64,7 +64,7 @@ def run(
         wanted = ("target.npy", "folds.npy", "schema.json", "features.json")
         table = open_artifact(features, "features", verify=wanted)
         selection = select(
-            race.usable,
+            race.comparable,
             np.load(table.file("target.npy"), allow_pickle=False),
             np.load(table.file("folds.npy"), allow_pickle=False),
             metric,

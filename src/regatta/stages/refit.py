@@ -21,6 +21,7 @@ from regatta.ensemble.candidates import Trial
 from regatta.evaluation.metrics import Metric, get_metric
 from regatta.features import RowFeatures
 from regatta.processes.client import ONE_THREAD, Forked, start
+from regatta.refit import WHOLE
 from regatta.settings import RunSettings
 from regatta.splits import Splits
 from regatta.stages.featurize import write_features
@@ -35,6 +36,8 @@ LEAST_SECONDS = 1.5
 """Less than this is not worth a process."""
 WORSE_SHARE = 0.02
 """A member measured by one fold may come out worse by this share of its loss: that is chance."""
+WHOLE_WORSE_SHARE = 0.1
+"""The same of a fit of all rows, which has learnt from what it is measured by: a safeguard."""
 
 
 @dataclass
@@ -86,7 +89,7 @@ class Refit:
         with stage("refit") as numbers:
             if not wanted:
                 self.stop()
-            again = {record.id: record for record in self._found() if not self._worse(record)}
+            again = self._found()
             members = [self._member(member, again) for member in self.described["members"]]
             write(self.model, self._spec(members, measured if again else None, list(again)))
             numbers.update(members=len(members), refitted=len(again))
@@ -99,29 +102,48 @@ class Refit:
             self.process.wait()
             self.process = None
 
-    def _found(self) -> list[TrialRecord]:
-        """Return what the process made; what it had not written when it ended is lost."""
-        written = self.folder / "again" / "refit.json"
-        if self.process is None:
-            return []
-        self.process.wait()
-        found = read_json(written) if written.is_file() else []
-        return [TrialRecord.from_dict(values) for values in found]
+    def _found(self) -> dict[str, Trial]:
+        """Return what the process made and is no worse, by trial; the rest is lost."""
+        made = self.folder / "again"
+        if self.process is not None:
+            self.process.wait()
+        if self.process is None or not (made / "refit.json").is_file():
+            return {}
+        found = read_json(made / "refit.json")
+        kinds = ("folds", made, 0.0), (WHOLE, made / WHOLE, WHOLE_WORSE_SHARE)
+        records = [
+            (TrialRecord.from_dict(values), folder, share)
+            for name, folder, share in kinds
+            for values in found[name]
+        ]
+        return {
+            record.id: Trial(record, folder)
+            for record, folder, share in records
+            if not self._worse(record, share)
+        }
 
-    def _worse(self, new: TrialRecord) -> bool:
-        """Return whether more rows made a member worse, by more than folds differ by chance."""
+    def _worse(self, new: TrialRecord, share: float = 0.0) -> bool:
+        """Return whether more rows made a member worse, by more than folds differ by chance.
+
+        Parameters
+        ----------
+        new : TrialRecord
+            What came of it.
+        share : float, default 0
+            Share of its loss by which it may be worse besides.
+        """
         old = self.records[new.id]
         if new.score is None or old.score is None or (new.truncated and not old.truncated):
             return True
         scores = np.array([score for score in old.fold_scores if score is not None])
         loss = self.metric.loss(old.score)
         chance = scores.std() / len(scores) ** 0.5 if len(scores) > 1 else WORSE_SHARE * abs(loss)
-        return bool(self.metric.loss(new.score) > loss + chance)
+        return bool(self.metric.loss(new.score) > loss + chance + share * abs(loss))
 
-    def _member(self, member: Mapping[str, Any], again: Mapping[str, TrialRecord]) -> MemberSpec:
+    def _member(self, member: Mapping[str, Any], again: Mapping[str, Trial]) -> MemberSpec:
         """Return a member with its new fits, or with those that it had."""
         if found := again.get(member["trial"]):
-            return Trial(found, self.folder / "again").member(member["weight"])
+            return found.member(member["weight"])
         fits = tuple(
             FitSpec(self.bundle / fit["encoder"], self.bundle / fit["model"])
             for fit in member["fits"]
@@ -254,6 +276,7 @@ def _start(
             "cores": settings.search.cores,
             "memory_bytes": settings.search.memory_bytes,
             "seed": settings.seed,
+            "n_train_rows": planned["n_train_rows"],
         },
     }
     write_json(request, values)

@@ -12,7 +12,7 @@ from regatta.artifacts.records import Recipe, TrialRecord
 from regatta.bundle import Pooling
 from regatta.ensemble.candidates import Race, Trial, read_lanes
 from regatta.ensemble.leaderboard import leaderboard, nothing_succeeded
-from regatta.ensemble.select import _score_of, select
+from regatta.ensemble.select import Selection, _score_of, select
 from regatta.errors import ArtifactError, BudgetError, SearchError
 from regatta.evaluation.metrics import METRICS, get_metric
 from regatta.search.lane import race
@@ -110,12 +110,23 @@ def test_trial_without_all_folds_counts_only_if_there_is_no_other(raced):
     whole = read_lanes(lanes).usable
     short = replace(whole[0].record, score=0.0, fold_scores=(0.0,))
     partial = replace(whole[0], record=short)
-    chosen = select([partial, *whole[1:]], table.y, table.folds, metric, **OPTIONS)
-    assert partial not in [trial for trial, _ in chosen.members]
-    assert select([partial], table.y, table.folds, metric, **OPTIONS).members == ((partial, 1.0),)
     race_ = Race((partial, *whole[1:]), ())
+    assert race_.comparable == whole[1:]
+    assert Race((partial,), ()).comparable == (partial,)
+    chosen = select(race_.comparable, table.y, table.folds, metric, **OPTIONS)
     board = leaderboard(race_, chosen, metric)
     assert [trial["score"] for trial in board["trials"]][-1] == 0.0
+
+
+def test_where_a_lane_has_settled_for_one_fold_the_others_are_not_compared(raced):
+    _, lanes = raced
+    metric = get_metric("rmse", "regression")
+    whole = read_lanes(lanes).usable
+    single = [replace(t, record=replace(t.record, fold_scores=(0.0,))) for t in whole[1:]]
+    race_ = Race((whole[0], *single), ({"folds": 1},))
+    assert race_.comparable == tuple(single)
+    board = leaderboard(race_, Selection(((single[0], 1.0),), 0.0), metric)
+    assert board["trials"][-1]["id"] == whole[0].record.id
 
 
 def test_member_names_its_models_and_encoders(raced):

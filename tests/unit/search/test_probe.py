@@ -1,0 +1,95 @@
+"""The first trial finds out whether there is time for the folds."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from regatta.artifacts.records import Recipe, TrialRecord
+from regatta.refit.whole import AllRows, recipe_of_whole
+from regatta.search import trial
+from regatta.search.costs import again_seconds
+from regatta.search.lane import race
+from tests.unit.search.fakes import TOOLBOX, Line, open_features, plan_of
+
+
+@pytest.fixture
+def table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Return a table whose fits are all cut short, and whose folds are large enough."""
+    fit = Line.fit
+
+    def short(self, *args, **kwargs):
+        model = fit(self, *args, **kwargs)
+        model.truncated = True
+        return model
+
+    monkeypatch.setattr(Line, "fit", short)
+    monkeypatch.setattr(trial, "HOLDOUT_ROWS", 10)
+    return open_features(tmp_path / "features")
+
+
+def run(table, tmp_path: Path, lanes: int = 1, **settings) -> tuple[dict, list[TrialRecord]]:
+    recipes = [Recipe("line", {"alpha": alpha}) for alpha in (1.0, 2.0, 3.0)]
+    plan = plan_of(table, recipes, lanes=lanes, search={"cores": 2}, **settings)
+    folder = tmp_path / "lane"
+    folder.mkdir()
+    summary = race(table, plan, 0, folder, toolbox=TOOLBOX)
+    paths = [folder / name / "trial.json" for name in summary["trials"]]
+    return summary, [TrialRecord.from_dict(json.loads(path.read_text())) for path in paths]
+
+
+def test_one_fold_does_where_the_first_trial_is_cut_short(table, tmp_path: Path):
+    summary, records = run(table, tmp_path)
+    assert summary["folds"] == 1
+    # What had begun with all folds beside it is tried again with one.
+    single = [record for record in records if len(record.fold_scores) == 1]
+    assert {record.recipe.params["alpha"] for record in single} == {1.0, 2.0, 3.0}
+    assert summary["best"]["id"] in {record.id for record in single}
+
+
+def test_small_folds_stay(table, tmp_path: Path, monkeypatch):
+    monkeypatch.setattr(trial, "HOLDOUT_ROWS", 10_000)
+    summary, records = run(table, tmp_path)
+    assert summary["folds"] == table.n_folds
+    assert {len(record.fold_scores) for record in records} == {table.n_folds}
+
+
+def test_lanes_that_could_differ_keep_theirs(table, tmp_path: Path):
+    assert run(table, tmp_path, lanes=2)[0]["folds"] == table.n_folds
+
+
+def record_of(**values) -> TrialRecord:
+    recipe = Recipe("lightgbm", {"n_rounds": 5000, "patience": 60, "learning_rate": 0.05})
+    record = TrialRecord("a", 0, 0, recipe, 0, "ok", fold_scores=(0.1,) * 5, seconds=10.0)
+    return replace(record, **values)
+
+
+def test_a_fit_of_all_rows_takes_over_what_the_folds_have_found():
+    learnt = {"n_rounds": 100.0, "learning_rate": 0.1}
+    recipe = recipe_of_whole(record_of(learnt=learnt), 1.44)
+    assert recipe is not None
+    assert recipe.params == {"n_rounds": 120, "patience": 120, "learning_rate": 0.1}
+    sampled = replace(record_of().recipe, rows=500)
+    recipe = recipe_of_whole(record_of(learnt=learnt, recipe=sampled), 1.44)
+    assert recipe is not None
+    assert recipe.params["n_rounds"] == 100
+    assert recipe_of_whole(record_of(), 1.44) is None
+    assert again_seconds(record_of()) == 10.0
+    assert again_seconds(record_of(learnt=learnt)) < 5.0
+
+
+def test_folds_that_kept_another_pace_say_the_same():
+    fast, slow = ({"n_rounds": n, "learning_rate": 10 / n} for n in (50.0, 200.0))
+    mean = trial._mean_of([fast, slow])
+    assert mean is not None
+    assert mean["n_rounds"] * mean["learning_rate"] == pytest.approx(10)
+    assert trial._mean_of([fast, None]) is None
+
+
+def test_all_rows_are_learnt_from_and_some_are_checked(table):
+    whole = AllRows.of(table, 0)
+    assert (len(whole.train(0)), whole.n_folds) == (table.n_rows, 1)
+    assert 0 < len(whole.valid(0)) <= table.n_rows
+    assert set(whole.y[whole.valid(0)]) == set(table.y)
+    assert (AllRows.of(table, 0).valid(0) == whole.valid(0)).all()
