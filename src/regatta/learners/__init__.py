@@ -21,6 +21,7 @@ from regatta.learners.linear import LinearLearner
 from regatta.learners.logarithm import FILE as IN_LOGARITHMS
 from regatta.learners.logarithm import LogModel
 from regatta.learners.mlp import MlpLearner
+from regatta.learners.naive_bayes import NaiveBayesLearner
 from regatta.learners.nearest_neighbors import NearestNeighborsLearner
 from regatta.learners.normed_mlp import NormedMlpLearner
 from regatta.learners.random_forest import RandomForestLearner
@@ -53,6 +54,7 @@ LEARNERS: dict[str, type[Learner]] = {
         HistGradientBoostingLearner,
         NearestNeighborsLearner,
         SvmLearner,
+        NaiveBayesLearner,
     )
 }
 """Every learner by its key, the most promising first."""

@@ -25,7 +25,7 @@ from regatta.learners.base import (
 )
 from regatta.learners.threads import limit_blas
 
-__all__ = ["LinearLearner", "LinearModel"]
+__all__ = ["LinearLearner", "LinearModel", "log_loss"]
 
 STEPS_DOWN = (1e-4, 1e-3, 1e-2, 3e-2, 0.1, 0.3, 1.0)
 WORTH = 1e-4
@@ -192,5 +192,10 @@ def _loss(model: LinearModel, X: Matrix, y: Array, task: str) -> float:
     predicted = model.predict(X)
     if task == "regression":
         return float(np.mean((predicted[:, 0] - y) ** 2))
+    return log_loss(predicted, y)
+
+
+def log_loss(predicted: Array, y: Array) -> float:
+    """Return the mean of the negative logarithms that the right classes were given."""
     chosen = predicted[np.arange(len(y)), y.astype(np.intp)]
     return float(-np.mean(np.log(np.clip(chosen, 1e-15, 1))))

@@ -29,6 +29,7 @@ LONGEST = 48
 LEARNERS = {
     "linear": "Linear model",
     "extra_trees": "Extra trees",
+    "naive_bayes": "Naive Bayes",
     "random_forest": "Random forest",
     "lightgbm": "LightGBM",
     "xgboost": "XGBoost",
