@@ -10,6 +10,7 @@ from regatta import bundle
 from regatta.registry import Registry
 from regatta.serving.client import Client
 from regatta.serving.proof import prove
+from regatta.store import Location, Store
 from regatta.testing.tables import binary_table
 from tests.cluster.conftest import NAMESPACE, RUNS, Ended, Trained, regatta
 
@@ -22,6 +23,16 @@ def test_a_run_is_submitted_followed_and_fetched(trained: Trained) -> None:
     trials = json.loads((trained.out / "leaderboard.json").read_text())["trials"]
     # Two lanes, each in a pod of its own.
     assert {trial["lane"] for trial in trials} == {0, 1}
+
+
+def test_lanes_told_each_other_and_left_what_did_best(
+    trained: Trained, store: Store, place: str
+) -> None:
+    lanes = json.loads((trained.out / "leaderboard.json").read_text())["lanes"]
+    assert sum(lane["heard"] for lane in lanes) > 0
+    entries = store.list(Location.parse(f"{place}/registry/ledger"))
+    texts = [store.read(entry.location) for entry in entries]
+    assert any(text and json.loads(text.data)["runs"] for text in texts)
 
 
 def test_every_pod_was_bounded_and_not_root(trained: Trained, kubectl: Callable[..., Any]) -> None:

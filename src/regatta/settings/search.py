@@ -57,9 +57,9 @@ class SearchSettings(Group):
     """Trials to race before all others: ``[{"learner": "linear", "params": {"C": 1}, "rows":
     0}]``. With as many ``max_trials``, only these."""
     warm_start: bool = True
-    """Whether to begin with what did best in earlier runs on this machine, on a table with these
-    columns and this target or else on the one most like it, and to remember this run. Not with
-    ``max_trials``, nor in pods."""
+    """Whether to begin with what did best in earlier runs on a table with these columns and this
+    target, or else on the one most like it, and to remember this run: on this machine, or, in pods,
+    beside the models of the registry. Not with ``max_trials``."""
     median_stopping: bool = True
     """Whether to give a trial up that is worse on its first folds than half of the others, and than
     the best of its learner. For the strategies ``portfolio`` and ``bayes``; never a trial of

@@ -58,6 +58,8 @@ class Refit:
         What bundle.json says of the measured bundle.
     records : mapping of str to TrialRecord
         All trials of the race.
+    limited : bool
+        Whether the user has limited the size or the latency of the ensemble.
     process : Forked, Popen or None
         Who fits; None where there is no time.
     """
@@ -69,6 +71,7 @@ class Refit:
     metric: Metric
     described: Mapping[str, Any]
     records: Mapping[str, TrialRecord]
+    limited: bool = False
     process: "Forked | subprocess.Popen[Any] | None" = None
 
     def finish(self, measured: Measured, *, wanted: bool) -> dict[str, Any]:
@@ -134,6 +137,9 @@ class Refit:
         """
         old = self.records[new.id]
         if new.score is None or old.score is None or (new.truncated and not old.truncated):
+            return True
+        if self.limited and new.model_bytes > old.model_bytes:
+            # More rows may be worth more trees; the measured ones have kept the limits.
             return True
         scores = np.array([score for score in old.fold_scores if score is not None])
         loss = self.metric.loss(old.score)
@@ -223,6 +229,7 @@ def begun(
             get_metric(planned["metric"], about.task),
             described,
             {},
+            _is_limited(planned["settings"]),
         )
         try:
             if died_before():
@@ -234,6 +241,12 @@ def begun(
             yield job
         finally:
             job.stop()
+
+
+def _is_limited(settings: Mapping[str, Any]) -> bool:
+    """Return whether all members together have a hard limit."""
+    wanted = RunSettings.from_values(settings).ensemble
+    return bool(wanted.max_bytes or wanted.max_row_milliseconds)
 
 
 def died_before() -> bool:

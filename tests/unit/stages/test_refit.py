@@ -2,6 +2,7 @@
 
 import json
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -125,4 +126,8 @@ def test_what_came_out_worse_is_not_taken(score, truncated, worse):
     schema = Schema("binary", "y", ("no", "yes"))
     metric = get_metric("roc_auc", "binary")
     job = refit.Refit(Path("b"), Path("m"), Path("f"), schema, metric, {}, {"a": old})
+    assert job._worse(new) is worse
+    # A limit that the measured members keep is kept by those that are released.
+    job.limited = True
+    assert job._worse(replace(new, model_bytes=old.model_bytes + 1))
     assert job._worse(new) is worse
