@@ -9,17 +9,18 @@ import logging
 import shutil
 import tempfile
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from regatta import events
 from regatta.artifacts import read_json, write_json
 from regatta.artifacts.records import RECORD, Recipe, TrialRecord, lacking, write_record
 from regatta.processes.client import is_warm
 from regatta.search import machine
+from regatta.search.announcing import announce
 from regatta.search.budget import bounded_tail, least_budget, refit_wait
 from regatta.search.cache import EncodedFolds
 from regatta.search.clock import Clock
@@ -179,6 +180,8 @@ class Lane:
             self._take(record, told=self.made.get(record.recipe.number) is not record)
         again = {retried(record.recipe) for record in earlier.records}
         self.retries = [recipe for recipe in self.retries if retried(recipe) not in again]
+        if self._may_settle:
+            self._settle(record for record in earlier.records if record.number == 0)
         note_clock(self.folder, first, self.clock.deadline)
         if earlier.began:
             logger.info("lane %d goes on with %d trials", self.number, len(self.records))
@@ -312,7 +315,7 @@ class Lane:
             memory_bytes=self.memory_bytes,
             started_at=now,
             folder=self.folder / name,
-            probe=self._is_probe(recipe),
+            probe=self._may_settle and not self.begun and not recipe.rows,
             bars=self._bars(recipe),
         )
         limits = Limits(times.killed_at, self.memory_bytes, times.why)
@@ -321,10 +324,11 @@ class Lane:
         self.running.append(Running(job, Child(lambda: run_trial(*work), limits)))
         self.begun += not retried(recipe)
 
-    def _is_probe(self, recipe: Recipe) -> bool:
-        """Return whether a trial may find out that the folds are too many for the budget."""
-        chosen = self.plan.fixed or self.plan.settings.split.folds or recipe.rows
-        return not self.begun and len(self.plan.lanes) == 1 and not chosen
+    @property
+    def _may_settle(self) -> bool:
+        """Whether the folds are the lane's to choose: nobody else has, and no lane differs."""
+        chosen = self.plan.fixed or self.plan.settings.split.folds
+        return len(self.plan.lanes) == 1 and not chosen
 
     def _bars(self, recipe: Recipe) -> tuple[float, ...]:
         """Return when to give a trial up; never where each was asked for."""
@@ -362,14 +366,24 @@ class Lane:
             record = job.record(status, reason, peak_memory_bytes=ending.peak_memory_bytes)
             write_record(job.folder, record)
         self._take(record)
-        self._announce(record)
-        if job.probe and record.status == "ok" and len(record.fold_scores) == 1:
-            # Models that are cut short by time lose more than those of other folds give.
-            logger.info("lane %d: one fold of %d has to do", self.number, self.table.n_folds)
-            self.table = replace(self.table, n_folds=1)
-            self.retries += [r.recipe for r in self.records if len(r.fold_scores) > 1]
+        best = self.best
+        announce(record, self.metric, best.score if best else None)
+        if job.probe:
+            self._settle([record])
         elif len(record.fold_scores) > self.table.n_folds:
             self.retries.append(record.recipe)
+
+    def _settle(self, probes: Iterable[TrialRecord]) -> None:
+        """Go on with one fold if the first trial has found out that there is no time for all.
+
+        Models that are cut short by time lose more than those of other folds give.
+        """
+        if any(record.status == "ok" and len(record.fold_scores) == 1 for record in probes):
+            logger.info("lane %d: one fold of %d has to do", self.number, self.table.n_folds)
+            self.table = replace(self.table, n_folds=1)
+            done = [r.recipe for r in self.records if len(r.fold_scores) == 1]
+            more = [r.recipe for r in self.records if len(r.fold_scores) > 1]
+            self.retries += [recipe for recipe in more if recipe not in done]
 
     def _take(self, record: TrialRecord, *, told: bool = True) -> None:
         """Learn what came of a trial; one that was made before is told when it is asked for."""
@@ -383,34 +397,6 @@ class Lane:
         if record.score is not None:
             costs = record.predict_seconds_per_row, again_seconds(record), record.model_bytes
             self.clock.learn(self._loss(record), *costs)
-
-    def _announce(self, record: TrialRecord) -> None:
-        """Say what came of a trial, in the log and to the command line."""
-        score = self.best.score if self.best else None
-        events.emit(
-            "trial",
-            id=record.id,
-            lane=self.number,
-            learner=record.recipe.learner,
-            status=record.status,
-            reason=record.reason,
-            score=record.score,
-            metric=self.metric.key,
-            seconds=record.seconds,
-            peak_memory_bytes=record.peak_memory_bytes,
-            best=score,
-        )
-        if record.score is None:
-            told = f"{record.status}: {record.reason}"
-        else:
-            told = f"{self.metric.key}={record.score:.5g} (best {score:.5g})"
-        logger.info(
-            "trial %s %s %.1f s %.1f GB",
-            record.id,
-            told,
-            record.seconds,
-            record.peak_memory_bytes / 1e9,
-        )
 
     def _loss(self, record: TrialRecord) -> float:
         """Return a score turned so that less is better."""

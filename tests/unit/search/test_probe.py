@@ -6,11 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from regatta.artifacts import write_json
 from regatta.artifacts.records import Recipe, TrialRecord
 from regatta.refit.whole import AllRows, recipe_of_whole
 from regatta.search import trial
 from regatta.search.costs import again_seconds
 from regatta.search.lane import race
+from regatta.search.resuming import NOTES
 from tests.unit.search.fakes import TOOLBOX, Line, open_features, plan_of
 
 
@@ -46,6 +48,22 @@ def test_one_fold_does_where_the_first_trial_is_cut_short(table, tmp_path: Path)
     single = [record for record in records if len(record.fold_scores) == 1]
     assert {record.recipe.params["alpha"] for record in single} == {1.0, 2.0, 3.0}
     assert summary["best"]["id"] in {record.id for record in single}
+
+
+def test_a_lane_that_goes_on_keeps_to_it(table, tmp_path: Path):
+    first, records = run(table, tmp_path)
+    # The notes of a lane that died are still there.
+    notes = tmp_path / "lane" / NOTES
+    notes.mkdir()
+    for record in records:
+        asked = replace(record.recipe, params={"alpha": record.recipe.params["alpha"]})
+        write_json(notes / f"{record.id}.json", replace(record, recipe=asked).to_dict())
+    recipes = [Recipe("line", {"alpha": alpha}) for alpha in (1.0, 2.0, 3.0, 4.0)]
+    plan = plan_of(table, recipes, search={"cores": 2})
+    (tmp_path / "lane" / "lane.json").unlink()
+    summary = race(table, plan, 0, tmp_path / "lane", toolbox=TOOLBOX)
+    assert summary["folds"] == 1
+    assert summary["statuses"] == {"ok": first["statuses"]["ok"] + 1}
 
 
 def test_small_folds_stay(table, tmp_path: Path, monkeypatch):
