@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,7 +11,6 @@ from regatta import bundle
 from regatta.registry import Registry
 from regatta.serving.client import Client
 from regatta.serving.proof import prove
-from regatta.store import Location, Store
 from regatta.testing.tables import binary_table
 from tests.cluster.conftest import NAMESPACE, RUNS, Ended, Trained, regatta
 
@@ -25,14 +25,16 @@ def test_a_run_is_submitted_followed_and_fetched(trained: Trained) -> None:
     assert {trial["lane"] for trial in trials} == {0, 1}
 
 
-def test_lanes_told_each_other_and_left_what_did_best(
-    trained: Trained, store: Store, place: str
+def test_lanes_tell_each_other_and_begin_with_what_did_best(
+    trained: Trained, session: str, submit: Callable[..., Ended], tmp_path: Path
 ) -> None:
-    lanes = json.loads((trained.out / "leaderboard.json").read_text())["lanes"]
-    assert sum(lane["heard"] for lane in lanes) > 0
-    entries = store.list(Location.parse(f"{place}/registry/ledger"))
-    texts = [store.read(entry.location) for entry in entries]
-    assert any(text and json.loads(text.data)["runs"] for text in texts)
+    raced = ("--set", "search.max_trials=0", "--budget", "150s", "--workers", 2)
+    ended = submit(f"{session}-told", *raced, "--out", tmp_path / "out")
+    assert ended.code == 0, ended.output + ended.error
+    board = json.loads((tmp_path / "out" / "leaderboard.json").read_text())
+    assert all(lane["heard"] > 0 for lane in board["lanes"])
+    # What the first run has found lies beside the registry.
+    assert "ledger" in {trial["recipe"]["origin"] for trial in board["trials"]}
 
 
 def test_every_pod_was_bounded_and_not_root(trained: Trained, kubectl: Callable[..., Any]) -> None:

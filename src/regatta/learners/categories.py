@@ -10,7 +10,10 @@ import numpy as np
 
 from regatta.learners.base import FitData, Param, Shape, Space
 
-__all__ = ["FEW", "native_columns", "native_space"]
+__all__ = ["FEW", "NATIVE", "native_columns", "native_space"]
+
+NATIVE = "native_categories"
+"""Parameter of a learner: up to how many categories a column is split by sets."""
 
 FEW = 30
 """Categories of a column up to which sets are always taken: these codes have an order, too."""
@@ -48,7 +51,7 @@ def native_space(shape: Shape, most: int) -> Space:
     """
     if shape.n_categories <= FEW:
         return {}
-    return {"native_categories": Param("choice", choices=(FEW, most))}
+    return {NATIVE: Param("choice", choices=(FEW, most))}
 
 
 def _highest(data: FitData, place: int) -> float:

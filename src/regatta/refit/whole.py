@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from regatta.artifacts.records import Recipe, TrialRecord
+from regatta.search.costs import whole_trees
 from regatta.search.table import Indices, TrainingTable
 
 __all__ = ["AllRows", "recipe_of_whole"]
@@ -75,5 +76,5 @@ def recipe_of_whole(record: TrialRecord, more: float) -> Recipe | None:
         # The rows that are checked say nothing of when to end.
         learnt |= {"n_rounds": rounds, "patience": rounds}
     if "n_trees" in learnt:
-        learnt["n_trees"] = round(learnt["n_trees"])
+        learnt["n_trees"] = whole_trees(record)
     return replace(record.recipe, params={**record.recipe.params, **learnt})

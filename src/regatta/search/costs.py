@@ -5,7 +5,7 @@ from statistics import median
 
 from regatta.artifacts.records import Recipe, TrialRecord
 
-__all__ = ["Costs", "again_seconds", "whole_seconds"]
+__all__ = ["Costs", "again_seconds", "whole_seconds", "whole_trees"]
 
 # A trial may be expected to take so many times its share of the time, or, where no smaller one is
 # possible, of what is left: its deadline ends it.
@@ -27,7 +27,21 @@ def whole_seconds(record: TrialRecord, more: float = WHOLE_MORE) -> float:
     more : float, default 1.5
         How many times the rows of a fold all rows are.
     """
-    return WHOLE_LONGER * more * record.seconds / max(len(record.fold_scores), 1)
+    trees = (record.learnt or {}).get("n_trees")
+    grown = whole_trees(record) / trees if trees else 1.0
+    return WHOLE_LONGER * more * grown * record.seconds / max(len(record.fold_scores), 1)
+
+
+def whole_trees(record: TrialRecord) -> int:
+    """Return the trees of a forest on all rows: as wanted, or as many as all folds have grown.
+
+    Parameters
+    ----------
+    record : TrialRecord
+        The trial of the folds, which time may have cut short.
+    """
+    grown = (record.learnt or {})["n_trees"] * max(len(record.fold_scores), 1)
+    return int(min(record.recipe.params["n_trees"], round(grown)))
 
 
 def again_seconds(record: TrialRecord) -> float:

@@ -26,7 +26,7 @@ from regatta.search.cache import EncodedFolds
 from regatta.search.clock import Clock
 from regatta.search.costs import Costs, again_seconds
 from regatta.search.isolation import Child, Ending, Limits, wait
-from regatta.search.launching import OTHER_SHARE, import_for, terms
+from regatta.search.launching import OTHER_SHARE, import_for, is_short, terms
 from regatta.search.median import bars
 from regatta.search.plan import Plan, scored_rows
 from regatta.search.proposing import proposer_of
@@ -181,7 +181,8 @@ class Lane:
         again = {retried(record.recipe) for record in earlier.records}
         self.retries = [recipe for recipe in self.retries if retried(recipe) not in again]
         if self._may_settle:
-            self._settle(record for record in earlier.records if record.number == 0)
+            probes = [r for r in earlier.records if r.number == 0 and not r.recipe.rows]
+            self._settle(record for record in probes if not retried(record.recipe))
         note_clock(self.folder, first, self.clock.deadline)
         if earlier.began:
             logger.info("lane %d goes on with %d trials", self.number, len(self.records))
@@ -315,7 +316,7 @@ class Lane:
             memory_bytes=self.memory_bytes,
             started_at=now,
             folder=self.folder / name,
-            probe=self._may_settle and not self.begun and not recipe.rows,
+            probe=self._may_settle and not (self.begun or recipe.rows) and is_short(self.clock),
             bars=self._bars(recipe),
         )
         limits = Limits(times.killed_at, self.memory_bytes, times.why)
@@ -328,7 +329,7 @@ class Lane:
     def _may_settle(self) -> bool:
         """Whether the folds are the lane's to choose: nobody else has, and no lane differs."""
         chosen = self.plan.fixed or self.plan.settings.split.folds
-        return len(self.plan.lanes) == 1 and not chosen
+        return len(self.plan.lanes) == 1 and not chosen and self.table.one_fold_may_do
 
     def _bars(self, recipe: Recipe) -> tuple[float, ...]:
         """Return when to give a trial up; never where each was asked for."""
@@ -381,7 +382,7 @@ class Lane:
         if any(record.status == "ok" and len(record.fold_scores) == 1 for record in probes):
             logger.info("lane %d: one fold of %d has to do", self.number, self.table.n_folds)
             self.table = replace(self.table, n_folds=1)
-            done = [r.recipe for r in self.records if len(r.fold_scores) == 1]
+            done = [r.recipe for r in self.records if len(r.fold_scores) <= 1]
             more = [r.recipe for r in self.records if len(r.fold_scores) > 1]
             self.retries += [recipe for recipe in more if recipe not in done]
 

@@ -12,7 +12,7 @@ from importlib import import_module
 from regatta.search.budget import LEAST_RACE_SECONDS
 from regatta.search.clock import Clock
 
-__all__ = ["OTHER_SHARE", "Terms", "import_all", "import_for", "terms"]
+__all__ = ["OTHER_SHARE", "Terms", "import_all", "import_for", "is_short", "terms"]
 
 # Imported before the first fork that needs them, so that children start with them.
 COMMON = ("threadpoolctl", "pyarrow.parquet", "sklearn.metrics", "regatta.features.encoders")
@@ -89,6 +89,11 @@ def import_all() -> None:
         import_for(learner)
     for name in PROPOSING:
         import_module(name)
+
+
+def is_short(clock: Clock) -> bool:
+    """Return whether the first trial gets a share of the race; of a long one it gets less."""
+    return FIRST_SHARE * clock.race <= FIRST_MOST
 
 
 def terms(

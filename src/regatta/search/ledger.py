@@ -9,6 +9,7 @@ import hashlib
 import json
 import logging
 import math
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -17,6 +18,7 @@ from regatta.artifacts.records import Recipe
 from regatta.dataset.schema import Schema
 from regatta.errors import RegattaError
 from regatta.learners.base import Learner, Shape
+from regatta.learners.categories import NATIVE
 from regatta.search.retries import retried
 from regatta.search.shelf import Shelf
 from regatta.search.space import is_number, parameters_of
@@ -32,6 +34,8 @@ RECIPES = 3
 # What is given of a table that is only alike, and of how many such tables one is looked for.
 RECIPES_OF_ANOTHER = 2
 LOOKED_AT = 100
+# A store that is slow to answer costs no more than this.
+LOOKING_SECONDS = 5.0
 # No table has so many columns.
 MOST_COUNT = 2**40
 # Tables are alike up to four times the rows and twice the columns, if at most this share of their
@@ -121,12 +125,13 @@ def usable(
             continue
         learner = learners[recipe.learner]
         known = parameters_of(learner, shape)
+        # A table without such columns has no choice of how to split them.
+        named = {n: v for n, v in recipe.params.items() if n in known or n != NATIVE}
         same_kind = all(
-            name in known and _kind(value) == _kind(known[name])
-            for name, value in recipe.params.items()
+            name in known and _kind(value) == _kind(known[name]) for name, value in named.items()
         )
         if same_kind:
-            params = {**learner.defaults(shape), **recipe.params}
+            params = {**learner.defaults(shape), **named}
             found.append(Recipe(recipe.learner, params, recipe.rows, recipe.origin))
     return found
 
@@ -166,7 +171,11 @@ def _alike(shelf: Shelf, profile: Mapping[str, Any], metric: str) -> list[dict[s
     except (OSError, RegattaError) as err:
         logger.warning("the ledger in %s is passed over: %s", shelf, err)
         return []
-    firsts = [run for name in names for run in _read(shelf, name) if run["metric"] == metric]
+    until, firsts = time.monotonic() + LOOKING_SECONDS, list[dict[str, Any]]()
+    for name in names:
+        if time.monotonic() > until:
+            break
+        firsts += [run for run in _read(shelf, name) if run["metric"] == metric]
     ranked = [(_distance(profile, run["profile"]), run) for run in firsts]
     near = [(distance, run) for distance, run in ranked if distance is not None]
     # The first of those that are equally near is the newest.

@@ -131,8 +131,8 @@ def recover(folder: Path) -> Earlier:
     return Earlier(began, tuple(records), tuple(record.recipe for record in noted.values()))
 
 
-def hear(folder: Path, record: TrialRecord) -> None:
-    """Note what came of a trial of another lane.
+def hear(folder: Path, record: TrialRecord) -> bool:
+    """Note what came of a trial of another lane, while the lane has notes.
 
     Parameters
     ----------
@@ -140,9 +140,18 @@ def hear(folder: Path, record: TrialRecord) -> None:
         Folder of the lane that hears.
     record : TrialRecord
         The record.
+
+    Returns
+    -------
+    bool
+        False: the lane has not begun, or has ended and its notes are gone.
     """
-    (folder / NOTES).mkdir(exist_ok=True)
-    _note(folder, f"{HEARD}/{record.id}.json", record.to_dict())
+    try:
+        (folder / NOTES / HEARD).mkdir(exist_ok=True)
+        _write(folder / NOTES / HEARD / f"{record.id}.json", record.to_dict())
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def heard(folder: Path, known: Container[str]) -> Iterator[TrialRecord]:
@@ -188,8 +197,12 @@ def untried(queue: Sequence[Recipe], tried: Iterable[Recipe]) -> list[Recipe]:
 
 def _note(folder: Path, name: str, value: Any) -> None:
     """Write a note that appears whole."""
-    place = folder / NOTES / name
-    place.parent.mkdir(exist_ok=True)
+    (folder / NOTES).mkdir(exist_ok=True)
+    _write(folder / NOTES / name, value)
+
+
+def _write(place: Path, value: Any) -> None:
+    """Write a file that appears whole."""
     hidden = place.with_name(f".{place.name}")
     write_json(hidden, value)
     os.replace(hidden, place)

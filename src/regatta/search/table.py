@@ -23,6 +23,8 @@ Indices = npt.NDArray[np.intp]
 
 # A rare class keeps this many rows in a sample, so that every class is learnt.
 ROWS_OF_RARE_CLASS = 20
+# A fold that validates so many rows says enough by itself.
+HOLDOUT_ROWS = 2_000
 
 
 @dataclass(frozen=True)
@@ -112,6 +114,11 @@ class TrainingTable:
             n_outputs=self.n_outputs,
             n_categories=max(known, default=0),
         )
+
+    @property
+    def one_fold_may_do(self) -> bool:
+        """Whether the first of several folds says enough by itself."""
+        return self.n_folds > 1 and len(self.valid(0)) >= HOLDOUT_ROWS
 
     def train(self, fold: int) -> Indices:
         """Return the rows that a fold trains on."""

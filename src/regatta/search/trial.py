@@ -32,8 +32,6 @@ logger = logging.getLogger(__name__)
 
 # Of the time of a fold, the part for fitting; the rest is for predicting and saving.
 FIT_SHARE = 0.85
-# A fold that validates so many rows says enough by itself.
-HOLDOUT_ROWS = 2_000
 
 
 class BadValuesError(ArithmeticError):
@@ -230,11 +228,10 @@ def _fit_all(
     if table.task not in learner.tasks:
         raise TrialSkipped(f"{learner.key} does not learn a {table.task} task", fix="leave it out")
     progress = Progress(np.full((table.n_rows, table.n_outputs), np.nan, dtype=np.float32))
-    enough = len(table.valid(0)) >= HOLDOUT_ROWS
     for number in range(table.n_folds):
-        if number and not _time_for_another(job, progress, table.n_folds):
+        if number == 1 and job.probe and progress.truncated and table.one_fold_may_do:
             break
-        if number == 1 and job.probe and progress.truncated and enough:
+        if number and not _time_for_another(job, progress, table.n_folds):
             break
         _check_hope(job, progress, metric, table.n_folds)
         began = time.time()

@@ -12,13 +12,14 @@ import contextlib
 import json
 import logging
 import re
+import shutil
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 from regatta.artifacts.records import RECORD, TrialRecord
 from regatta.errors import RegattaError
-from regatta.search.resuming import hear
+from regatta.search.resuming import NOTES, hear
 from regatta.stages.handover import REMOVE_SECONDS, Handover
 from regatta.store import Location, Store
 
@@ -92,6 +93,9 @@ class Telling:
             yield
         finally:
             self._ended.set()
+            self._thread.join(REMOVE_SECONDS)
+            # What came as the lane took its notes away is no part of its artifact.
+            shutil.rmtree(folder / NOTES, ignore_errors=True)
 
     def exchange(self, folder: Path) -> None:
         """Tell what was not told, then hear what was not heard.
@@ -108,9 +112,9 @@ class Telling:
         start = len(self._place.key) + 1
         for entry in self._store.list(self._place):
             name = entry.location.key[start:]
-            if _NAME.fullmatch(name) and name not in self._heard and name not in self._told:
+            new = name not in self._heard and name not in self._told
+            if new and _NAME.fullmatch(name) and self._hear(name, folder):
                 self._heard.add(name)
-                self._hear(name, folder)
 
     def clear(self) -> None:
         """Take back what this lane has told; what takes too long stays there."""
@@ -142,17 +146,22 @@ class Telling:
                     logger.log(level, "the lanes cannot tell each other: %s", reason)
                     level = logging.DEBUG
 
-    def _hear(self, name: str, folder: Path) -> None:
-        """Take in one object, if it is the record of another lane that its name says."""
+    def _hear(self, name: str, folder: Path) -> bool:
+        """Take in one object, if it is the record of another lane that its name says.
+
+        Returns
+        -------
+        bool
+            False: it should be looked at again.
+        """
         content = self._store.read(self._place / name, most_bytes=MOST_BYTES)
-        if content is None:
-            return
+        if content is None or self._ended.is_set():
+            return False
         try:
             record = TrialRecord.from_dict(json.loads(content.data))
             if f"{record.id}.json" != name:
                 raise ValueError(f"it is the trial {record.id!r}")
         except (ValueError, KeyError, TypeError) as err:
             logger.warning("%s is no record and is left out: %s", self._place / name, err)
-            return
-        if record.lane != self._lane:
-            hear(folder, record)
+            return True
+        return record.lane == self._lane or hear(folder, record)

@@ -77,7 +77,6 @@ def remember_best(
     schema: Schema,
     leaderboard: dict[str, Any],
     settings: RunSettings,
-    registry: str,
 ) -> None:
     """Keep the best recipes for the next run on such a table, where that is wanted.
 
@@ -90,13 +89,11 @@ def remember_best(
     leaderboard : dict
         What ``leaderboard.json`` holds.
     settings : RunSettings
-        ``search.warm_start``.
-    registry : str
-        As `shelf_of`.
+        ``search.warm_start``, and the registry.
     """
     if not settings.search.warm_start:
         return
-    shelf = shelf_of(registry)
+    shelf = shelf_of(settings.deploy.registry)
     if shelf is not None:
         metadata = open_artifact(dataset, "dataset", verify=False).metadata
         remember(shelf, schema, str(metadata["fingerprint"]), leaderboard)

@@ -237,13 +237,14 @@ def test_pods_have_theirs_beside_the_registry(
         pass
     best = board(Recipe("linear", {"C": 2.0, "l1_ratio": 0.5}))
     found = (str(tmp_path / "dataset"), table.schema, best)
-    remember_best(*found, RunSettings.from_values({"search": {"warm_start": False}}), registry)
+    settings = {"deploy": {"registry": registry}}
+    unwanted = {**settings, "search": {"warm_start": False}}
+    remember_best(*found, RunSettings.from_values(unwanted))
     shelf = shelf_of(registry)
     assert shelf is not None
     assert shelf.newest(9) == []
-    remember_best(*found, RunSettings(), registry)
+    remember_best(*found, RunSettings.from_values(settings))
     assert len(shelf.newest(9)) == 1
-    settings = {"deploy": {"registry": registry}}
     planning.run(str(table.path), json.dumps(settings), str(tmp_path / "plan"))
     first = read_plan(tmp_path / "plan").lanes[0][0]
     assert (first.origin, first.params["C"]) == ("ledger", 2.0)

@@ -9,10 +9,12 @@ import pytest
 from regatta.artifacts import write_json
 from regatta.artifacts.records import Recipe, TrialRecord
 from regatta.refit.whole import AllRows, recipe_of_whole
+from regatta.search import table as tables
 from regatta.search import trial
 from regatta.search.costs import again_seconds
-from regatta.search.lane import race
+from regatta.search.lane import Lane, race
 from regatta.search.resuming import NOTES
+from regatta.search.retries import retried
 from tests.unit.search.fakes import TOOLBOX, Line, open_features, plan_of
 
 
@@ -27,7 +29,7 @@ def table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         return model
 
     monkeypatch.setattr(Line, "fit", short)
-    monkeypatch.setattr(trial, "HOLDOUT_ROWS", 10)
+    monkeypatch.setattr(tables, "HOLDOUT_ROWS", 10)
     return open_features(tmp_path / "features")
 
 
@@ -67,7 +69,7 @@ def test_a_lane_that_goes_on_keeps_to_it(table, tmp_path: Path):
 
 
 def test_small_folds_stay(table, tmp_path: Path, monkeypatch):
-    monkeypatch.setattr(trial, "HOLDOUT_ROWS", 10_000)
+    monkeypatch.setattr(tables, "HOLDOUT_ROWS", 10_000)
     summary, records = run(table, tmp_path)
     assert summary["folds"] == table.n_folds
     assert {len(record.fold_scores) for record in records} == {table.n_folds}
@@ -111,3 +113,27 @@ def test_all_rows_are_learnt_from_and_some_are_checked(table):
     assert 0 < len(whole.valid(0)) <= table.n_rows
     assert set(whole.y[whole.valid(0)]) == set(table.y)
     assert (AllRows.of(table, 0).valid(0) == whole.valid(0)).all()
+
+
+def test_a_forest_that_time_has_cut_short_grows_as_many_trees_as_its_folds():
+    forest = Recipe("extra_trees", {"n_trees": 300})
+    for grown, wanted in ((10.0, 50), (300.0, 300)):
+        record = record_of(recipe=forest, learnt={"n_trees": grown})
+        recipe = recipe_of_whole(record, 1.44)
+        assert recipe is not None
+        assert recipe.params == {"n_trees": wanted}
+        assert again_seconds(record) == pytest.approx(1.2 * 1.5 * 2.0 * wanted / grown)
+
+
+def test_a_trial_that_killed_the_lane_is_not_begun_again(table, tmp_path: Path):
+    _, records = run(table, tmp_path)
+    (several,) = {r.recipe.params["alpha"] for r in records if len(r.fold_scores) > 1}
+    for record in records:
+        if record.recipe.params["alpha"] == several and len(record.fold_scores) == 1:
+            crashed = replace(record, status="crashed", fold_scores=(), score=None)
+            (tmp_path / "lane" / record.id / "trial.json").write_text(json.dumps(crashed.to_dict()))
+    plan = plan_of(table, [], search={"cores": 2})
+    lane = Lane(table, plan, 0, tmp_path / "lane", tmp_path, TOOLBOX)
+    lane.start_clock(0.0, 1.0)
+    assert lane.table.n_folds == 1
+    assert several not in [recipe.params["alpha"] for recipe in lane.retries if not retried(recipe)]

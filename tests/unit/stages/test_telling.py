@@ -1,6 +1,7 @@
 """Lanes tell each other through a real object store what came of their trials."""
 
 import json
+import shutil
 import threading
 import time
 from collections.abc import Iterator
@@ -10,7 +11,8 @@ import pytest
 
 from regatta.artifacts import read_json
 from regatta.artifacts.records import Recipe, TrialRecord, write_record
-from regatta.search.resuming import heard
+from regatta.errors import StoreError
+from regatta.search.resuming import NOTES, heard
 from regatta.stages import plan, telling, trial
 from regatta.stages.handover import Handover, handover_at
 from regatta.stages.telling import Telling, telling_beside
@@ -32,7 +34,8 @@ def finish(folder: Path, record: TrialRecord) -> TrialRecord:
 
 
 def new(path: Path) -> Path:
-    path.mkdir()
+    """Make the folder of a lane that has begun."""
+    (path / NOTES).mkdir(parents=True)
     return path
 
 
@@ -95,6 +98,7 @@ def test_what_is_no_record_is_left_out(lanes: list[Telling], tmp_path: Path, cap
     for name, data in {**bad, "01-000-line.json": good, "a b.json": good}.items():
         store.write(place / name, data)
     store.write(place / "deeper/01-006-line.json", good)
+    (tmp_path / NOTES).mkdir()
     for _ in range(2):
         lanes[0].exchange(tmp_path)
     assert [record.id for record in heard(tmp_path, {})] == ["01-000-line"]
@@ -120,6 +124,39 @@ def test_a_store_that_is_away_is_warned_of_once(tmp_path: Path, monkeypatch, cap
         one.clear()
         assert list(store.list(one._place)) == []
     assert caplog.text.count("the lanes cannot tell each other") == 1
+
+
+def test_a_lane_that_has_ended_hears_no_more(lanes: list[Telling], tmp_path: Path):
+    first, second = new(tmp_path / "first"), new(tmp_path / "second")
+    with lanes[0].attended(first):
+        shutil.rmtree(first / NOTES)
+        other = finish(second, record_of(1, 0))
+        lanes[1].exchange(second)
+        lanes[0].exchange(first)
+    assert list(first.iterdir()) == []
+    # It was not taken for heard.
+    (first / NOTES).mkdir()
+    again = Telling(lanes[0]._store, lanes[0]._place, 0)
+    again.exchange(first)
+    assert list(heard(first, {})) == [other]
+
+
+def test_a_record_that_could_not_be_read_is_heard_later(
+    lanes: list[Telling], tmp_path: Path, monkeypatch
+):
+    first, second = new(tmp_path / "first"), new(tmp_path / "second")
+    other = finish(second, record_of(1, 0))
+    lanes[1].exchange(second)
+
+    def away(*_: object, **__: object) -> None:
+        raise StoreError("the store is away", fix="wait")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(lanes[0]._store, "read", away)
+        with pytest.raises(StoreError):
+            lanes[0].exchange(first)
+    lanes[0].exchange(first)
+    assert list(heard(first, {})) == [other]
 
 
 def test_a_place_of_another_form_tells_nobody(object_store: ObjectStore):
