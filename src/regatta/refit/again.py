@@ -111,6 +111,11 @@ def run_again(
         Until when, with what.
     toolbox : Toolbox, optional
         Where learners and encoders come from.
+
+    Returns
+    -------
+    Made
+        What ended well.
     """
     tools = toolbox or Toolbox()
     # Beside them works the measurement, which holds the winner.
