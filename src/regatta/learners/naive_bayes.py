@@ -25,6 +25,7 @@ from regatta.settings import Task
 
 __all__ = ["NaiveBayesLearner"]
 
+LEAST_VARIANCE = 1e-6
 # Words that come together are counted as if they did by chance, so that the odds are too long by a
 # factor; the validation rows choose one.
 SHARPNESS = (1.0, 0.7, 0.5, 0.35, 0.25, 0.18, 0.12, 0.08, 0.05, 0.03)
@@ -33,8 +34,9 @@ SHARPNESS = (1.0, 0.7, 0.5, 0.35, 0.25, 0.18, 0.12, 0.08, 0.05, 0.03)
 class NaiveBayesLearner(Learner):
     """Multinomial naive Bayes with its odds drawn together.
 
-    It reads the columns that are never negative, words and indicators above all, as counts. The
-    log-odds of all classes are multiplied by the factor that the validation rows like best.
+    It reads the columns that are never negative, words and indicators above all, as counts, and
+    others as normally distributed with one variance. The log-odds of all classes, but for their
+    shares, are multiplied by the factor that the validation rows like best.
 
     References
     ----------
@@ -68,10 +70,11 @@ class NaiveBayesLearner(Learner):
         """Fit one fold (see `Learner.fit`)."""
         check_target(data)
         present = np.unique(data.y).astype(np.int64)
-        weights, prior = _log_odds(data, present, float(params["smoothing"]))
+        weights, offset, prior = _log_odds(data, present, float(params["smoothing"]))
         best, best_loss = None, np.inf
         for sharpness in SHARPNESS:
-            found = _model(weights * sharpness, prior, data.n_outputs, present)
+            intercept = prior + sharpness * offset
+            found = _model(weights * sharpness, intercept, data.n_outputs, present)
             loss = log_loss(found.predict(data.X_valid), data.y_valid)
             if best is None or loss < best_loss:
                 best, best_loss = found, loss
@@ -83,43 +86,52 @@ class NaiveBayesLearner(Learner):
 
 def _log_odds(
     data: FitData, present: npt.NDArray[np.int64], smoothing: float
-) -> tuple[Array, Array]:
-    """Return the logarithm of each column's share in each class, and of each class's share.
+) -> tuple[Array, Array, Array]:
+    """Return what a unit of each column, the rest, and the classes say, as logarithms.
 
     Returns
     -------
     weights : ndarray of shape (n_columns, n_classes), float64
-        0 for columns that have negative values.
-    prior : ndarray of shape (n_classes,), float64
-        Of the classes that are there.
+        Of counts, the logarithm of the column's share in the class; of columns that have negative
+        values, what normal distributions of one variance say.
+    offset, prior : ndarray of shape (n_classes,), float64
+        What those distributions say of 0, and the shares of the classes.
     """
-    X = data.X if isinstance(data.X, np.ndarray) else sparse.csr_matrix(data.X)
-    least = X.min(axis=0)
-    counted = (least.toarray() if sparse.issparse(least) else np.asarray(least)).ravel() >= 0
+    X: Any = data.X if isinstance(data.X, np.ndarray) else sparse.csr_matrix(data.X)
+    counted = _flat(X.min(axis=0)) >= 0
     codes = np.searchsorted(present, data.y)
-    member = sparse.csr_matrix(
-        (np.ones(len(codes)), (codes, np.arange(len(codes)))), shape=(len(present), len(codes))
-    )
-    sums = member @ X
-    counts = np.asarray(sums.toarray() if sparse.issparse(sums) else sums, dtype=np.float64)
-    counts = np.where(counted, counts, 0.0) + smoothing * counted
+    n_rows = np.bincount(codes, minlength=len(present)).astype(np.float64)
+    places = codes, np.arange(len(codes))
+    sums = sparse.csr_matrix((np.ones(len(codes)), places), shape=(len(n_rows), len(codes))) @ X
+    sums = np.asarray(sums.toarray() if sparse.issparse(sums) else sums, dtype=np.float64)
+    counts = np.where(counted, sums + smoothing, 0.0)
     # Where no column counts, the prior is all there is.
     in_all = np.maximum(counts.sum(axis=1), 1e-300)[:, None]
-    shares = np.where(counted, np.log(np.where(counted, counts, 1.0) / in_all), 0.0)
+    shares = np.log(np.where(counted, counts, 1.0) / in_all)
+    means = np.where(counted, 0.0, sums / n_rows[:, None])
+    squares = _flat((X.multiply(X) if sparse.issparse(X) else X * X).sum(axis=0)) / len(codes)
+    spread = np.maximum(squares - n_rows @ means**2 / len(codes), LEAST_VARIANCE)
+    said = np.where(counted, shares, means / spread)
+    offset = -(means**2 / (2 * spread)).sum(axis=1)
     # What all classes have in common says nothing, and would be lost in float32.
-    weights = (shares - shares.mean(axis=0)).T
-    prior = np.log(np.bincount(codes, minlength=len(present)) / len(codes))
-    return np.ascontiguousarray(weights), prior
+    weights = np.ascontiguousarray((said - said.mean(axis=0)).T)
+    return weights, offset - offset.mean(), np.log(n_rows / n_rows.sum())
+
+
+def _flat(row: Any) -> Array:
+    """Return one row of a matrix as an array."""
+    found: Array = np.asarray(row.toarray() if sparse.issparse(row) else row, np.float64).ravel()
+    return found
 
 
 def _model(
-    weights: Array, prior: Array, n_outputs: int, present: npt.NDArray[np.int64]
+    weights: Array, intercept: Array, n_outputs: int, present: npt.NDArray[np.int64]
 ) -> LinearModel:
-    """Return the model of log-odds; the prior stays whole, however much the words are drawn in."""
+    """Return the model of log-odds."""
     scale = np.array([0.0, 1.0])
     if n_outputs == 2:
         odds = (weights[:, 1:] - weights[:, :1]).astype(np.float32)
-        linear = Linear(odds, (prior[1:] - prior[:1]).astype(np.float32))
+        linear = Linear(odds, (intercept[1:] - intercept[:1]).astype(np.float32))
         return LinearModel(linear, "logistic", 2, present, scale)
-    linear = Linear(weights.astype(np.float32), prior.astype(np.float32))
+    linear = Linear(weights.astype(np.float32), intercept.astype(np.float32))
     return LinearModel(linear, "softmax", n_outputs, present, scale)

@@ -161,7 +161,7 @@ def refit_seconds(seconds: float, n_rows: int, n_columns: int) -> float:
 
     Examples
     --------
-    >>> refit_seconds(40, 5_000, 20), refit_seconds(40, 1_000_000, 20), refit_seconds(10, 500, 20)
+    >>> refit_seconds(40, 5_000, 20), refit_seconds(40, 1_000_000, 20), refit_seconds(9, 500, 20)
     (12.0, 0.0, 0.0)
     """
     large = n_rows > REFIT_ROWS or n_rows * n_columns > REFIT_CELLS

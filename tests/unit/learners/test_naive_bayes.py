@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 from scipy import sparse
-from sklearn.naive_bayes import MultinomialNB
+from sklearn.naive_bayes import GaussianNB, MultinomialNB
 
 from regatta.learners import get_learner
 from regatta.learners.base import FitData
@@ -28,22 +28,23 @@ def texts(n_classes: int, seed: int, *, dense: bool = False) -> FitData:
 def test_it_is_scikit_learns_before_the_odds_are_drawn_in(n_classes: int, dense: bool):
     data = texts(n_classes, 1, dense=dense)
     present = np.arange(n_classes)
-    weights, prior = _log_odds(data, present, 0.5)
+    weights, offset, prior = _log_odds(data, present, 0.5)
+    assert (offset == 0).all()
     found = _model(weights, prior, n_classes, present).predict(data.X_valid)
     expected = MultinomialNB(alpha=0.5).fit(data.X, data.y).predict_proba(data.X_valid)
     np.testing.assert_allclose(found, expected, atol=2e-5)
 
 
-def test_columns_with_negative_values_say_nothing():
-    data = texts(3, 2, dense=True)
-    noise = np.random.default_rng(0).normal(size=(600, 1)).astype(np.float32)
-    wider = FitData(
-        "multiclass", 3, np.hstack([data.X, noise[:400]]), data.y,
-        np.hstack([data.X_valid, noise[400:]]), data.y_valid,
-    )  # fmt: skip
-    weights, _ = _log_odds(wider, np.arange(3), 0.5)
-    assert (weights[-1] == 0).all()
-    np.testing.assert_allclose(weights[:-1], _log_odds(data, np.arange(3), 0.5)[0])
+def test_columns_with_negative_values_are_normal_of_one_variance():
+    rng = np.random.default_rng(0)
+    y = rng.integers(3, size=5000)
+    X = (rng.normal(size=(5000, 2)) + np.array([[-1, 0], [0, 2], [1, 0]])[y]).astype(np.float32)
+    data = FitData("multiclass", 3, X, y.astype(float), X, y.astype(float))
+    weights, offset, prior = _log_odds(data, np.arange(3), 0.5)
+    found = _model(weights, offset + prior, 3, np.arange(3)).predict(X)
+    normal = GaussianNB(var_smoothing=0).fit(X, y)
+    normal.var_[:] = np.average(normal.var_, axis=0, weights=normal.class_count_)
+    np.testing.assert_allclose(found, normal.predict_proba(X), atol=2e-5)
 
 
 def test_words_that_come_together_are_not_counted_twice():
