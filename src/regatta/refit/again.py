@@ -193,12 +193,7 @@ def _launch(
 
 
 def _found(records: Sequence[TrialRecord], folder: Path) -> tuple[TrialRecord, ...]:
-    """Return the records of trials that have all their folds; a killed one has written none."""
-    found = []
-    for record in records:
-        if (file := folder / record.id / RECORD).is_file():
-            again = TrialRecord.from_dict(read_json(file))
-            wanted = 1 if folder.name == WHOLE else len(record.fold_scores)
-            if len(again.fold_scores) == wanted:
-                found.append(again)
-    return tuple(found)
+    """Return the records of trials that ended well; a killed one has written none."""
+    files = [folder / record.id / RECORD for record in records]
+    found = [TrialRecord.from_dict(read_json(file)) for file in files if file.is_file()]
+    return tuple(record for record in found if record.status == "ok")

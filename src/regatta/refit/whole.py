@@ -5,7 +5,6 @@ fifth of the rows, and it takes a fifth of their time, of their bytes and of the
 (docs/adr/0017-members-are-fitted-once-on-all-rows.md).
 """
 
-import dataclasses
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -47,10 +46,7 @@ class AllRows(TrainingTable):
             checked += [order[codes == c][:CHECKED_OF_CLASS] for c in range(table.n_outputs)]
         folds = np.ones(table.n_rows, dtype=np.int16)
         folds[np.concatenate(checked)] = 0
-        values: dict[str, Any] = {
-            field.name: getattr(table, field.name) for field in dataclasses.fields(table)
-        }
-        return cls(**{**values, "folds": folds, "n_folds": 1})
+        return cls(**{**vars(table), "folds": folds, "n_folds": 1})
 
     def train(self, fold: int) -> Indices:
         """Return all rows."""

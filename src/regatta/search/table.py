@@ -102,11 +102,8 @@ class TrainingTable:
     @property
     def shape(self) -> Shape:
         """Size of one fold's training rows, before they are encoded."""
-        known = (
-            column.unique
-            for column in self.schema.columns
-            if column.used and column.kind == "categorical"
-        )
+        columns = self.schema.features
+        known = (column.unique for column in columns if column.kind == "categorical")
         return Shape(
             task=self.task,
             n_rows=len(self.train(0)),

@@ -165,7 +165,7 @@ def run(
             write_json(Path(path), content)
         Path(report).parent.mkdir(parents=True, exist_ok=True)
         Path(report).write_text(render(values, trials), encoding="utf-8", errors="replace")
-        remember_best(dataset, about, trials, settings)
+        remember_best(str(values["dataset"]["fingerprint"]), about, trials, settings)
         numbers.update(metric=metric.key, **_shown(values["metric"]), rows=len(locked.y))
         return returned
 

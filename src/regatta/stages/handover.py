@@ -22,6 +22,7 @@ from regatta.artifacts import open_artifact, read_json
 from regatta.artifacts.records import RECORD, TrialRecord
 from regatta.errors import ArtifactError, RegattaError
 from regatta.search.resuming import CLOCK, NOTES
+from regatta.stages.attending import Attendant
 from regatta.store import Location, Store, connect, is_location
 from regatta.store.connect import has_endpoint, has_keys
 
@@ -29,10 +30,8 @@ __all__ = ["Handover", "handover_at"]
 
 logger = logging.getLogger(__name__)
 
-POLL_SECONDS = 1.0
-# How long a lane may wait for the first word of the store, and a task for the removal.
+# How long a lane may wait for the first word of the store.
 ANSWER_SECONDS = 5.0
-REMOVE_SECONDS = 5.0
 REMOVERS = 8
 
 SUFFIX = "-handed"
@@ -81,7 +80,7 @@ def handover_at(uri: str, environment: Mapping[str, str] | None = None) -> "Hand
     return None
 
 
-class Handover:
+class Handover(Attendant):
     """A place in a store for what a lane has finished.
 
     Parameters
@@ -97,12 +96,14 @@ class Handover:
         As given.
     """
 
+    name = "handover"
+    poll_seconds = 1.0
+
     def __init__(self, store: Store, place: Location) -> None:
+        super().__init__()
         self.store, self.place = store, place
         self._sent: set[str] = set()
         self._warned = False
-        self._ended = threading.Event()
-        self._thread = threading.Thread(name="handover", daemon=True)
 
     @contextlib.contextmanager
     def attended(self, folder: Path) -> Iterator[None]:
@@ -115,15 +116,9 @@ class Handover:
         """
         if not self.fetch(folder):
             # What lies there might get another encoder under it than its models were fitted behind.
-            self._ended.set()
-        self._thread = threading.Thread(
-            target=self._attend, args=(folder,), name="handover", daemon=True
-        )
-        self._thread.start()
-        try:
+            self.ended.set()
+        with super().attended(folder):
             yield
-        finally:
-            self._ended.set()
 
     def fetch(self, folder: Path) -> bool:
         """Fetch what an earlier try has handed over; what is damaged, or is no such thing, is not.
@@ -149,7 +144,7 @@ class Handover:
             return not there
         return True
 
-    def offer(self, folder: Path) -> None:
+    def look(self, folder: Path) -> None:
         """Send what is finished and was not sent yet.
 
         Parameters
@@ -159,7 +154,7 @@ class Handover:
         """
         try:
             for name in _finished(folder):
-                if self._ended.is_set():
+                if self.ended.is_set():
                     return
                 if name not in self._sent:
                     self._send(name, folder)
@@ -167,22 +162,8 @@ class Handover:
         except (RegattaError, OSError) as err:
             self._complain("finished trials could not be handed over; that is tried again", err)
 
-    def clear(self) -> None:
-        """Remove all of it, as the artifact is written; what takes too long stays there."""
-        self._ended.set()
-        remover = threading.Thread(target=self._remove, name="handover-removal", daemon=True)
-        remover.start()
-        remover.join(REMOVE_SECONDS)
-
-    def _attend(self, folder: Path) -> None:
-        """Send what is finished until the lane has ended."""
-        while not self._ended.wait(POLL_SECONDS):
-            self.offer(folder)
-
-    def _remove(self) -> None:
-        """Remove all objects, after the last one has come."""
-        if self._thread.is_alive():
-            self._thread.join()
+    def take_back(self) -> None:
+        """Remove all objects."""
         try:
             places = [entry.location for entry in self.store.list(self.place)]
         except RegattaError as err:
@@ -241,7 +222,7 @@ class Handover:
 
     def _complain(self, what: str, err: Exception) -> None:
         """Warn once; the log of a lane is no list of what its store does."""
-        if self._ended.is_set() and isinstance(err, OSError):
+        if self.ended.is_set() and isinstance(err, OSError):
             # The lane's folder has become its artifact meanwhile.
             return
         reason = err.found if isinstance(err, RegattaError) else err

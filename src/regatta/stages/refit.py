@@ -215,6 +215,7 @@ def begun(
         An artifact is missing or changed.
     """
     planned = read_json(open_artifact(plan, "plan").file("plan.json"))
+    settings = RunSettings.from_values(planned["settings"])
     about = Schema.from_dict(read_json(open_artifact(schema, "schema").file("schema.json")))
     described = read_json(open_artifact(bundle, "bundle").file("bundle.json"))
     trials = read_json(open_artifact(leaderboard, "leaderboard").file("leaderboard.json"))
@@ -229,7 +230,7 @@ def begun(
             get_metric(planned["metric"], about.task),
             described,
             {},
-            _is_limited(planned["settings"]),
+            bool(settings.ensemble.max_bytes or settings.ensemble.max_row_milliseconds),
         )
         try:
             if died_before():
@@ -237,16 +238,10 @@ def begun(
             elif deadline - time.time() > LEAST_SECONDS:
                 job.records = {row["id"]: _record(row) for row in trials["trials"]}
                 _write_all_rows(dataset, about, splits, str(job.folder / "features"))
-                job.process = _start(job, planned, deadline)
+                job.process = _start(job, planned, settings, deadline)
             yield job
         finally:
             job.stop()
-
-
-def _is_limited(settings: Mapping[str, Any]) -> bool:
-    """Return whether all members together have a hard limit."""
-    wanted = RunSettings.from_values(settings).ensemble
-    return bool(wanted.max_bytes or wanted.max_row_milliseconds)
 
 
 def died_before() -> bool:
@@ -274,10 +269,9 @@ def _write_all_rows(dataset: str, about: Schema, splits: str, features: str) -> 
 
 
 def _start(
-    job: Refit, planned: Mapping[str, Any], deadline: float
+    job: Refit, planned: Mapping[str, Any], settings: RunSettings, deadline: float
 ) -> "Forked | subprocess.Popen[Any]":
     """Start the process, the weightiest member first."""
-    settings = RunSettings.from_values(planned["settings"])
     request, made = job.folder / "request.json", job.folder / "again"
     made.mkdir()
     values = {

@@ -13,21 +13,20 @@ import json
 import logging
 import re
 import shutil
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 from regatta.artifacts.records import RECORD, TrialRecord
 from regatta.errors import RegattaError
 from regatta.search.resuming import NOTES, hear
-from regatta.stages.handover import REMOVE_SECONDS, Handover
+from regatta.stages.attending import Attendant
+from regatta.stages.handover import Handover
 from regatta.store import Location, Store
 
 __all__ = ["Telling", "telling_beside"]
 
 logger = logging.getLogger(__name__)
 
-POLL_SECONDS = 3.0
 SUFFIX = "-told"
 # A record is about 2 kB.
 MOST_BYTES = 100_000
@@ -56,7 +55,7 @@ def telling_beside(handover: Handover, lane: int) -> "Telling | None":
     return Telling(handover.store, Location(handover.place.bucket, f"{task}{SUFFIX}"), lane)
 
 
-class Telling:
+class Telling(Attendant):
     """A place in a store for the records of all lanes of a run.
 
     Parameters
@@ -69,12 +68,15 @@ class Telling:
         Number of the lane that tells.
     """
 
+    name = "telling"
+    poll_seconds = 3.0
+
     def __init__(self, store: Store, place: Location, lane: int) -> None:
+        super().__init__()
         self._store, self._place, self._lane = store, place, lane
-        self._told: list[str] = []
+        self._told: set[str] = set()
         self._heard: set[str] = set()
-        self._ended = threading.Event()
-        self._thread = threading.Thread(name="telling", daemon=True)
+        self._level = logging.WARNING
 
     @contextlib.contextmanager
     def attended(self, folder: Path) -> Iterator[None]:
@@ -85,17 +87,24 @@ class Telling:
         folder : Path
             Existing folder of the lane.
         """
-        self._thread = threading.Thread(
-            target=self._attend, args=(folder,), name="telling", daemon=True
-        )
-        self._thread.start()
         try:
-            yield
+            with super().attended(folder):
+                yield
         finally:
-            self._ended.set()
-            self._thread.join(REMOVE_SECONDS)
+            self._thread.join(self.remove_seconds)
             # What came as the lane took its notes away is no part of its artifact.
             shutil.rmtree(folder / NOTES, ignore_errors=True)
+
+    def look(self, folder: Path) -> None:
+        """Exchange; warn once of a store that refuses."""
+        try:
+            self.exchange(folder)
+        except (RegattaError, OSError) as err:
+            # The lane's folder becomes its artifact as it ends.
+            if not self.ended.is_set():
+                reason = err.found if isinstance(err, RegattaError) else err
+                logger.log(self._level, "the lanes cannot tell each other: %s", reason)
+                self._level = logging.DEBUG
 
     def exchange(self, folder: Path) -> None:
         """Tell what was not told, then hear what was not heard.
@@ -108,7 +117,7 @@ class Telling:
         for path in sorted(folder.glob(f"[!.]*/{RECORD}")):
             if (name := f"{path.parent.name}.json") not in self._told:
                 self._store.write(self._place / name, path.read_bytes())
-                self._told.append(name)
+                self._told.add(name)
         start = len(self._place.key) + 1
         for entry in self._store.list(self._place):
             name = entry.location.key[start:]
@@ -116,35 +125,13 @@ class Telling:
             if new and _NAME.fullmatch(name) and self._hear(name, folder):
                 self._heard.add(name)
 
-    def clear(self) -> None:
-        """Take back what this lane has told; what takes too long stays there."""
-        self._ended.set()
-        remover = threading.Thread(target=self._remove, name="telling-removal", daemon=True)
-        remover.start()
-        remover.join(REMOVE_SECONDS)
-
-    def _remove(self) -> None:
-        """Remove what was told, after the last record."""
-        if self._thread.is_alive():
-            self._thread.join()
+    def take_back(self) -> None:
+        """Remove what this lane has told."""
         try:
-            for name in self._told:
+            for name in sorted(self._told):
                 self._store.remove(self._place / name)
         except RegattaError as err:
             logger.warning("what was told could not be removed: %s", err.found)
-
-    def _attend(self, folder: Path) -> None:
-        """Exchange until the lane has ended; warn once of a store that refuses."""
-        level = logging.WARNING
-        while not self._ended.wait(POLL_SECONDS):
-            try:
-                self.exchange(folder)
-            except (RegattaError, OSError) as err:
-                # The lane's folder becomes its artifact as it ends.
-                if not self._ended.is_set():
-                    reason = err.found if isinstance(err, RegattaError) else err
-                    logger.log(level, "the lanes cannot tell each other: %s", reason)
-                    level = logging.DEBUG
 
     def _hear(self, name: str, folder: Path) -> bool:
         """Take in one object, if it is the record of another lane that its name says.
@@ -155,7 +142,7 @@ class Telling:
             False: it should be looked at again.
         """
         content = self._store.read(self._place / name, most_bytes=MOST_BYTES)
-        if content is None or self._ended.is_set():
+        if content is None or self.ended.is_set():
             return False
         try:
             record = TrialRecord.from_dict(json.loads(content.data))

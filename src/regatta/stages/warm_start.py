@@ -73,17 +73,14 @@ def recall_best(table: "TrainingTable", settings: RunSettings) -> "list[Recipe]"
 
 
 def remember_best(
-    dataset: str,
-    schema: Schema,
-    leaderboard: dict[str, Any],
-    settings: RunSettings,
+    fingerprint: str, schema: Schema, leaderboard: dict[str, Any], settings: RunSettings
 ) -> None:
     """Keep the best recipes for the next run on such a table, where that is wanted.
 
     Parameters
     ----------
-    dataset : str
-        Folder of the dataset artifact.
+    fingerprint : str
+        SHA-256 of the table's file.
     schema : Schema
         Its columns.
     leaderboard : dict
@@ -95,5 +92,4 @@ def remember_best(
         return
     shelf = shelf_of(settings.deploy.registry)
     if shelf is not None:
-        metadata = open_artifact(dataset, "dataset", verify=False).metadata
-        remember(shelf, schema, str(metadata["fingerprint"]), leaderboard)
+        remember(shelf, schema, fingerprint, leaderboard)

@@ -112,7 +112,7 @@ def keys(one: Handover) -> list[str]:
 
 
 def test_what_is_finished_comes_to_another_pod(there: Handover, tmp_path: Path, monkeypatch):
-    monkeypatch.setattr(handover, "POLL_SECONDS", 0.05)
+    monkeypatch.setattr(Handover, "poll_seconds", 0.05)
     first, second = new(tmp_path / "first"), new(tmp_path / "second")
     with there.attended(first):
         note_clock(first, 5.0, 10.0)
@@ -138,9 +138,9 @@ def test_what_is_finished_comes_to_another_pod(there: Handover, tmp_path: Path, 
     # Nothing is sent twice, and the clock stays that of the first try.
     before = {entry.location.key: entry.etag for entry in there.store.list(there.place)}
     note_clock(second, 6.0, 10.0)
-    other.offer(second)
+    other.look(second)
     later = again(there)
-    later.offer(second)
+    later.look(second)
     after = {entry.location.key: entry.etag for entry in there.store.list(there.place)}
     clock = f"{there.place.key}/{NOTES}/{CLOCK}"
     assert after[clock] == before[clock]
@@ -149,10 +149,10 @@ def test_what_is_finished_comes_to_another_pod(there: Handover, tmp_path: Path, 
 
 
 def test_after_half_a_fetch_nothing_is_handed_over(there: Handover, tmp_path: Path, monkeypatch):
-    monkeypatch.setattr(handover, "POLL_SECONDS", 0.05)
+    monkeypatch.setattr(Handover, "poll_seconds", 0.05)
     first, second = new(tmp_path / "first"), new(tmp_path / "second")
     make_trial(first, "00-000-line")
-    there.offer(first)
+    there.look(first)
     before = {entry.location.key: entry.etag for entry in there.store.list(there.place)}
 
     def away(*_: object, **__: object) -> None:
@@ -219,7 +219,7 @@ def test_damaged_objects_are_left_out(there: Handover, tmp_path: Path, caplog):
     make_trial(first, "00-000-line")
     make_trial(first, "00-001-line")
     (first / "00-001-line" / "oof.npy").write_bytes(b"changed")
-    there.offer(first)
+    there.look(first)
     store, place = there.store, there.place
     for number, data in enumerate(HOSTILE.values()):
         store.write(place / f"00-1{number:02d}-line.tar", data)
@@ -244,7 +244,7 @@ def test_damaged_objects_are_left_out(there: Handover, tmp_path: Path, caplog):
 def test_a_trial_without_its_encoder_is_left_out(there: Handover, tmp_path: Path):
     first, second = new(tmp_path / "first"), new(tmp_path / "second")
     make_trial(first, "00-000-line")
-    there.offer(first)
+    there.look(first)
     there.store.remove(there.place / "encoders/tree/fold-0.tar")
     again(there).fetch(second)
     assert not list(second.iterdir())
@@ -257,15 +257,15 @@ def test_a_store_that_was_away_gets_it_later(tmp_path: Path, caplog):
         assert one is not None
         folder = new(tmp_path / "lane")
         make_trial(folder, "00-000-line")
-        one.offer(folder)
+        one.look(folder)
         server.stop()
         make_trial(folder, "00-001-line")
         for _ in range(3):
-            one.offer(folder)
+            one.look(folder)
         one.fetch(folder)
         assert [record.name for record in caplog.records] == ["regatta.stages.handover"]
         server.start()
-        one.offer(folder)
+        one.look(folder)
         names = ["00-000-line.tar", "00-001-line.tar", "encoders/tree/fold-0.tar"]
         assert keys(one) == names
         server.stop()
@@ -281,16 +281,16 @@ def test_a_store_that_refuses_delays_nobody(object_store: ObjectStore, tmp_path:
     assert one is not None
     began = time.time()
     with one.attended(tmp_path):
-        one.offer(tmp_path)
+        one.look(tmp_path)
     one.clear()
     assert time.time() - began < 3
     assert caplog.text.count("the secret key is wrong") == 1
 
 
 def test_a_store_that_hangs_delays_nobody_for_long(tmp_path: Path, monkeypatch):
-    monkeypatch.setattr(handover, "POLL_SECONDS", 0.05)
+    monkeypatch.setattr(Handover, "poll_seconds", 0.05)
     monkeypatch.setattr(handover, "ANSWER_SECONDS", 0.5)
-    monkeypatch.setattr(handover, "REMOVE_SECONDS", 0.5)
+    monkeypatch.setattr(Handover, "remove_seconds", 0.5)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         address = f"http://127.0.0.1:{silent.getsockname()[1]}"
         one = handover_at("s3://models/trials", {**KEYS, "AWS_ENDPOINT_URL": address})

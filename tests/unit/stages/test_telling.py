@@ -106,7 +106,7 @@ def test_what_is_no_record_is_left_out(lanes: list[Telling], tmp_path: Path, cap
 
 
 def test_a_store_that_is_away_is_warned_of_once(tmp_path: Path, monkeypatch, caplog):
-    monkeypatch.setattr(telling, "POLL_SECONDS", 0.05)
+    monkeypatch.setattr(Telling, "poll_seconds", 0.05)
     with running(new(tmp_path / "minio")) as server:
         server.make_bucket("models")
         store = connect(server.environment, patience_seconds=0, answer_seconds=1)
@@ -168,7 +168,7 @@ def test_a_place_of_another_form_tells_nobody(object_store: ObjectStore):
 def test_lanes_side_by_side_learn_from_each_other(object_store, tmp_path: Path, monkeypatch):
     for name, value in object_store.environment.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr(telling, "POLL_SECONDS", 0.2)
+    monkeypatch.setattr(Telling, "poll_seconds", 0.2)
     features = str(write_features(tmp_path / "features", n_rows=200))
     search = {"cores": 1, "lanes": 2, "learners": ["linear", "lightgbm"]}
     settings = {"search": search, "budget": {"seconds": 25}}
