@@ -40,8 +40,8 @@ class Trial:
 
         Returns
         -------
-        ndarray of shape (n_train_rows, n_outputs), float32
-            NaN for rows that no fold validates.
+        ndarray of shape (n_repeats * n_train_rows, n_outputs), float32
+            One repeat of the folds behind the other; NaN for rows that no fold validates.
 
         Raises
         ------

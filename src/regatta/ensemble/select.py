@@ -73,10 +73,10 @@ def select(
     ----------
     trials : sequence of Trial
         At least one, each with a score on the same rows (`regatta.ensemble.candidates.Race`).
-    y : ndarray of shape (n_train_rows,), float64
+    y : ndarray of shape (n_predictions,), float64
         Class codes or values.
-    folds : ndarray of shape (n_train_rows,), int
-        Fold that validates each row.
+    folds : ndarray of shape (n_predictions,), int
+        Fold that validates each row; predictions of one row share it.
     metric : Metric
         What is optimised.
     max_members : int

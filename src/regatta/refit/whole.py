@@ -46,7 +46,7 @@ class AllRows(TrainingTable):
             checked += [order[codes == c][:CHECKED_OF_CLASS] for c in range(table.n_outputs)]
         folds = np.ones(table.n_rows, dtype=np.int16)
         folds[np.concatenate(checked)] = 0
-        return cls(**{**vars(table), "folds": folds, "n_folds": 1})
+        return cls(**{**vars(table), "folds": folds[None], "n_folds": 1})
 
     def train(self, fold: int) -> Indices:
         """Return all rows."""

@@ -41,10 +41,11 @@ class TrainingTable:
         Columns of the training rows.
     y : ndarray of shape (n_rows,), float64
         Class codes or values.
-    folds : ndarray of shape (n_rows,), int16
-        Fold that validates the row; `n_folds`: none, the row is trained on only.
+    folds : ndarray of shape (n_repeats, n_rows), int16
+        Fold that validates the row, in each repeat another one; `n_folds`: none, the row is
+        trained on only.
     n_folds : int
-        Number of folds; 1 is a holdout.
+        Number of folds, of all repeats together; 1 is a holdout.
     """
 
     path: Path
@@ -80,7 +81,7 @@ class TrainingTable:
             schema=Schema.from_dict(read_json(artifact.file("schema.json"))),
             features=RowFeatures.from_dict(read_json(artifact.file("features.json"))),
             y=y,
-            folds=folds,
+            folds=np.atleast_2d(folds),
             n_folds=int(artifact.metadata["n_folds"]),
         )
 
@@ -119,11 +120,29 @@ class TrainingTable:
 
     def train(self, fold: int) -> Indices:
         """Return the rows that a fold trains on."""
-        return np.flatnonzero(self.folds != fold)
+        return np.flatnonzero((self.folds != fold).all(axis=0))
 
     def valid(self, fold: int) -> Indices:
         """Return the rows that a fold validates."""
-        return np.flatnonzero(self.folds == fold)
+        return np.flatnonzero((self.folds == fold).any(axis=0))
+
+    def places(self, n_folds: int, first: int = 0) -> Indices:
+        """Return where the predictions of some folds are among the out-of-fold predictions.
+
+        Parameters
+        ----------
+        n_folds : int
+            How many folds.
+        first : int, default 0
+            The first of them.
+
+        Returns
+        -------
+        ndarray of shape (n_places,), intp
+            Each repeat has a place for each row, and comes behind the one before.
+        """
+        folds = self.folds.ravel()
+        return np.flatnonzero((first <= folds) & (folds < first + n_folds))
 
     def sample(self, fold: int, rows: int, seed: int) -> Indices:
         """Return a random part of the rows that a fold trains on.

@@ -120,8 +120,9 @@ class Progress:
 
     Attributes
     ----------
-    oof : ndarray of shape (n_rows, n_outputs), float32
-        Predictions of the rows by models that have not seen them; NaN where there is none.
+    oof : ndarray of shape (n_repeats * n_rows, n_outputs), float32
+        Predictions of the rows by models that have not seen them, one repeat of the folds behind
+        the other; NaN where there is none.
     scores : list of (float or None)
         Score of each fold that is done; None where it is undefined.
     params : dict
@@ -227,7 +228,7 @@ def _fit_all(
     """Fit every fold and predict the rows that it left out."""
     if table.task not in learner.tasks:
         raise TrialSkipped(f"{learner.key} does not learn a {table.task} task", fix="leave it out")
-    progress = Progress(np.full((table.n_rows, table.n_outputs), np.nan, dtype=np.float32))
+    progress = Progress(np.full((table.folds.size, table.n_outputs), np.nan, dtype=np.float32))
     for number in range(table.n_folds):
         if number == 1 and job.probe and progress.truncated and table.one_fold_may_do:
             break
@@ -239,8 +240,9 @@ def _fit_all(
         fold = cache.fold(learner.encoding, number, job.recipe.rows, deadline)
         progress.encode_seconds += time.time() - began
         left = table.n_folds - number
-        _fit_fold(job, learner, fold, progress, left, folder / f"model/fold-{number}")
-        score = metric.score(table.y[fold.valid], progress.oof[fold.valid].astype(np.float64))
+        predicted = _fit_fold(job, learner, fold, progress, left, folder / f"model/fold-{number}")
+        progress.oof[table.places(1, number)] = predicted
+        score = metric.score(table.y[fold.valid], predicted.astype(np.float32).astype(np.float64))
         progress.scores.append(score if np.isfinite(score) else None)
     cache.forget_frame()
     return progress
@@ -277,8 +279,8 @@ def _time_for_another(job: Job, progress: Progress, n_folds: int) -> bool:
 
 def _fit_fold(
     job: Job, learner: Learner, fold: Fold, progress: Progress, left: int, folder: Path
-) -> None:
-    """Fit one fold, predict its validation rows, save its model."""
+) -> npt.NDArray[np.float64]:
+    """Fit one fold, save its model, and return what it predicts of its validation rows."""
     data = fold.data
     n_rows, n_columns = np.shape(data.X)
     shape = Shape(data.task, n_rows, n_columns, data.n_outputs)
@@ -305,11 +307,11 @@ def _fit_fold(
     predicted = _checked(model, fold, data.n_outputs)
     seconds = time.perf_counter() - fitted
     progress.predict_seconds_per_row += seconds / max(len(fold.valid), 1)
-    progress.oof[fold.valid] = predicted
     progress.encoders.append(fold.encoder)
     folder.mkdir(parents=True)
     model.save(folder)
     progress.fit_seconds += time.time() - began
+    return predicted
 
 
 def _checked(model: Model, fold: Fold, n_outputs: int) -> npt.NDArray[np.float64]:
@@ -340,9 +342,9 @@ def _finish(
     job: Job, table: TrainingTable, metric: Metric, progress: Progress, folder: Path
 ) -> TrialRecord:
     """Score the predictions of all folds and write them."""
-    rows = np.flatnonzero(table.folds < progress.folds)
-    predicted = progress.oof[rows].astype(np.float64)
-    score = metric.score(table.y[rows], predicted)
+    places = table.places(progress.folds)
+    predicted = progress.oof[places].astype(np.float64)
+    score = metric.score(table.y[places % table.n_rows], predicted)
     if not np.isfinite(score):
         raise BadValuesError(f"{metric.label} is undefined for these predictions")
     np.save(folder / "oof.npy", progress.oof)

@@ -1,6 +1,6 @@
 """Which rows are locked away, which are trained on, and which fold validates each."""
 
-from regatta.splits.assign import DROPPED, LOCKED, MIN_ROWS, assign
+from regatta.splits.assign import DROPPED, LOCKED, MIN_ROWS, assign, repeat
 from regatta.splits.lock import Lock
 from regatta.splits.scheme import Scheme, choose_locked_share, choose_scheme
 from regatta.splits.stored import Splits
@@ -15,4 +15,5 @@ __all__ = [
     "assign",
     "choose_locked_share",
     "choose_scheme",
+    "repeat",
 ]

@@ -7,7 +7,7 @@ from regatta.errors import SplitError
 from regatta.splits.lock import draw
 from regatta.splits.scheme import Scheme
 
-__all__ = ["DROPPED", "LOCKED", "MIN_ROWS", "assign"]
+__all__ = ["DROPPED", "LOCKED", "MIN_ROWS", "assign", "repeat"]
 
 Codes = npt.NDArray[np.int64]
 Keys = npt.NDArray[np.uint64]
@@ -130,6 +130,43 @@ def assign(
     else:
         parts[train] = np.where(_holdout(groups, scheme.holdout_share, rng), 0, 1)
     return parts
+
+
+def repeat(
+    target: Floats,
+    parts: npt.NDArray[np.int16],
+    scheme: Scheme,
+    *,
+    regression: bool,
+    seed: int,
+) -> npt.NDArray[np.int16]:
+    """Deal the rows to folds again, as often as the scheme says.
+
+    Parameters
+    ----------
+    target : ndarray of shape (n_rows,), float64
+        Class codes, or values of a regression; NaN where missing.
+    parts : ndarray of shape (n_rows,), int16
+        What `assign` returned.
+    scheme : Scheme
+        Number of folds and of repeats.
+    regression : bool
+        Whether `target` holds values.
+    seed : int
+        Seed of the folds; each repeat has another draw.
+
+    Returns
+    -------
+    ndarray of shape (n_repeats, n_rows), int16
+        `parts`, and below it each further repeat, whose folds have numbers of their own.
+    """
+    train = np.flatnonzero(parts >= 0)
+    groups = strata(target[train], regression=regression)
+    repeats = np.tile(parts, (scheme.n_repeats, 1))
+    for number in range(1, scheme.n_repeats):
+        rng = np.random.default_rng(np.random.SeedSequence([seed, number]))
+        repeats[number, train] = number * scheme.n_folds + deal(groups, scheme.n_folds, rng)
+    return repeats
 
 
 def _holdout(groups: Codes, share: float, rng: np.random.Generator) -> npt.NDArray[np.bool_]:

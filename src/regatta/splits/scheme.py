@@ -28,15 +28,21 @@ class Scheme:
         Number of folds; 1 for one holdout.
     holdout_share : float
         Share of the training rows that a holdout validates on; 0 with more folds.
+    n_repeats : int
+        How often the rows are dealt to folds anew; 1 for a holdout.
     """
 
     n_folds: int
     holdout_share: float = 0.0
+    n_repeats: int = 1
 
     @property
     def name(self) -> str:
-        """Its name for people: ``5-fold`` or ``holdout``."""
-        return f"{self.n_folds}-fold" if self.n_folds > 1 else "holdout"
+        """Its name for people: ``5-fold``, ``2 x 5-fold`` or ``holdout``."""
+        if self.n_folds == 1:
+            return "holdout"
+        repeated = f"{self.n_repeats} x " if self.n_repeats > 1 else ""
+        return f"{repeated}{self.n_folds}-fold"
 
 
 def choose_locked_share(n_rows: int, wanted: float = 0.0) -> float:
@@ -66,7 +72,9 @@ def choose_locked_share(n_rows: int, wanted: float = 0.0) -> float:
     return wanted or min(max(LOCKED_ROWS / max(n_rows, 1), low), high)
 
 
-def choose_scheme(n_train: int, *, budget_seconds: float, folds: int = 0) -> Scheme:
+def choose_scheme(
+    n_train: int, *, budget_seconds: float, folds: int = 0, repeats: int = 0
+) -> Scheme:
     """Choose the number of folds by what the table and the budget allow.
 
     The error of a score falls with the number of rows that it is measured on, so a small table
@@ -79,7 +87,7 @@ def choose_scheme(n_train: int, *, budget_seconds: float, folds: int = 0) -> Sch
         Rows that are not locked.
     budget_seconds : float
         Wall-clock of the whole run.
-    folds : int, default 0
+    folds, repeats : int, default 0
         What the user asks for; 0 to choose.
 
     Returns
@@ -127,5 +135,5 @@ def choose_scheme(n_train: int, *, budget_seconds: float, folds: int = 0) -> Sch
     else:
         chosen = 5
     if chosen > 1:
-        return Scheme(chosen)
+        return Scheme(chosen, n_repeats=repeats or 1)
     return Scheme(1, min(HOLDOUT_SHARE, HOLDOUT_ROWS / max(n_train, 1)))

@@ -25,10 +25,10 @@ class Splits:
 
     Attributes
     ----------
-    assignment : ndarray of shape (n_rows,), int16
+    assignment : ndarray of shape (n_repeats, n_rows), int16
         -2 dropped, -1 locked, ``k`` validated in fold ``k``, ``n_folds`` trained on only.
     n_folds : int
-        Number of folds; 1 for one holdout.
+        Number of folds, of all repeats together; 1 for one holdout.
     keys : ndarray of shape (n_locked,), uint64
         Key of each locked row.
     lock : Lock
@@ -52,12 +52,12 @@ class Splits:
         seed: int,
         columns: str,
     ) -> "Splits":
-        """Describe what `assign` returned.
+        """Describe what was dealt.
 
         Parameters
         ----------
-        assignment : ndarray of shape (n_rows,), int16
-            Part of each row.
+        assignment : ndarray of shape (n_repeats, n_rows), int16
+            What `repeat` returned.
         scheme : Scheme
             Number of folds.
         keys : ndarray of shape (n_rows,), uint64
@@ -71,9 +71,9 @@ class Splits:
         columns : str
             Digest of the columns.
         """
-        usable = assignment != DROPPED
+        usable = assignment[0] != DROPPED
         groups = target[usable] if labels else np.zeros(usable.sum())
-        locked = assignment == LOCKED
+        locked = assignment[0] == LOCKED
         lock = Lock.of(
             locked[usable],
             keys[usable],
@@ -82,7 +82,7 @@ class Splits:
             columns=columns,
             labels=labels or ("",),
         )
-        return cls(assignment, scheme.n_folds, keys[locked], lock)
+        return cls(assignment, scheme.n_folds * scheme.n_repeats, keys[locked], lock)
 
     @classmethod
     def open(cls, path: str | Path) -> "Splits":
@@ -101,11 +101,11 @@ class Splits:
             n_folds, lock = int(values["n_folds"]), Lock.from_dict(values["lock"])
         except (ValueError, KeyError, TypeError, EOFError) as err:
             raise _damaged(path, str(err)) from err
-        if assignment.ndim != 1 or assignment.dtype != np.int16 or n_folds < 1:
+        if assignment.ndim != 2 or assignment.dtype != np.int16 or n_folds < 1:
             raise _damaged(path, "it holds no assignment of rows")
-        if len(assignment) and not DROPPED <= assignment.min() <= assignment.max() <= n_folds:
+        if assignment.size and not DROPPED <= assignment.min() <= assignment.max() <= n_folds:
             raise _damaged(path, "a row is in no part")
-        if keys.dtype != np.uint64 or keys.shape != ((assignment == LOCKED).sum(),):
+        if keys.dtype != np.uint64 or keys.shape != ((assignment[0] == LOCKED).sum(),):
             raise _damaged(path, "a locked row has no key")
         return cls(assignment, n_folds, keys, lock)
 
@@ -120,8 +120,8 @@ class Splits:
         numbers = {
             "n_folds": self.n_folds,
             "n_train": len(self.train()),
-            "n_locked": int((self.assignment == LOCKED).sum()),
-            "n_dropped": int((self.assignment == DROPPED).sum()),
+            "n_locked": len(self.locked()),
+            "n_dropped": int((self.assignment[0] == DROPPED).sum()),
             "scheme": scheme.name,
         }
         with writing(path, "splits", **numbers) as folder:
@@ -132,11 +132,11 @@ class Splits:
 
     def train(self) -> Rows:
         """Return the positions of the rows that trials may use."""
-        return np.flatnonzero(self.assignment >= 0)
+        return np.flatnonzero(self.assignment[0] >= 0)
 
     def locked(self) -> Rows:
         """Return the positions of the locked rows. Only `evaluate` calls this."""
-        return np.flatnonzero(self.assignment == LOCKED)
+        return np.flatnonzero(self.assignment[0] == LOCKED)
 
 
 def _damaged(path: str | Path, reason: str) -> ArtifactError:

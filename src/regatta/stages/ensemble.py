@@ -63,10 +63,13 @@ def run(
             raise nothing_succeeded(race, settings.budget.seconds)
         wanted = ("target.npy", "folds.npy", "schema.json", "features.json")
         table = open_artifact(features, "features", verify=wanted)
+        folds = np.atleast_2d(np.load(table.file("folds.npy"), allow_pickle=False))
         selection = select(
             race.comparable,
-            np.load(table.file("target.npy"), allow_pickle=False),
-            np.load(table.file("folds.npy"), allow_pickle=False),
+            # A row has a prediction in each repeat. Whatever is learnt from them may not know any
+            # of one row when it is judged on another.
+            np.tile(np.load(table.file("target.npy"), allow_pickle=False), len(folds)),
+            np.tile(folds[0], len(folds)),
             metric,
             max_members=settings.ensemble.max_members,
             iterations=settings.ensemble.iterations,

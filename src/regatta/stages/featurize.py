@@ -30,7 +30,8 @@ def run(dataset: str, schema: str, splits: str, features: str) -> dict[str, Any]
         Folders of the artifacts to read.
     features : str
         Folder of the artifact to write: frame.parquet (the features of the training rows, in the
-        order of the table), target.npy, folds.npy (float64 and int16, of shape (n_rows,)),
+        order of the table), target.npy (float64, of shape (n_rows,)), folds.npy (int16, of shape
+        (n_repeats, n_rows)),
         features.json (`RowFeatures`), schema.json.
 
     Returns
@@ -44,7 +45,7 @@ def run(dataset: str, schema: str, splits: str, features: str) -> dict[str, Any]
         rows, plan = stored.train(), RowFeatures.plan(about)
         origin = open_artifact(dataset, "dataset", verify=False).metadata.get("fingerprint", "")
         numbers.update(n_rows=len(rows), n_columns=len(plan.columns), n_folds=stored.n_folds)
-        folds = stored.assignment[rows]
+        folds = stored.assignment[:, rows]
         write_features(features, dataset, about, plan, rows, folds, fingerprint=origin, **numbers)
     return numbers
 
@@ -72,7 +73,7 @@ def write_features(
         Which features.
     rows : ndarray of shape (n_rows,), int
         Which rows, in this order.
-    folds : ndarray of shape (n_rows,), int
+    folds : ndarray of shape (n_repeats, n_rows), int
         Fold that validates each; the number of folds for one that is trained on only.
     **metadata
         For the manifest; ``n_folds`` among it.

@@ -262,7 +262,7 @@ def _write_all_rows(dataset: str, about: Schema, splits: str, features: str) -> 
     """Write the features of all rows; the locked ones are trained on by every fold."""
     stored = Splits.open(splits)
     rows = np.sort(np.concatenate([stored.train(), stored.locked()]))
-    folds = stored.assignment[rows].copy()
+    folds = stored.assignment[:, rows]
     folds[folds < 0] = stored.n_folds
     plan = RowFeatures.plan(about)
     write_features(features, dataset, about, plan, rows, folds, n_folds=stored.n_folds)

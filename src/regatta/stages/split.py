@@ -5,7 +5,7 @@ from typing import Any
 from regatta.artifacts.base import open_artifact, read_json
 from regatta.dataset import Schema, load_frame
 from regatta.settings import RunSettings
-from regatta.splits import Splits, assign, choose_locked_share, choose_scheme
+from regatta.splits import Splits, assign, choose_locked_share, choose_scheme, repeat
 from regatta.splits.keys import columns_digest, row_keys
 from regatta.stages.task import stage
 
@@ -21,7 +21,7 @@ def run(dataset: str, schema: str, settings: str, splits: str) -> dict[str, Any]
         Folders of the artifacts to read.
     settings : str
         `RunSettings` as JSON: ``split``, ``seed``, and ``budget.seconds``, which with the size of
-        the table decides the number of folds unless ``split.folds`` does.
+        the table decides the numbers of folds and repeats unless ``split`` does.
     splits : str
         Folder of the artifact to write: assignment.npy, keys.npy, splits.json.
 
@@ -44,19 +44,18 @@ def run(dataset: str, schema: str, settings: str, splits: str) -> dict[str, Any]
         share = choose_locked_share(n_rows, wanted.split.locked_share)
         n_train = round(n_rows * (1 - share))
         scheme = choose_scheme(
-            n_train, budget_seconds=wanted.budget.seconds, folds=wanted.split.folds
+            n_train,
+            budget_seconds=wanted.budget.seconds,
+            folds=wanted.split.folds,
+            repeats=wanted.split.repeats,
         )
+        regression = about.task == "regression"
         keys = row_keys(dataset, wanted.seed)
-        assignment = assign(
-            target,
-            scheme,
-            keys,
-            regression=about.task == "regression",
-            locked_share=share,
-            seed=wanted.seed,
+        parts = assign(
+            target, scheme, keys, regression=regression, locked_share=share, seed=wanted.seed
         )
         stored = Splits.of(
-            assignment,
+            repeat(target, parts, scheme, regression=regression, seed=wanted.seed),
             scheme,
             keys,
             target,

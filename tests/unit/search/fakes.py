@@ -272,22 +272,28 @@ TOOLBOX = Toolbox(
 
 
 def write_features(
-    path: Path, n_rows: int = 120, n_folds: int = 3, task: str = "binary", seed: int = 0
+    path: Path,
+    n_rows: int = 120,
+    n_folds: int = 3,
+    task: str = "binary",
+    seed: int = 0,
+    n_repeats: int = 1,
 ) -> Path:
-    """Write a features artifact of numeric columns."""
+    """Write a features artifact of numeric columns; `n_folds` are those of one repeat."""
     rng = np.random.default_rng(seed)
     frame = pd.DataFrame(rng.normal(size=(n_rows, 4)).astype(np.float32), columns=list("abcd"))
     signal_ = frame["a"] - 0.5 * frame["b"] + rng.normal(0, 0.5, n_rows)
     y = (signal_ > 0).to_numpy(dtype=np.float64) if task == "binary" else signal_.to_numpy(float)
     folds = np.arange(n_rows) % n_folds if n_folds > 1 else (np.arange(n_rows) % 5 > 0)
+    others = [number * n_folds + rng.permutation(folds) for number in range(1, n_repeats)]
     columns = tuple(Column(name, "numeric", "float64") for name in frame.columns)
     target = Column("y", "categorical", "string", used=False, reason="target")
     classes = ("no", "yes") if task == "binary" else ()
     schema = Schema(task, "y", classes, (*columns, target), n_rows)  # type: ignore[arg-type]
-    with writing(path, "features", n_folds=n_folds, fingerprint="f" * 64) as folder:
+    with writing(path, "features", n_folds=n_folds * n_repeats, fingerprint="f" * 64) as folder:
         frame.to_parquet(folder / "frame.parquet")
         np.save(folder / "target.npy", y.astype(np.float64))
-        np.save(folder / "folds.npy", folds.astype(np.int16))
+        np.save(folder / "folds.npy", np.array([folds, *others], dtype=np.int16))
         write_json(folder / "features.json", RowFeatures.plan(schema).to_dict())
         write_json(folder / "schema.json", asdict(schema))
     return path

@@ -10,6 +10,7 @@ import pytest
 from regatta import events
 from regatta.artifacts import open_artifact, read_json
 from regatta.artifacts.records import Recipe, TrialRecord
+from regatta.evaluation.metrics import get_metric
 from regatta.search.lane import race
 from tests.unit.search.fakes import TOOLBOX, open_features, plan_of
 
@@ -66,9 +67,22 @@ def test_holdout_predicts_only_validated_rows(tmp_path: Path):
     table = open_features(tmp_path / "features", n_folds=1)
     _, (record,), folder = run(tmp_path, ["line"], table=table)
     oof = np.load(folder / record.id / "oof.npy")
-    assert (np.isfinite(oof).all(axis=1) == (table.folds == 0)).all()
+    assert (np.isfinite(oof).all(axis=1) == (table.folds[0] == 0)).all()
     assert len(record.fold_scores) == 1
     assert record.score == record.fold_scores[0]
+
+
+def test_each_repeat_predicts_all_rows(tmp_path: Path):
+    table = open_features(tmp_path / "features", n_repeats=2)
+    _, (record,), folder = run(tmp_path, ["line"], table=table)
+    oof = np.load(folder / record.id / "oof.npy").astype(np.float64)
+    assert oof.shape == (240, 2)
+    assert len(record.fold_scores) == 6
+    metric = get_metric("roc_auc", "binary")
+    assert record.score == metric.score(np.tile(table.y, 2), oof)
+    for fold, score in enumerate(record.fold_scores):
+        places = table.places(1, fold)
+        assert score == metric.score(table.y[places % 120], oof[places])
 
 
 def test_exception_is_recorded_with_its_first_line(tmp_path: Path):
@@ -194,7 +208,7 @@ def test_fewer_folds_are_better_than_no_model(tmp_path: Path):
     assert first.truncated
     assert first.reason == f"only {len(first.fold_scores)} of 12 folds: time ran out"
     oof = np.load(folder / first.id / "oof.npy")
-    assert (np.isfinite(oof[:, 0]) == (table.folds < len(first.fold_scores))).all()
+    assert (np.isfinite(oof[:, 0]) == (table.folds[0] < len(first.fold_scores))).all()
 
 
 def test_later_trial_that_is_too_slow_is_given_up(tmp_path: Path):

@@ -17,6 +17,19 @@ def test_folds_share_out_all_rows(tmp_path):
     assert table.shape.n_columns == 4
 
 
+def test_each_repeat_has_places_of_its_own(tmp_path):
+    table = open_features(tmp_path / "features", n_repeats=2)
+    assert table.n_folds == 6
+    for fold in range(6):
+        both = np.concatenate([table.train(fold), table.valid(fold)])
+        assert sorted(both) == list(range(120))
+        places = table.places(1, fold)
+        assert (places // 120 == fold // 3).all()
+        np.testing.assert_array_equal(places % 120, table.valid(fold))
+    assert sorted(table.places(6)) == list(range(240))
+    assert set(table.places(4)) == set(range(120)) | set(table.places(1, 3))
+
+
 def test_sample_is_seeded_sorted_and_inside_the_fold(tmp_path):
     table = open_features(tmp_path / "features", n_rows=300, task="regression")
     rows = table.sample(1, 50, seed=3)

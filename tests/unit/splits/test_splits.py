@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from regatta.errors import ArtifactError, SplitError
-from regatta.splits import DROPPED, LOCKED, Lock, Scheme, Splits, assign, choose_scheme
+from regatta.splits import DROPPED, LOCKED, Lock, Scheme, Splits, assign, choose_scheme, repeat
 
 LOCK = Lock(0, "ab" * 32, {"no": 1, "yes": 2})
 
@@ -17,7 +17,7 @@ def cut(target, n_folds=5, *, regression=False, share=0.2, seed=0):
 
 
 def stored(parts, n_folds):
-    return Splits(parts, n_folds, np.zeros((parts == LOCKED).sum(), np.uint64), LOCK)
+    return Splits(parts[None], n_folds, np.zeros((parts == LOCKED).sum(), np.uint64), LOCK)
 
 
 @pytest.mark.parametrize(
@@ -126,6 +126,45 @@ def test_every_row_is_in_one_part(counts, n_folds, share, seed, regression):
             assert (parts[target == code] >= 0).sum() >= 2
 
 
+@settings(max_examples=40, deadline=None)
+@given(
+    n_rows=st.integers(20, 90),
+    n_folds=st.integers(2, 5),
+    n_repeats=st.integers(1, 4),
+    seed=st.integers(0, 5),
+    regression=st.booleans(),
+)
+def test_each_repeat_deals_all_rows_anew(n_rows, n_folds, n_repeats, seed, regression):
+    target = np.r_[np.random.default_rng(seed).integers(0, 3, n_rows), np.nan]
+    parts, scheme = cut(target, n_folds, seed=seed), Scheme(n_folds, n_repeats=n_repeats)
+    dealt = repeat(target, parts, scheme, regression=regression, seed=seed)
+
+    assert dealt.dtype == np.int16
+    assert np.array_equal(dealt[0], parts)
+    for number, one in enumerate(dealt):
+        assert np.array_equal(one[parts < 0], parts[parts < 0])
+        folds, counts = np.unique(one[parts >= 0], return_counts=True)
+        assert list(folds) == [number * n_folds + fold for fold in range(n_folds)]
+        assert counts.max() - counts.min() <= 1
+        if number:
+            assert not np.array_equal(one % n_folds, parts % n_folds)
+    assert np.array_equal(dealt, repeat(target, parts, scheme, regression=regression, seed=seed))
+
+
+def test_the_artifact_of_repeats(tmp_path):
+    target = np.tile([0.0, 1.0], 50)
+    scheme = Scheme(5, n_repeats=2)
+    dealt = repeat(target, cut(target), scheme, regression=False, seed=0)
+    keys = np.arange(len(target), dtype=np.uint64)
+    made = Splits.of(dealt, scheme, keys, target, labels=["no", "yes"], seed=0, columns="ab" * 32)
+    numbers = made.write(tmp_path / "splits", scheme)
+    back = Splits.open(tmp_path / "splits")
+
+    assert (numbers["scheme"], numbers["n_folds"], numbers["n_train"]) == ("2 x 5-fold", 10, 80)
+    assert np.array_equal(back.assignment, dealt)
+    assert np.array_equal(back.keys, keys[back.locked()])
+
+
 def test_the_artifact(tmp_path):
     parts = cut(np.r_[np.tile([0.0, 1.0], 50), np.nan])
     numbers = stored(parts, 5).write(tmp_path / "splits", Scheme(5))
@@ -138,7 +177,7 @@ def test_the_artifact(tmp_path):
         "n_dropped": 1,
         "scheme": "5-fold",
     }
-    assert np.array_equal(back.assignment, parts)
+    assert np.array_equal(back.assignment, parts[None])
     assert back.lock == LOCK
     assert len(back.keys) == 20
     assert len(back.train()) == 80
@@ -153,7 +192,7 @@ def test_a_foreign_artifact_is_refused(tmp_path):
     stored(np.array([0.5, 1.0]), 3).write(tmp_path / "splits", Scheme(3))
     with pytest.raises(ArtifactError, match="no assignment"):
         Splits.open(tmp_path / "splits")
-    Splits(np.array([-1, 0], np.int16), 3, np.zeros(2, np.uint64), LOCK).write(
+    Splits(np.array([[-1, 0]], np.int16), 3, np.zeros(2, np.uint64), LOCK).write(
         tmp_path / "splits", Scheme(3)
     )
     with pytest.raises(ArtifactError, match="a locked row has no key"):

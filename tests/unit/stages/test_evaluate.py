@@ -52,7 +52,7 @@ LOCK = Lock(0, "ab" * 32, {"": 100, **dict.fromkeys(("no", "yes", "high", "low",
 def write_splits(folder: Path, assignment: np.ndarray, n_folds: int) -> None:
     """Write an assignment; the n-th locked row has the key n."""
     keys = np.arange((assignment == -1).sum(), dtype=np.uint64)
-    Splits(assignment, n_folds, keys, LOCK).write(folder / "splits", Scheme(n_folds))
+    Splits(assignment[None], n_folds, keys, LOCK).write(folder / "splits", Scheme(n_folds))
 
 
 def make(folder: Path, task: str, *, settings: dict | None = None, **bundle: object) -> Inputs:

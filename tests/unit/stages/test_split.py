@@ -37,7 +37,7 @@ def test_a_classification(run):
         "n_dropped": 10,
         "scheme": "8-fold",
     }
-    assert (splits.assignment[:10] == -2).all()
+    assert (splits.assignment[:, :10] == -2).all()
     share = outcome.eq("yes")[10:].mean()
     assert abs(outcome[splits.locked()].eq("yes").mean() - share) < 0.02
 
@@ -48,6 +48,13 @@ def test_a_regression(run):
 
     assert (numbers["n_folds"], numbers["n_train"], numbers["n_locked"]) == (3, 150, 150)
     assert abs(outcome[splits.locked()].mean() - outcome.mean()) < 2
+
+
+def test_repeats(run):
+    numbers, splits, _ = run(binary_table(100), split={"folds": 3, "repeats": 2})
+
+    assert (numbers["scheme"], numbers["n_folds"], splits.n_folds) == ("2 x 3-fold", 6, 6)
+    assert set(np.unique(splits.assignment[1])) == {-1, 3, 4, 5}
 
 
 def test_a_short_budget_has_fewer_folds(run):
@@ -73,7 +80,7 @@ def test_too_few_rows_have_a_target(run):
 def test_a_table_that_has_grown_locks_the_same_rows(run, task):
     frame = (binary_table if task == "binary" else regression_table)(1_000)
     _, first, _ = run(frame.iloc[:700])
-    before = first.assignment.copy()
+    before = first.assignment[0].copy()
     # New rows may stand anywhere.
     order = np.random.default_rng(0).permutation(1_000)
     _, grown, dataset = run(frame.iloc[order])
