@@ -26,6 +26,7 @@ from regatta.learners.nearest_neighbors import NearestNeighborsLearner
 from regatta.learners.normed_mlp import NormedMlpLearner
 from regatta.learners.random_forest import RandomForestLearner
 from regatta.learners.svm import SvmLearner
+from regatta.learners.tabm import TabMLearner
 from regatta.learners.xgboost import XGBoostLearner
 
 __all__ = [
@@ -50,6 +51,7 @@ LEARNERS: dict[str, type[Learner]] = {
         ExtraTreesLearner,
         MlpLearner,
         NormedMlpLearner,
+        TabMLearner,
         RandomForestLearner,
         HistGradientBoostingLearner,
         NearestNeighborsLearner,

@@ -21,6 +21,8 @@ NATIVE: dict[str, tuple[str, ...]] = {
     "xgboost": ("xgboost",),
     # Imported before a fork, it may hang in the child: each child imports it for itself.
     "catboost": (),
+    # It takes half a gigabyte: children that do not fit it shall not count that as their own.
+    "tabm": (),
     "linear": ("sklearn.linear_model",),
     "extra_trees": ("sklearn.ensemble",),
     "random_forest": ("sklearn.ensemble",),

@@ -36,6 +36,7 @@ LEARNERS = {
     "catboost": "CatBoost",
     "mlp": "Neural network",
     "normed_mlp": "Normalised neural network",
+    "tabm": "TabM",
     "hist_gradient_boosting": "Histogram boosting",
     "nearest_neighbors": "Nearest neighbours",
     "svm": "Support vector machine",
