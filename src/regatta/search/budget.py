@@ -16,6 +16,7 @@ __all__ = [
     "Tail",
     "bounded_tail",
     "check_budget",
+    "columns_seconds",
     "estimate_tail",
     "head_seconds",
     "least_budget",
@@ -46,8 +47,8 @@ SECONDS_PER_CELL = 8e-8
 SECONDS_PER_TRAINING_OUTPUT = 4e-6
 # Selection and intervals look at fewer rows where there are very many classes.
 OUTPUTS_AT_MOST = 4.0
-# ``evaluate`` measures the columns for this share of the budget at most (bounds in seconds), which
-# a few columns do not need.
+# ``evaluate`` measures the columns for this share of the budget at most (bounds in seconds), and a
+# few columns for less.
 COLUMNS_SHARE, COLUMNS_BOUNDS = 0.04, (1.0, 20.0)
 SECONDS_PER_COLUMN = 0.3
 # Reading and verifying a model; ``evaluate`` does so with those of the folds, then with what is
@@ -132,8 +133,6 @@ def estimate_tail(
     warm : bool, default False
         Whether tasks are forked from a warm interpreter.
     """
-    low, high = COLUMNS_BOUNDS
-    columns = min(max(COLUMNS_SHARE * budget_seconds, low), high, SECONDS_PER_COLUMN * n_columns)
     work = (
         ENSEMBLE_SECONDS
         + EVALUATE_SECONDS
@@ -146,7 +145,28 @@ def estimate_tail(
         + min(n_rows * n_columns * SECONDS_PER_CELL, 30.0)
         + min(n_rows * n_outputs * SECONDS_PER_TRAINING_OUTPUT, OUTPUTS_AT_MOST)
     )
-    return Tail(round(work, 3), round(columns + (POD_TAIL_SECONDS if pods else 0.0), 3))
+    wait = columns_seconds(budget_seconds, n_columns) + (POD_TAIL_SECONDS if pods else 0.0)
+    return Tail(round(work, 3), round(wait, 3))
+
+
+def columns_seconds(budget_seconds: float, n_columns: int) -> float:
+    """Return how long the columns of the winner are measured, in seconds.
+
+    Parameters
+    ----------
+    budget_seconds : float
+        Budget of the run.
+    n_columns : int
+        Features.
+
+    Examples
+    --------
+    >>> columns_seconds(60, 20), columns_seconds(240, 10), columns_seconds(10, 20)
+    (2.4, 3.0, 1.0)
+    """
+    low, high = COLUMNS_BOUNDS
+    share = min(COLUMNS_SHARE * budget_seconds, SECONDS_PER_COLUMN * n_columns, high)
+    return round(max(share, low), 3)
 
 
 def refit_seconds(seconds: float, n_rows: int, n_columns: int) -> float:

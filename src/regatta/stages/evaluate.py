@@ -23,7 +23,7 @@ from regatta.evaluation.pictures import draw
 from regatta.evaluation.sampling import draw_rows
 from regatta.evaluation.scoring import decided, score_all
 from regatta.processes.client import is_warm
-from regatta.search.budget import release_seconds
+from regatta.search.budget import COLUMNS_BOUNDS, columns_seconds, release_seconds
 from regatta.search.machine import in_pod
 from regatta.settings import RunSettings
 from regatta.splits import Lock
@@ -124,14 +124,15 @@ def run(
         trials = read_json(open_artifact(leaderboard, "leaderboard").file("leaderboard.json"))
         if not champion and registry is not None:
             champion = champion_of(settings.name, registry)
+        ends = _ends(settings, planned["refit_seconds"], bundle, trials)
         with refit.begun(
             *(dataset, schema, splits, bundle, leaderboard, plan, model),
-            deadline=_refit_deadline(settings, planned["refit_seconds"], bundle, trials),
+            deadline=ends if planned["refit_seconds"] else time.time(),
         ) as learning:
             # The refit has just verified it.
             winner = bundles.load(bundle, verify=False)
             locked = _open_locked(dataset, about, splits, winner, settings)
-            values = _evaluate(winner, about, metric, locked, settings)
+            values = _evaluate(winner, about, metric, locked, settings, ends)
             verdict = challenge(
                 champion,
                 about,
@@ -170,17 +171,17 @@ def run(
         return returned
 
 
-def _refit_deadline(
-    settings: RunSettings, seconds: float, bundle: str, trials: Mapping[str, Any]
+def _ends(
+    settings: RunSettings, refit_seconds: float, bundle: str, trials: Mapping[str, Any]
 ) -> float:
-    """Return until when members may be fitted again, in seconds since the epoch.
+    """Return until when there is time to measure and to refit, in seconds since the epoch.
 
     On one machine that is what the lanes have left of the budget. On a cluster nobody knows how
     long the pods of the other tasks take, so it is what the plan has kept.
     """
     ends = [lane["budget_ends_at"] for lane in trials["lanes"] if "budget_ends_at" in lane]
-    if not seconds or not ends or in_pod():
-        return time.time() + seconds
+    if not ends or in_pod():
+        return time.time() + (refit_seconds or math.inf)
     size = folder_bytes(bundle)
     return float(min(ends)) - release_seconds(settings.deploy.target, size, warm=is_warm())
 
@@ -219,7 +220,12 @@ def _open_locked(
 
 
 def _evaluate(
-    model: "Bundle", schema: Schema, metric: Metric, locked: _Locked, settings: RunSettings
+    model: "Bundle",
+    schema: Schema,
+    metric: Metric,
+    locked: _Locked,
+    settings: RunSettings,
+    ends: float,
 ) -> dict[str, Any]:
     """Compute everything that evaluation.json says about the model itself."""
     wanted = settings.evaluate.resamples
@@ -237,7 +243,7 @@ def _evaluate(
         confidence=settings.evaluate.confidence,
         thresholds=model.thresholds,
     )
-    importance = _importance(model, schema, metric, locked, settings)
+    importance = _importance(model, schema, metric, locked, settings, ends)
     labels = decided(locked.predicted, model.thresholds)
     return {
         "name": model.name,
@@ -275,9 +281,17 @@ def _evaluate(
 
 
 def _importance(
-    model: "Bundle", schema: Schema, metric: Metric, locked: _Locked, settings: RunSettings
+    model: "Bundle",
+    schema: Schema,
+    metric: Metric,
+    locked: _Locked,
+    settings: RunSettings,
+    ends: float,
 ) -> Importance:
-    """Measure the raw columns within a small share of the budget."""
+    """Measure the raw columns within a small share of the budget, and of what is left of it."""
+    kept = columns_seconds(settings.budget.seconds, len(model.signature))
+    if not in_pod():
+        kept = max(min(kept, ends - time.time()), COLUMNS_BOUNDS[0])
 
     def predict(frame: "pd.DataFrame") -> Array:
         predicted = model.predict_array(frame)
@@ -290,7 +304,7 @@ def _importance(
         metric,
         columns=[column.name for column in model.signature],
         seed=settings.seed,
-        seconds=float(np.clip(0.04 * settings.budget.seconds, 1.0, 20.0)),
+        seconds=kept,
         stratify=bool(schema.classes),
     )
 

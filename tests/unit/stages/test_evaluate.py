@@ -1,6 +1,7 @@
 import hashlib
 import json
 import math
+import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from regatta import bundle as bundles
 from regatta.artifacts import open_artifact, read_json, write_json, writing
 from regatta.artifacts.records import Recipe, TrialRecord
 from regatta.errors import ArtifactError
+from regatta.search.budget import columns_seconds
 from regatta.settings import RunSettings
 from regatta.splits import Lock, Scheme, Splits
 from regatta.stages import evaluate
@@ -55,7 +57,9 @@ def write_splits(folder: Path, assignment: np.ndarray, n_folds: int) -> None:
     Splits(assignment[None], n_folds, keys, LOCK).write(folder / "splits", Scheme(n_folds))
 
 
-def make(folder: Path, task: str, *, settings: dict | None = None, **bundle: object) -> Inputs:
+def make(
+    folder: Path, task: str, *, settings: dict | None = None, lanes: list | None = None, **bundle
+) -> Inputs:
     """Write all artifacts by hand; every third row is locked."""
     table = build(folder / "bundle", task, **bundle)
     schema = schema_of(table, task)
@@ -81,7 +85,7 @@ def make(folder: Path, task: str, *, settings: dict | None = None, **bundle: obj
         }
         write_json(path / "plan.json", plan)
     with writing(folder / "leaderboard", "leaderboard") as path:
-        board = {"metric": METRICS[task], "trials": list(trials()), "lanes": []}
+        board = {"metric": METRICS[task], "trials": list(trials()), "lanes": lanes or []}
         write_json(path / "leaderboard.json", board)
     return Inputs(folder, table, task)
 
@@ -164,6 +168,23 @@ def test_what_matters_is_found(done):
     names = [column["name"] for column in done[0].read()["importance"]["columns"]]
     assert "key" not in names
     assert set(names[:5]) & {"age", "income", "city", "review"}
+
+
+@pytest.mark.parametrize(("left", "wanted"), [(1e6, None), (-50.0, 1.0)])
+def test_columns_are_measured_in_the_time_that_is_left(tmp_path, monkeypatch, left, wanted):
+    lanes = [{"budget_ends_at": time.time() + left}]
+    inputs = make(tmp_path, "binary", settings={"budget": {"seconds": 300}}, lanes=lanes)
+    n_columns = len(bundles.load(tmp_path / "bundle").signature)
+    measure, given = evaluate.permutation_importance, []
+
+    def noted(*values, seconds, **more):
+        given.append(seconds)
+        return measure(*values, seconds=seconds, **more)
+
+    monkeypatch.setattr(evaluate, "permutation_importance", noted)
+    inputs.run()
+    assert given == [wanted or columns_seconds(300, n_columns)]
+    assert inputs.read()["importance"]["columns"]
 
 
 def test_same_inputs_same_numbers(done, tmp_path):
