@@ -21,21 +21,22 @@ def stored(parts, n_folds):
 
 
 @pytest.mark.parametrize(
-    ("n_train", "seconds", "n_folds"),
+    ("n_train", "seconds", "scheme"),
     [
-        (20, 300, 8),
-        (1_999, 300, 8),
-        (1_999, 60, 5),
-        (20_000, 300, 5),
-        (20_001, 300, 3),
-        (100_000, 300, 3),
-        (100_001, 300, 1),
-        (500, 20, 3),
-        (30_000, 20, 1),
+        (20, 300, "2 x 5-fold"),
+        (1_999, 120, "2 x 5-fold"),
+        (1_999, 119, "5-fold"),
+        (2_000, 300, "5-fold"),
+        (20_000, 300, "5-fold"),
+        (20_001, 300, "3-fold"),
+        (100_000, 300, "3-fold"),
+        (100_001, 300, "holdout"),
+        (500, 20, "3-fold"),
+        (30_000, 20, "holdout"),
     ],
 )
-def test_folds_by_size_and_budget(n_train, seconds, n_folds):
-    assert choose_scheme(n_train, budget_seconds=seconds).n_folds == n_folds
+def test_folds_by_size_and_budget(n_train, seconds, scheme):
+    assert choose_scheme(n_train, budget_seconds=seconds).name == scheme
 
 
 def test_a_holdout_is_bounded():
@@ -46,6 +47,11 @@ def test_a_holdout_is_bounded():
 def test_the_user_may_choose():
     assert choose_scheme(1_000, budget_seconds=5, folds=10).n_folds == 10
     assert choose_scheme(1_000, budget_seconds=5, folds=1) == Scheme(1, 0.2)
+    assert choose_scheme(1_000, budget_seconds=300, folds=8) == Scheme(8)
+    assert choose_scheme(9_000, budget_seconds=5, folds=4, repeats=3) == Scheme(4, n_repeats=3)
+    assert choose_scheme(1_000, budget_seconds=300, repeats=1) == Scheme(5)
+    with pytest.raises(SplitError, match="2 repeats of one holdout"):
+        choose_scheme(200_000, budget_seconds=300, repeats=2)
     with pytest.raises(SplitError, match=r"split\.folds=8"):
         choose_scheme(16, budget_seconds=300, folds=10)
     with pytest.raises(SplitError, match="left to train on"):

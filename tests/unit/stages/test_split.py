@@ -31,11 +31,11 @@ def test_a_classification(run):
     outcome = load_frame(dataset, columns=["outcome"])["outcome"]
 
     assert numbers == {
-        "n_folds": 8,
+        "n_folds": 10,
         "n_train": 312,
         "n_locked": 78,
         "n_dropped": 10,
-        "scheme": "8-fold",
+        "scheme": "2 x 5-fold",
     }
     assert (splits.assignment[:, :10] == -2).all()
     share = outcome.eq("yes")[10:].mean()
