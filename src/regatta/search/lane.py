@@ -229,7 +229,7 @@ class Lane:
             "threads": self.threads,
             "memory_bytes": self.memory_bytes,
             "head_seconds": round(self.clock.head, 3),
-            "race_seconds": round(self.clock.race, 3),
+            "race_seconds": round(time.time() - self.clock.began, 3),
             "tail_seconds": round(self.clock.tail, 3),
             "budget_ends_at": round(self.clock.end, 3),
             "speed": round(self.speed, 3),
