@@ -3,6 +3,7 @@
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -66,6 +67,7 @@ def select(
     seconds: float,
     limits: Limits | None = None,
     stacking: bool = True,
+    n_repeats: int = 1,
 ) -> Selection:
     """Select an ensemble from trials that gave a model.
 
@@ -91,6 +93,8 @@ def select(
         What all members together may cost.
     stacking : bool, default True
         Whether the pool of a classification may be learnt (`regatta.ensemble.stacking`).
+    n_repeats : int, default 1
+        How often each row was predicted.
 
     Returns
     -------
@@ -107,7 +111,7 @@ def select(
     ranked = [trial for trial in ranked if max(shares.get(trial.record.id, (0.0,))) <= 1]
     best = ranked[0].oof()
     rows = np.flatnonzero(np.isfinite(best[:, 0]))
-    search = _Search(y, folds, rows, best.shape[1], metric, seed)
+    search = _Search(y, folds, rows, best.shape[1], metric, seed, n_repeats)
     selection = search.greedy(ranked, shares, max_members, iterations, seconds)
     if stacking and selection.pooling.kind == "log":
         return search.stacked(selection, seconds)
@@ -124,6 +128,7 @@ class _Search:
     width: int
     metric: Metric
     seed: int
+    n_repeats: int = 1
 
     def greedy(
         self,
@@ -161,8 +166,9 @@ class _Search:
         sample = self._sample(max(STACK_CELLS // (self.width * len(trials)), 1))
         logs = np.stack([selection.pooling.terms(trial.oof()[sample]) for trial in trials])
         y, folds = self.y[sample], self._parts(sample)
+        terms: dict[str, Any] = {"n_repeats": self.n_repeats, "seconds": seconds}
         found = stack_if_better(
-            logs, y, weights, folds, lambda at, p: self.loss(sample[at], p), seconds=seconds
+            logs, y, weights, folds, lambda at, p: self.loss(sample[at], p), **terms
         )
         if found is None and self.metric.key in OF_ORDER and self.width == 2:
             mean = np.tensordot(weights, logs, 1)[None]
@@ -170,7 +176,7 @@ class _Search:
             found = stack_if_better(
                 *(mean, y, np.ones(1), folds),
                 lambda at, p: log_loss.loss(_score_of(log_loss, y[at], p)),
-                seconds=seconds,
+                **terms,
             )
             found = found and Stack(found.weights * weights, found.bias)
         if found is None:

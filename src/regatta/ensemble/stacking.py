@@ -76,6 +76,7 @@ def stack_if_better(
     folds: npt.NDArray[np.integer],
     loss: Loss,
     *,
+    n_repeats: int = 1,
     seconds: float = np.inf,
 ) -> Stack | None:
     """Learn a stack; return None unless it is better on folds that it has not seen.
@@ -92,6 +93,8 @@ def stack_if_better(
         Which rows are judged together by a stack that was learnt on the others.
     loss : callable
         ``loss(rows, probabilities of these rows) -> float``, less is better.
+    n_repeats : int, default 1
+        How often each row is among them; more predictions of a row say no more of its class.
     seconds : float, default inf
         Time after which there is none.
 
@@ -103,16 +106,18 @@ def stack_if_better(
     """
     deadline = time.perf_counter() + seconds
     parts = np.unique(folds)
-    if len(y) < LEAST_ROWS or len(parts) < 2:
+    if len(y) < LEAST_ROWS * n_repeats or len(parts) < 2:
         return None
-    stack = _fit(logs, y, prior, STEPS)
+    strength = PRIOR_ROWS * n_repeats / len(y)
+    stack = _fit(logs, y, prior, strength, STEPS)
     greedy = Stack(prior, np.zeros(logs.shape[2]))
     gains = []
     for fold in parts:
         if time.perf_counter() > deadline:
             return None
         others, rows = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
-        learnt = _fit(logs[:, others], y[others], prior, STEPS_AGAIN)
+        more = strength * len(y) / len(others)
+        learnt = _fit(logs[:, others], y[others], prior, more, STEPS_AGAIN)
         before, after = (loss(rows, one.predict(logs[:, rows])) for one in (greedy, learnt))
         gains.append(before - after)
     found = np.array(gains)
@@ -123,20 +128,24 @@ def stack_if_better(
     return stack if sure else None
 
 
-def _fit(logs: npt.NDArray[np.floating], y: Array, prior: Array, steps: int) -> Stack:
+def _fit(
+    logs: npt.NDArray[np.floating], y: Array, prior: Array, strength: float, steps: int
+) -> Stack:
     """Learn weights and biases.
 
     Parameters
     ----------
     logs, y, prior
         As `stack_if_better`.
+    strength : float
+        What a deviation from the prior costs, beside the mean log-loss of the rows.
     steps : int
         Most iterations of L-BFGS-B.
     """
     from scipy.optimize import minimize
 
     n_members, n_rows, n_classes = logs.shape
-    strength, codes, every = PRIOR_ROWS / n_rows, y.astype(np.intp), np.arange(n_rows)
+    codes, every = y.astype(np.intp), np.arange(n_rows)
 
     def objective(v: Array) -> tuple[float, Array]:
         weights, bias = v[:n_members], v[n_members:]

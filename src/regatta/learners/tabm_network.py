@@ -284,7 +284,7 @@ class _Network:
         A draw decides on eight values by a byte for each; PyTorch's own takes longer than the
         layer.
         """
-        cut = round(256 * float(self.params["dropout"]))
+        cut = min(round(256 * float(self.params["dropout"])), 255)
         if not cut:
             return values
         n_values = values.numel()

@@ -8,6 +8,7 @@ import time
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -228,6 +229,9 @@ def _fit_all(
     """Fit every fold and predict the rows that it left out."""
     if table.task not in learner.tasks:
         raise TrialSkipped(f"{learner.key} does not learn a {table.task} task", fix="leave it out")
+    if learner.package:
+        # The first fold shall not pay for it, or the trial would be judged by that.
+        import_module(learner.package)
     progress = Progress(np.full((table.folds.size, table.n_outputs), np.nan, dtype=np.float32))
     for number in range(table.n_folds):
         if number == 1 and job.probe and progress.truncated and table.one_fold_may_do:

@@ -17,4 +17,4 @@ class SplitSettings(Group):
     """Number of cross-validation folds, 1 for one holdout; 0: by table size and budget."""
     repeats: int = Field(default=0, ge=0, le=10)
     """How often a trial deals the rows to folds anew, so that chance says less in a small table;
-    0: by table size and budget."""
+    0: by table size and budget, or once where ``folds`` is set."""

@@ -101,7 +101,12 @@ class Splits:
             n_folds, lock = int(values["n_folds"]), Lock.from_dict(values["lock"])
         except (ValueError, KeyError, TypeError, EOFError) as err:
             raise _damaged(path, str(err)) from err
-        if assignment.ndim != 2 or assignment.dtype != np.int16 or n_folds < 1:
+        if (
+            assignment.ndim != 2
+            or not len(assignment)
+            or assignment.dtype != np.int16
+            or n_folds < 1
+        ):
             raise _damaged(path, "it holds no assignment of rows")
         if assignment.size and not DROPPED <= assignment.min() <= assignment.max() <= n_folds:
             raise _damaged(path, "a row is in no part")

@@ -77,6 +77,7 @@ def run(
             seconds=float(np.clip(SHARE * settings.budget.seconds, LEAST, MOST)),
             limits=_limits(settings, features),
             stacking=settings.ensemble.stacking,
+            n_repeats=len(folds),
         )
         spec = bundles.BundleSpec(
             name=settings.name,

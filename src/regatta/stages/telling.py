@@ -91,7 +91,8 @@ class Telling(Attendant):
             with super().attended(folder):
                 yield
         finally:
-            self._thread.join(self.remove_seconds)
+            if self._thread.is_alive():
+                self._thread.join(self.remove_seconds)
             # What came as the lane took its notes away is no part of its artifact.
             shutil.rmtree(folder / NOTES, ignore_errors=True)
 

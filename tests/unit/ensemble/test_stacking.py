@@ -52,6 +52,20 @@ def test_a_member_that_says_nothing_gets_nothing() -> None:
     assert (stack.weights >= 0).all()
 
 
+def test_rows_that_are_there_twice_say_no_more() -> None:
+    logits, y, _ = scored(200)
+    logs = logs_of(expit(logits / 3))
+    twice = np.tile(logs, (1, 2, 1)), np.tile(y, 2)
+    once, both = learnt(logs, y), learnt(*twice, n_repeats=2)
+    surer = learnt(*twice)
+    assert once is not None
+    assert both is not None
+    assert surer is not None
+    np.testing.assert_allclose(both.weights, once.weights, rtol=1e-3)
+    assert surer.weights[0] > once.weights[0] * 1.01
+    assert learnt(np.tile(logs[:, :30], (1, 2, 1)), np.tile(y[:30], 2), n_repeats=2) is None
+
+
 def test_what_is_calibrated_stays_as_it_is() -> None:
     logits, y, _ = scored(2_000, seed=1)
     assert learnt(logs_of(expit(logits)), y) is None

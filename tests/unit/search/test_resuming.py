@@ -150,7 +150,7 @@ def test_the_deadline_is_that_of_the_first_try(tmp_path: Path):
     # One second of the budget is for what comes after the race.
     assert 2 < time.time() - now < 4
     assert summary["head_seconds"] == 0
-    assert 5.5 < summary["race_seconds"] < 6.5
+    assert 5.3 < summary["race_seconds"] < 6.5
     assert summary["trials"][0] == "00-000-line"
 
 
