@@ -3,7 +3,7 @@
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -67,7 +67,6 @@ def select(
     seconds: float,
     limits: Limits | None = None,
     stacking: bool = True,
-    n_repeats: int = 1,
 ) -> Selection:
     """Select an ensemble from trials that gave a model.
 
@@ -75,10 +74,10 @@ def select(
     ----------
     trials : sequence of Trial
         At least one, each with a score on the same rows (`regatta.ensemble.candidates.Race`).
-    y : ndarray of shape (n_predictions,), float64
+    y : ndarray of shape (n_train_rows,), float64
         Class codes or values.
-    folds : ndarray of shape (n_predictions,), int
-        Fold that validates each row; predictions of one row share it.
+    folds : ndarray of shape (n_repeats, n_train_rows), int
+        Fold that validates each row, in each repeat another one.
     metric : Metric
         What is optimised.
     max_members : int
@@ -93,8 +92,6 @@ def select(
         What all members together may cost.
     stacking : bool, default True
         Whether the pool of a classification may be learnt (`regatta.ensemble.stacking`).
-    n_repeats : int, default 1
-        How often each row was predicted.
 
     Returns
     -------
@@ -111,7 +108,11 @@ def select(
     ranked = [trial for trial in ranked if max(shares.get(trial.record.id, (0.0,))) <= 1]
     best = ranked[0].oof()
     rows = np.flatnonzero(np.isfinite(best[:, 0]))
-    search = _Search(y, folds, rows, best.shape[1], metric, seed, n_repeats)
+    # A row has a prediction in each repeat. Whatever is learnt from them may not know any of one
+    # row when it is judged on another.
+    n_repeats = len(folds)
+    each = np.tile(y, n_repeats), np.tile(folds[0], n_repeats)
+    search = _Search(*each, n_repeats, rows, best.shape[1], metric, seed)
     selection = search.greedy(ranked, shares, max_members, iterations, seconds)
     if stacking and selection.pooling.kind == "log":
         return search.stacked(selection, seconds)
@@ -120,15 +121,15 @@ def select(
 
 @dataclass(frozen=True)
 class _Search:
-    """The rows on which ensembles are compared, and by what."""
+    """The predictions by which ensembles are compared, each with its row's target and fold."""
 
     y: Array
     folds: npt.NDArray[np.integer]
+    n_repeats: int
     rows: npt.NDArray[np.intp]
     width: int
     metric: Metric
     seed: int
-    n_repeats: int = 1
 
     def greedy(
         self,
@@ -166,17 +167,14 @@ class _Search:
         sample = self._sample(max(STACK_CELLS // (self.width * len(trials)), 1))
         logs = np.stack([selection.pooling.terms(trial.oof()[sample]) for trial in trials])
         y, folds = self.y[sample], self._parts(sample)
-        terms: dict[str, Any] = {"n_repeats": self.n_repeats, "seconds": seconds}
-        found = stack_if_better(
-            logs, y, weights, folds, lambda at, p: self.loss(sample[at], p), **terms
-        )
+        stack = partial(stack_if_better, n_repeats=self.n_repeats, seconds=seconds)
+        found = stack(logs, y, weights, folds, lambda at, p: self.loss(sample[at], p))
         if found is None and self.metric.key in OF_ORDER and self.width == 2:
             mean = np.tensordot(weights, logs, 1)[None]
             log_loss = get_metric("log_loss", "binary")
-            found = stack_if_better(
+            found = stack(
                 *(mean, y, np.ones(1), folds),
                 lambda at, p: log_loss.loss(_score_of(log_loss, y[at], p)),
-                **terms,
             )
             found = found and Stack(found.weights * weights, found.bias)
         if found is None:

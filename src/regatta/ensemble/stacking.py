@@ -108,16 +108,15 @@ def stack_if_better(
     parts = np.unique(folds)
     if len(y) < LEAST_ROWS * n_repeats or len(parts) < 2:
         return None
-    strength = PRIOR_ROWS * n_repeats / len(y)
-    stack = _fit(logs, y, prior, strength, STEPS)
+    prior_rows = PRIOR_ROWS * n_repeats
+    stack = _fit(logs, y, prior, prior_rows, STEPS)
     greedy = Stack(prior, np.zeros(logs.shape[2]))
     gains = []
     for fold in parts:
         if time.perf_counter() > deadline:
             return None
         others, rows = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
-        more = strength * len(y) / len(others)
-        learnt = _fit(logs[:, others], y[others], prior, more, STEPS_AGAIN)
+        learnt = _fit(logs[:, others], y[others], prior, prior_rows, STEPS_AGAIN)
         before, after = (loss(rows, one.predict(logs[:, rows])) for one in (greedy, learnt))
         gains.append(before - after)
     found = np.array(gains)
@@ -129,7 +128,7 @@ def stack_if_better(
 
 
 def _fit(
-    logs: npt.NDArray[np.floating], y: Array, prior: Array, strength: float, steps: int
+    logs: npt.NDArray[np.floating], y: Array, prior: Array, prior_rows: float, steps: int
 ) -> Stack:
     """Learn weights and biases.
 
@@ -137,15 +136,15 @@ def _fit(
     ----------
     logs, y, prior
         As `stack_if_better`.
-    strength : float
-        What a deviation from the prior costs, beside the mean log-loss of the rows.
+    prior_rows : float
+        How many rows the prior counts as.
     steps : int
         Most iterations of L-BFGS-B.
     """
     from scipy.optimize import minimize
 
     n_members, n_rows, n_classes = logs.shape
-    codes, every = y.astype(np.intp), np.arange(n_rows)
+    strength, codes, every = prior_rows / n_rows, y.astype(np.intp), np.arange(n_rows)
 
     def objective(v: Array) -> tuple[float, Array]:
         weights, bias = v[:n_members], v[n_members:]

@@ -24,6 +24,7 @@ from regatta.learners.base import (
     as_probabilities,
     check_target,
 )
+from regatta.learners.epochs import best_epoch
 from regatta.learners.network import Floats, Layers, Network, forward
 from regatta.learners.threads import limit_blas
 
@@ -158,18 +159,13 @@ class MlpLearner(Learner):
         rng = np.random.default_rng(seed)
         y, y_valid, scale = _targets(data)
         network = Network(_initial(n_columns, y, params, data.task, rng), params, rng)
-        best, best_loss, best_epoch, drops, truncated = network.now.copy(), np.inf, 0, 0, False
         with limit_blas(threads):
-            for epoch in range(int(params["epochs"])):
-                truncated = not network.epoch(data.X, y, data.task, deadline)
-                loss = _loss(network.now.folded(), data.X_valid, y_valid, data.task)
-                if loss < best_loss:
-                    best, best_loss, best_epoch = network.now.copy(), loss, epoch
-                elif epoch - best_epoch >= params["patience"] * (1 + drops):
-                    drops += 1
-                    network.restart(best)
-                if truncated or drops > 2:
-                    break
+            best, truncated = best_epoch(
+                network,
+                lambda: network.epoch(data.X, y, data.task, deadline),
+                lambda: _loss(network.now.folded(), data.X_valid, y_valid, data.task),
+                params,
+            )
         model = MlpModel(best.folded(), data.task, scale)
         model.truncated = truncated
         return model

@@ -113,6 +113,10 @@ class Network:
         self.second = [np.zeros_like(array) for array in flat]
         self.steps, self.began, self.pace = 0, time.time(), 1.0
 
+    def copy(self) -> Snapshot:
+        """Return all that it has learnt."""
+        return self.now.copy()
+
     def restart(self, earlier: Snapshot) -> None:
         """Go on from an earlier moment with a quarter of the learning rate."""
         self.now = earlier.copy()

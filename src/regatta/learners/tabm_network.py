@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from regatta.features.glm import softmax
 from regatta.learners.base import Array, FitData, Params
+from regatta.learners.epochs import best_epoch
 
 __all__ = ["Block", "Floats", "Weights", "train"]
 
@@ -20,8 +21,6 @@ Floats = npt.NDArray[np.float32]
 
 # Share of the time in which steps become smaller, and the steps between two looks at the clock.
 SETTLING, LOOK_EVERY = 0.3, 4
-# A network begins again from its best weights, with a quarter of the rate, so often.
-DROPS = 2
 # Longest gradient.
 CLIP = 1.0
 # Of the usual spread of a last layer: at first it predicts the mean and little else.
@@ -167,25 +166,19 @@ def _train(
 ) -> tuple[Weights, bool]:
     """Pass over the rows until there is no gain; see `train`."""
     y, y_valid = targets
-    best, best_epoch, drops = network.copy(), 0, 0
     began = time.time()
     if began >= deadline:
-        return best, True
+        return network.copy(), True
     first_loss = network.valid_loss(data.X_valid, y_valid)
-    best_loss = first_loss if np.isfinite(first_loss) else np.inf
     # The last loss takes time, too.
     until = deadline - min(2 * (time.time() - began), 0.2 * (deadline - began))
-    for epoch in range(int(network.params["epochs"])):
-        truncated = not network.epoch(data.X, y, began, until)
-        loss = network.valid_loss(data.X_valid, y_valid)
-        if loss < best_loss:
-            best, best_loss, best_epoch = network.copy(), loss, epoch
-        elif epoch - best_epoch >= network.params["patience"] * (1 + drops):
-            drops += 1
-            network.restart(best)
-        if truncated or drops > DROPS:
-            return best, truncated
-    return best, False
+    return best_epoch(
+        network,
+        lambda: network.epoch(data.X, y, began, until),
+        lambda: network.valid_loss(data.X_valid, y_valid),
+        network.params,
+        best_loss=first_loss if np.isfinite(first_loss) else np.inf,
+    )
 
 
 class _Network:

@@ -81,7 +81,7 @@ class TrainingTable:
             schema=Schema.from_dict(read_json(artifact.file("schema.json"))),
             features=RowFeatures.from_dict(read_json(artifact.file("features.json"))),
             y=y,
-            folds=np.atleast_2d(folds),
+            folds=folds,
             n_folds=int(artifact.metadata["n_folds"]),
         )
 

@@ -245,8 +245,9 @@ def _fit_all(
         progress.encode_seconds += time.time() - began
         left = table.n_folds - number
         predicted = _fit_fold(job, learner, fold, progress, left, folder / f"model/fold-{number}")
-        progress.oof[table.places(1, number)] = predicted
-        score = metric.score(table.y[fold.valid], predicted.astype(np.float32).astype(np.float64))
+        places = table.places(1, number)
+        progress.oof[places] = predicted
+        score = metric.score(table.y[fold.valid], progress.oof[places].astype(np.float64))
         progress.scores.append(score if np.isfinite(score) else None)
     cache.forget_frame()
     return progress

@@ -5,11 +5,14 @@ race: the lane goes on, and it ends when it is done.
 """
 
 import contextlib
+import logging
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar
+
+from regatta.errors import RegattaError
 
 __all__ = ["Attendant"]
 
@@ -35,6 +38,7 @@ class Attendant(ABC):
 
     def __init__(self) -> None:
         self.ended = threading.Event()
+        self._warned = False
         self._thread = threading.Thread(name=self.name, daemon=True)
 
     @contextlib.contextmanager
@@ -61,6 +65,24 @@ class Attendant(ABC):
         remover = threading.Thread(target=self._remove, name=f"{self.name}-removal", daemon=True)
         remover.start()
         remover.join(self.remove_seconds)
+
+    def complain(self, what: str, err: Exception) -> None:
+        """Warn once; the log of a lane is no list of what its store does.
+
+        Parameters
+        ----------
+        what : str
+            What could not be done.
+        err : Exception
+            Why.
+        """
+        if self.ended.is_set() and isinstance(err, OSError):
+            # The lane's folder has become its artifact meanwhile.
+            return
+        reason = err.found if isinstance(err, RegattaError) else err
+        level = logging.DEBUG if self._warned else logging.WARNING
+        logging.getLogger(type(self).__module__).log(level, "%s: %s", what, reason)
+        self._warned = True
 
     @abstractmethod
     def look(self, folder: Path) -> None:

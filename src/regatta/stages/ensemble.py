@@ -63,13 +63,10 @@ def run(
             raise nothing_succeeded(race, settings.budget.seconds)
         wanted = ("target.npy", "folds.npy", "schema.json", "features.json")
         table = open_artifact(features, "features", verify=wanted)
-        folds = np.atleast_2d(np.load(table.file("folds.npy"), allow_pickle=False))
         selection = select(
             race.comparable,
-            # A row has a prediction in each repeat. Whatever is learnt from them may not know any
-            # of one row when it is judged on another.
-            np.tile(np.load(table.file("target.npy"), allow_pickle=False), len(folds)),
-            np.tile(folds[0], len(folds)),
+            np.load(table.file("target.npy"), allow_pickle=False),
+            np.load(table.file("folds.npy"), allow_pickle=False),
             metric,
             max_members=settings.ensemble.max_members,
             iterations=settings.ensemble.iterations,
@@ -77,7 +74,6 @@ def run(
             seconds=float(np.clip(SHARE * settings.budget.seconds, LEAST, MOST)),
             limits=_limits(settings, features),
             stacking=settings.ensemble.stacking,
-            n_repeats=len(folds),
         )
         spec = bundles.BundleSpec(
             name=settings.name,

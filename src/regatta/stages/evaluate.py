@@ -124,10 +124,10 @@ def run(
         trials = read_json(open_artifact(leaderboard, "leaderboard").file("leaderboard.json"))
         if not champion and registry is not None:
             champion = champion_of(settings.name, registry)
-        ends = _ends(settings, planned["refit_seconds"], bundle, trials)
+        ends = _ends(settings, bundle, trials)
         with refit.begun(
             *(dataset, schema, splits, bundle, leaderboard, plan, model),
-            deadline=ends if planned["refit_seconds"] else time.time(),
+            deadline=_refit_deadline(ends, planned["refit_seconds"]),
         ) as learning:
             # The refit has just verified it.
             winner = bundles.load(bundle, verify=False)
@@ -171,19 +171,21 @@ def run(
         return returned
 
 
-def _ends(
-    settings: RunSettings, refit_seconds: float, bundle: str, trials: Mapping[str, Any]
-) -> float:
-    """Return until when there is time to measure and to refit, in seconds since the epoch.
+def _ends(settings: RunSettings, bundle: str, trials: Mapping[str, Any]) -> float:
+    """Return until when the budget leaves time to measure and to refit, since the epoch.
 
-    On one machine that is what the lanes have left of the budget. On a cluster nobody knows how
-    long the pods of the other tasks take, so it is what the plan has kept.
+    On a cluster that is not known: nobody can say how long the pods of the other tasks take.
     """
     ends = [lane["budget_ends_at"] for lane in trials["lanes"] if "budget_ends_at" in lane]
     if not ends or in_pod():
-        return time.time() + (refit_seconds or math.inf)
+        return math.inf
     size = folder_bytes(bundle)
     return float(min(ends)) - release_seconds(settings.deploy.target, size, warm=is_warm())
+
+
+def _refit_deadline(ends: float, seconds: float) -> float:
+    """Return until when members may be fitted again: all the time there is, or what was kept."""
+    return ends if seconds and math.isfinite(ends) else time.time() + seconds
 
 
 def _open_locked(
@@ -290,8 +292,6 @@ def _importance(
 ) -> Importance:
     """Measure the raw columns within a small share of the budget, and of what is left of it."""
     kept = columns_seconds(settings.budget.seconds, len(model.signature))
-    if not in_pod():
-        kept = max(min(kept, ends - time.time()), COLUMNS_BOUNDS[0])
 
     def predict(frame: "pd.DataFrame") -> Array:
         predicted = model.predict_array(frame)
@@ -304,7 +304,7 @@ def _importance(
         metric,
         columns=[column.name for column in model.signature],
         seed=settings.seed,
-        seconds=kept,
+        seconds=max(min(kept, ends - time.time()), COLUMNS_BOUNDS[0]),
         stratify=bool(schema.classes),
     )
 

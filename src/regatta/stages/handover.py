@@ -103,7 +103,6 @@ class Handover(Attendant):
         super().__init__()
         self.store, self.place = store, place
         self._sent: set[str] = set()
-        self._warned = False
 
     @contextlib.contextmanager
     def attended(self, folder: Path) -> Iterator[None]:
@@ -140,7 +139,7 @@ class Handover(Attendant):
             for name in sorted(there, key=_turn):
                 self._fetch_one(name, folder)
         except (RegattaError, OSError) as err:
-            self._complain("what was handed over could not be fetched", err)
+            self.complain("what was handed over could not be fetched", err)
             return not there
         return True
 
@@ -160,14 +159,14 @@ class Handover(Attendant):
                     self._send(name, folder)
                     self._sent.add(name)
         except (RegattaError, OSError) as err:
-            self._complain("finished trials could not be handed over; that is tried again", err)
+            self.complain("finished trials could not be handed over; that is tried again", err)
 
     def take_back(self) -> None:
         """Remove all objects."""
         try:
             places = [entry.location for entry in self.store.list(self.place)]
         except RegattaError as err:
-            self._complain("what was handed over could not be removed", err)
+            self.complain("what was handed over could not be removed", err)
             return
         # A pool of threads would hold up the end of the process.
         removers = [
@@ -185,7 +184,7 @@ class Handover(Attendant):
             for place in places:
                 self.store.remove(place)
         except RegattaError as err:
-            self._complain("what was handed over could not be removed", err)
+            self.complain("what was handed over could not be removed", err)
 
     def _send(self, name: str, folder: Path) -> None:
         """Send one note or one folder."""
@@ -219,15 +218,6 @@ class Handover(Attendant):
             place.parent.mkdir(parents=True, exist_ok=True)
             os.rename(fetched, place)
             self._sent.add(name)
-
-    def _complain(self, what: str, err: Exception) -> None:
-        """Warn once; the log of a lane is no list of what its store does."""
-        if self.ended.is_set() and isinstance(err, OSError):
-            # The lane's folder has become its artifact meanwhile.
-            return
-        reason = err.found if isinstance(err, RegattaError) else err
-        logger.log(logging.DEBUG if self._warned else logging.WARNING, "%s: %s", what, reason)
-        self._warned = True
 
 
 def _finished(folder: Path) -> Iterator[str]:

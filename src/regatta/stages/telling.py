@@ -76,7 +76,6 @@ class Telling(Attendant):
         self._store, self._place, self._lane = store, place, lane
         self._told: set[str] = set()
         self._heard: set[str] = set()
-        self._level = logging.WARNING
 
     @contextlib.contextmanager
     def attended(self, folder: Path) -> Iterator[None]:
@@ -101,11 +100,8 @@ class Telling(Attendant):
         try:
             self.exchange(folder)
         except (RegattaError, OSError) as err:
-            # The lane's folder becomes its artifact as it ends.
             if not self.ended.is_set():
-                reason = err.found if isinstance(err, RegattaError) else err
-                logger.log(self._level, "the lanes cannot tell each other: %s", reason)
-                self._level = logging.DEBUG
+                self.complain("the lanes cannot tell each other", err)
 
     def exchange(self, folder: Path) -> None:
         """Tell what was not told, then hear what was not heard.

@@ -54,14 +54,14 @@ def test_blend_beats_the_best_single(raced):
     table, lanes = raced
     found = read_lanes(lanes)
     metric = get_metric("rmse", "regression")
-    chosen = select(found.usable, table.y, table.folds[0], metric, **OPTIONS)
+    chosen = select(found.usable, table.y, table.folds, metric, **OPTIONS)
     best = min(trial.record.score for trial in found.usable)
     assert sum(weight for _, weight in chosen.members) == pytest.approx(1)
     assert chosen.score <= best
     blend = sum(weight * trial.oof() for trial, weight in chosen.members)
     assert metric.score(table.y, blend) == pytest.approx(chosen.score, rel=1e-5)
-    assert select(found.usable, table.y, table.folds[0], metric, **OPTIONS) == chosen
-    alone = select(found.usable, table.y, table.folds[0], metric, **{**OPTIONS, "max_members": 1})
+    assert select(found.usable, table.y, table.folds, metric, **OPTIONS) == chosen
+    alone = select(found.usable, table.y, table.folds, metric, **{**OPTIONS, "max_members": 1})
     assert alone.score == best
     assert [weight for _, weight in alone.members] == [1.0]
 
@@ -91,8 +91,8 @@ def classified(tmp_path_factory: pytest.TempPathFactory, request) -> tuple:
 def test_classes_are_pooled_by_their_logarithms(classified, key: str):
     table, trials = classified
     metric = get_metric(key, "binary")
-    plain = select(trials, table.y, table.folds[0], metric, stacking=False, **OPTIONS)
-    chosen = select(trials, table.y, table.folds[0], metric, **OPTIONS)
+    plain = select(trials, table.y, table.folds, metric, stacking=False, **OPTIONS)
+    chosen = select(trials, table.y, table.folds, metric, **OPTIONS)
     assert plain.pooling == Pooling("log")
     assert sum(weight for _, weight in chosen.members) == pytest.approx(1)
     rows = np.flatnonzero(np.isfinite(trials[0].oof()[:, 0]))
@@ -108,10 +108,9 @@ def test_classes_are_pooled_by_their_logarithms(classified, key: str):
 def test_repeats_are_judged_by_rows(classified):
     table, trials = classified
     metric = get_metric("log_loss", "binary")
-    once = select(trials, table.y, table.folds[0], metric, **OPTIONS)
+    once = select(trials, table.y, table.folds, metric, **OPTIONS)
     doubled = [Twice(trial) for trial in trials]
-    y, folds = np.tile(table.y, 2), np.tile(table.folds[0], 2)
-    both = select(doubled, y, folds, metric, **OPTIONS, n_repeats=2)
+    both = select(doubled, table.y, np.tile(table.folds, (2, 1)), metric, **OPTIONS)
     assert [member.record.id for member, _ in both.members] == [
         m.record.id for m, _ in once.members
     ]
@@ -122,7 +121,7 @@ def test_repeats_are_judged_by_rows(classified):
 def test_probabilities_are_calibrated_even_where_only_their_order_counts(classified):
     table, trials = classified
     found = [
-        select(trials, table.y, table.folds[0], get_metric(key, "binary"), **OPTIONS)
+        select(trials, table.y, table.folds, get_metric(key, "binary"), **OPTIONS)
         for key in ("roc_auc", "log_loss")
     ]
     assert all(one.pooling.slope > 1.2 or one.pooling.slope < 0.8 for one in found)
@@ -137,7 +136,7 @@ def test_trial_without_all_folds_counts_only_if_there_is_no_other(raced):
     race_ = Race((partial, *whole[1:]), ())
     assert race_.comparable == whole[1:]
     assert Race((partial,), ()).comparable == (partial,)
-    chosen = select(race_.comparable, table.y, table.folds[0], metric, **OPTIONS)
+    chosen = select(race_.comparable, table.y, table.folds, metric, **OPTIONS)
     board = leaderboard(race_, chosen, metric)
     assert [trial["score"] for trial in board["trials"]][-1] == 0.0
 
@@ -167,7 +166,7 @@ def test_leaderboard_has_the_best_first_and_failures_last(raced):
     found = read_lanes(lanes)
     metric = get_metric("rmse", "regression")
     board = leaderboard(
-        found, select(found.usable, table.y, table.folds[0], metric, **OPTIONS), metric
+        found, select(found.usable, table.y, table.folds, metric, **OPTIONS), metric
     )
     scores = [trial["score"] for trial in board["trials"]]
     assert scores[:3] == sorted(scores[:3])

@@ -32,7 +32,7 @@ def features(path: Path, frame: pd.DataFrame, y, folds, classes: tuple[str, ...]
     with writing(path, "features", n_folds=n_folds, fingerprint="f" * 64) as folder:
         frame.to_parquet(folder / "frame.parquet")
         np.save(folder / "target.npy", np.asarray(y, dtype=np.float64))
-        np.save(folder / "folds.npy", np.asarray(folds, dtype=np.int16))
+        np.save(folder / "folds.npy", np.asarray([folds], dtype=np.int16))
         write_json(folder / "features.json", RowFeatures.plan(schema).to_dict())
         write_json(folder / "schema.json", asdict(schema))
     return path
