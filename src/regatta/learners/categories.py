@@ -39,19 +39,27 @@ def native_columns(data: FitData, most: int) -> tuple[int, ...]:
     return tuple(place for place in data.categorical if _highest(data, place) < most)
 
 
-def native_space(shape: Shape, most: int) -> Space:
+def native_space(shape: Shape, *most: int) -> Space:
     """Return the dimension of a space, where a table has a column of more than few categories.
 
     Parameters
     ----------
     shape : Shape
         Size of the table.
-    most : int
-        Categories that the learner can take as a set at most.
+    *most : int
+        Categories that the learner may take as a set at most, in rising order; where no column
+        has more than one of these, the next ones would be the same.
+
+    Examples
+    --------
+    >>> native_space(Shape("binary", 900, 9, 2, n_categories=200), 100, 1000, 5000)[NATIVE].choices
+    (30, 100, 1000)
     """
-    if shape.n_categories <= FEW:
-        return {}
-    return {NATIVE: Param("choice", choices=(FEW, most))}
+    choices = [FEW]
+    for known in most:
+        if shape.n_categories > choices[-1]:
+            choices.append(known)
+    return {NATIVE: Param("choice", choices=tuple(choices))} if len(choices) > 1 else {}
 
 
 def _highest(data: FitData, place: int) -> float:

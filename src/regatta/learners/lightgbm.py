@@ -33,8 +33,8 @@ __all__ = ["LightGBMLearner", "LightGBMModel"]
 FILE = "model.txt"
 FEW_ROWS = 500
 WIDE = 60
-# As many as the encoder gives a code of their own.
-MOST_CATEGORIES = 1000
+# Columns whose values all have a code of their own, and those with one more for the rare ones.
+MOST_CATEGORIES, EVERY_CATEGORY = 1000, 1001
 # Linear leaves go on beyond the training values; predictions do so by this share of their range.
 BEYOND = 0.1
 _OBJECTIVES = {"binary": "binary", "multiclass": "multiclass", "regression": "regression"}
@@ -134,7 +134,7 @@ class LightGBMLearner(Learner):
         """Return the parameters of a good first try."""
         regression = shape.task == "regression"
         linear = {"linear_leaves": False, "linear_l2": 10.0} if regression else {}
-        natives = native_space(shape, MOST_CATEGORIES)
+        natives = native_space(shape, MOST_CATEGORIES, EVERY_CATEGORY)
         return {
             **linear,
             **dict.fromkeys(natives, MOST_CATEGORIES),
@@ -163,7 +163,7 @@ class LightGBMLearner(Learner):
         }
         return {
             **(linear if shape.task == "regression" else {}),
-            **native_space(shape, MOST_CATEGORIES),
+            **native_space(shape, MOST_CATEGORIES, EVERY_CATEGORY),
             "learning_rate": Param("float", 0.01, 0.2, log=True),
             "num_leaves": Param("int", 4, leaves, log=True),
             "min_rows": Param("int", 2, int(np.clip(shape.n_rows // 20, 3, 100)), log=True),

