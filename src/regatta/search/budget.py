@@ -23,6 +23,7 @@ __all__ = [
     "refit_seconds",
     "refit_wait",
     "release_seconds",
+    "selection_seconds",
     "speed_factor",
 ]
 
@@ -47,6 +48,10 @@ SECONDS_PER_CELL = 8e-8
 SECONDS_PER_TRAINING_OUTPUT = 4e-6
 # Selection and intervals look at fewer rows where there are very many classes.
 OUTPUTS_AT_MOST = 4.0
+# ``ensemble`` selects for this share of the budget at most (bounds in seconds), and may learn the
+# pool of a classification for as long again.
+SELECTION_SHARE, SELECTION_BOUNDS = 0.03, (1.0, 15.0)
+SELECTION_SECONDS_PER_OUTPUT, SELECTION_OUTPUTS = 6e-5, 60_000
 # ``evaluate`` measures the columns for this share of the budget at most (bounds in seconds), and a
 # few columns for less.
 COLUMNS_SHARE, COLUMNS_BOUNDS = 0.04, (1.0, 20.0)
@@ -145,8 +150,29 @@ def estimate_tail(
         + min(n_rows * n_columns * SECONDS_PER_CELL, 30.0)
         + min(n_rows * n_outputs * SECONDS_PER_TRAINING_OUTPUT, OUTPUTS_AT_MOST)
     )
+    if n_outputs > 1:
+        outputs = min(n_rows * n_outputs, SELECTION_OUTPUTS)
+        likely = outputs * SELECTION_SECONDS_PER_OUTPUT
+        work += min(likely, 2 * selection_seconds(budget_seconds))
     wait = columns_seconds(budget_seconds, n_columns) + (POD_TAIL_SECONDS if pods else 0.0)
     return Tail(round(work, 3), round(wait, 3))
+
+
+def selection_seconds(budget_seconds: float) -> float:
+    """Return how long members may be selected at most, in seconds.
+
+    Parameters
+    ----------
+    budget_seconds : float
+        Budget of the run.
+
+    Examples
+    --------
+    >>> selection_seconds(60), selection_seconds(10), selection_seconds(3600)
+    (1.8, 1.0, 15.0)
+    """
+    low, high = SELECTION_BOUNDS
+    return min(max(SELECTION_SHARE * budget_seconds, low), high)
 
 
 def columns_seconds(budget_seconds: float, n_columns: int) -> float:

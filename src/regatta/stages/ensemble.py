@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 from regatta.artifacts import open_artifact, read_json, write_json, writing
 from regatta.dataset.schema import Schema
 from regatta.evaluation.metrics import get_metric
+from regatta.search.budget import selection_seconds
 from regatta.settings import RunSettings
 from regatta.stages.task import stage
 
@@ -12,9 +13,6 @@ if TYPE_CHECKING:
     from regatta.ensemble.limits import Limits
 
 __all__ = ["run"]
-
-# Share of the budget for the selection, and its bounds in seconds.
-SHARE, LEAST, MOST = 0.03, 1.0, 15.0
 
 
 def run(
@@ -71,7 +69,7 @@ def run(
             max_members=settings.ensemble.max_members,
             iterations=settings.ensemble.iterations,
             seed=settings.seed,
-            seconds=float(np.clip(SHARE * settings.budget.seconds, LEAST, MOST)),
+            seconds=selection_seconds(settings.budget.seconds),
             limits=_limits(settings, features),
             stacking=settings.ensemble.stacking,
         )

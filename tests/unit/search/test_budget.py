@@ -12,6 +12,7 @@ from regatta.search.budget import (
     check_budget,
     estimate_tail,
     least_budget,
+    selection_seconds,
     speed_factor,
 )
 from regatta.search.clock import Clock
@@ -133,6 +134,14 @@ def test_pod_shares_its_cores_with_nobody(monkeypatch: pytest.MonkeyPatch):
     assert machine.lanes_here(3) == 3
     monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.0.0.1")
     assert machine.lanes_here(3) == 1
+
+
+def test_long_selections_of_classes_are_kept_time_for():
+    size = {"scored_rows": 100, "budget_seconds": 60.0, "deploy": "none", "pods": False}
+    of_values = estimate_tail(30_000, 10, 1, **size).work
+    of_classes = estimate_tail(30_000, 10, 2, **size).work
+    assert 3.5 < of_classes - of_values < 2 * selection_seconds(60) + 0.2
+    assert estimate_tail(300, 10, 2, **size).work < of_values
 
 
 def test_small_models_leave_their_time_for_the_refit_to_the_race():
