@@ -172,7 +172,7 @@ def selection_seconds(budget_seconds: float) -> float:
     (1.8, 1.0, 15.0)
     """
     low, high = SELECTION_BOUNDS
-    return min(max(SELECTION_SHARE * budget_seconds, low), high)
+    return round(min(max(SELECTION_SHARE * budget_seconds, low), high), 3)
 
 
 def columns_seconds(budget_seconds: float, n_columns: int) -> float:
