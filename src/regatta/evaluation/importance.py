@@ -35,6 +35,8 @@ BATCH = 4_000
 LEAST = 150
 SHARE = 0.8
 """Of the time, for the first round over all columns."""
+PART = 0.25
+"""Of the time, for one prediction: it cannot be interrupted."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,8 @@ def permutation_importance(
     y_true: Array,
     metric: Metric,
     *,
+    predicted: Array,
+    row_seconds: float,
     columns: Sequence[str],
     seed: int,
     seconds: float,
@@ -99,6 +103,10 @@ def permutation_importance(
         Class codes or values.
     metric : Metric
         What is lost.
+    predicted : ndarray of shape (n_rows, n_outputs), float64
+        What `predict` has said of the rows.
+    row_seconds : float
+        How long it took for each of them.
     columns : sequence of str
         Columns to shuffle.
     seed : int
@@ -118,16 +126,16 @@ def permutation_importance(
 
     Notes
     -----
-    At most 1,000 rows and 5 repeats; about 4,000 rows in a prediction.
+    At most 1,000 rows and 5 repeats. Several columns are shuffled in one prediction, of up to 4,000
+    rows, fewer where that would take more than a quarter of the time.
     """
     import pandas as pd
 
     deadline = time.monotonic() + seconds
     rng = np.random.default_rng(np.random.SeedSequence([seed, 19]))
     rows = draw_rows(y_true, ROWS, rng, stratify=stratify)
-    began = time.monotonic()
-    answers = predict(frame.iloc[rows])
-    round_seconds = (time.monotonic() - began) * len(columns)
+    answers = predicted[rows]
+    round_seconds = row_seconds * len(rows) * len(columns)
     ordered = _most_telling_first(frame.iloc[rows], answers, columns)
     affordable = SHARE * (deadline - time.monotonic()) / max(round_seconds, 1e-9) * len(rows)
     if affordable < len(rows):
@@ -137,15 +145,16 @@ def permutation_importance(
     before = metric.loss(metric.score(y, answers))
     losses: dict[str, list[float]] = {name: [] for name in columns}
     # Several shuffled copies go through one prediction: what a call costs is paid once.
-    size = max(1, BATCH // max(len(sample), 1))
+    most = min(BATCH, PART * seconds / max(row_seconds, 1e-9))
+    size = max(1, int(most / max(len(sample), 1)))
     for _ in range(REPEATS):
         for start in range(0, len(ordered), size):
             names = ordered[start : start + size]
             copies = [_shuffled(sample, name, rng) for name in names]
             if time.monotonic() >= deadline:
                 return _summary(losses, metric, len(sample))
-            predicted = predict(pd.concat(copies, ignore_index=True))
-            for name, part in zip(names, np.split(predicted, len(names)), strict=True):
+            shuffled = predict(pd.concat(copies, ignore_index=True))
+            for name, part in zip(names, np.split(shuffled, len(names)), strict=True):
                 losses[name].append(metric.loss(metric.score(y, part)) - before)
     return _summary(losses, metric, len(sample))
 

@@ -40,6 +40,7 @@ def main(arguments: list[str]) -> None:
         made = run_again(
             table,
             [TrialRecord.from_dict(record) for record in values["records"]],
+            values["weights"],
             get_metric(values["metric"], table.task),
             Path(folder),
             Path(scratch),

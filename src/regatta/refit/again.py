@@ -1,6 +1,7 @@
-"""Fit chosen trials again on more rows, each in a child process, the weightiest first.
+"""Fit chosen trials again on more rows, each in a child process.
 
-What needs no rows to validate is fitted once on all rows; the rest fold by fold, as it was.
+What needs no rows to validate is fitted once on all rows; the rest fold by fold, as it was. First
+comes what has most weight in the ensemble for the time that it takes.
 """
 
 import time
@@ -25,8 +26,8 @@ from regatta.search.trial import Job, run_trial
 
 __all__ = ["Made", "Terms", "run_again"]
 
-# What a trial needs to write its files, in seconds.
-WRITING_SECONDS = 0.3
+# What a trial needs to write its files, and what any takes at least, in seconds.
+WRITING_SECONDS, LEAST_SECONDS = 0.3, 0.1
 # A fit of all rows has no pace to keep: it is killed if it takes too long.
 NO_HURRY_SECONDS = 1e9
 
@@ -38,8 +39,8 @@ class Made:
     Attributes
     ----------
     folds, whole : tuple of TrialRecord
-        Trials whose folds, and trials whose fit of all rows ended well, in order of importance;
-        the others had no time, failed, or need rows to validate.
+        Trials whose folds, and trials whose fit of all rows ended well; the others had no time,
+        failed, or need rows to validate.
     """
 
     folds: tuple[TrialRecord, ...]
@@ -87,6 +88,7 @@ class _Task:
 def run_again(
     table: TrainingTable,
     records: Sequence[TrialRecord],
+    weights: Sequence[float],
     metric: Metric,
     folder: Path,
     scratch: Path,
@@ -100,7 +102,9 @@ def run_again(
     table : TrainingTable
         The rows, with the folds of the trials.
     records : sequence of TrialRecord
-        What they tried, the most important first.
+        What they tried.
+    weights : sequence of float
+        Weight of each in the ensemble.
     metric : Metric
         What scores them.
     folder : Path
@@ -122,7 +126,8 @@ def run_again(
     slots = terms.cores or machine.slots(1)
     share = machine.memory_share(slots + 1)
     memory = min(terms.memory_bytes or share, share)
-    waiting = _tasks(table, records, folder, scratch, terms, tools)
+    tasks = _tasks(table, records, folder, scratch, terms, tools)
+    waiting = _by_worth(tasks, weights)
     running: list[Child] = []
     while waiting or running:
         while waiting and len(running) < slots:
@@ -144,7 +149,7 @@ def _tasks(
     terms: Terms,
     tools: Toolbox,
 ) -> list[_Task]:
-    """Return what is to be fitted: first what is quick."""
+    """Return what is to be fitted, of each trial."""
     whole = AllRows.of(table, terms.seed)
     more = table.n_rows / (terms.n_train_rows - len(table.valid(0)))
     (folder / WHOLE).mkdir()
@@ -153,17 +158,26 @@ def _tasks(
         EncodedFolds(rows, scratch / name, place / "encoders", terms.seed, tools)
         for rows, name, place in zip((whole, table), (WHOLE, "folds"), places, strict=True)
     ]
-    first, second = [], []
+    tasks = []
     for record in records:
         if recipe := recipe_of_whole(record, more):
             seconds = whole_seconds(record, more)
-            first.append(_Task(record, recipe, whole, caches[0], places[0], seconds, False))
+            tasks.append(_Task(record, recipe, whole, caches[0], places[0], seconds, False))
         else:
             # Learning keeps pace with the time there is; less than it took is not enough.
             seconds = record.seconds
             same = replace(table, n_folds=len(record.fold_scores))
-            second.append(_Task(record, record.recipe, same, caches[1], places[1], seconds, True))
-    return first + second
+            tasks.append(_Task(record, record.recipe, same, caches[1], places[1], seconds, True))
+    return tasks
+
+
+def _by_worth(tasks: Sequence[_Task], weights: Sequence[float]) -> list[_Task]:
+    """Sort by weight for the time that it takes: there may not be enough for all."""
+    worth = {
+        task.record.id: weight / max(task.seconds, LEAST_SECONDS)
+        for task, weight in zip(tasks, weights, strict=True)
+    }
+    return sorted(tasks, key=lambda task: -worth[task.record.id])
 
 
 def _launch(

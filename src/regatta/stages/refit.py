@@ -271,13 +271,14 @@ def _write_all_rows(dataset: str, about: Schema, splits: str, features: str) -> 
 def _start(
     job: Refit, planned: Mapping[str, Any], settings: RunSettings, deadline: float
 ) -> "Forked | subprocess.Popen[Any]":
-    """Start the process, the weightiest member first."""
+    """Start the process."""
     request, made = job.folder / "request.json", job.folder / "again"
     made.mkdir()
     values = {
         "features": str(job.folder / "features"),
         "metric": planned["metric"],
         "records": [job.records[m["trial"]].to_dict() for m in job.described["members"]],
+        "weights": [m["weight"] for m in job.described["members"]],
         "terms": {
             "deadline": deadline,
             "cores": settings.search.cores,

@@ -29,15 +29,21 @@ def predict(frame):
     return np.column_stack([1 - score, score])
 
 
-def measure(**changes):
-    frame, y = table()
+def measured(model, frame, y, metric="roc_auc", **changes):
+    """Measure a model that says of the rows what `predict` says."""
     values = {
+        "predicted": predict(frame),
+        "row_seconds": 0.0,
         "columns": list(frame.columns),
         "seed": 0,
-        "seconds": 30.0,
+        "seconds": 5.0,
         "stratify": True,
     } | changes
-    return permutation_importance(predict, frame, y, METRICS["roc_auc"], **values)
+    return permutation_importance(model, frame, y, METRICS[metric], **values)
+
+
+def measure(**changes):
+    return measured(predict, *table(), **{"seconds": 30.0, **changes})
 
 
 def test_what_matters_comes_first():
@@ -56,10 +62,7 @@ def test_deterministic():
 
 def test_a_loss_is_positive_for_a_metric_where_less_is_better():
     frame, y = table(200)
-    found = permutation_importance(
-        predict, frame, y, METRICS["log_loss"],
-        columns=["strong"], seed=0, seconds=5, stratify=True,
-    )  # fmt: skip
+    found = measured(predict, frame, y, "log_loss", columns=["strong"])
     assert found.columns[0][1] > 0
 
 
@@ -77,26 +80,18 @@ def test_the_frame_is_left_alone_and_types_stay():
         assert (part.dtypes == before.dtypes).all()
         return predict(part)
 
-    permutation_importance(
-        look, frame, y, METRICS["roc_auc"],
-        columns=list(frame.columns), seed=0, seconds=5, stratify=True,
-    )  # fmt: skip
+    measured(look, frame, y)
     pd.testing.assert_frame_equal(frame, before)
 
 
-def test_time_is_kept(monkeypatch):
-    monkeypatch.setattr(importance, "BATCH", 100)
-
+def test_time_is_kept():
     def slow(frame):
-        time.sleep(0.05)
+        time.sleep(len(frame) * 5e-4)
         return predict(frame)
 
     frame, y = table(100)
     began = time.monotonic()
-    found = permutation_importance(
-        slow, frame, y, METRICS["roc_auc"],
-        columns=["strong", "weak", "city", "useless"], seed=0, seconds=0.12, stratify=True,
-    )  # fmt: skip
+    found = measured(slow, frame, y, row_seconds=5e-4, seconds=0.12)
     assert time.monotonic() - began < 1
     assert found.repeats == 0
     assert found.unmeasured
@@ -114,10 +109,7 @@ def test_short_time_means_fewer_rows_and_the_telling_columns_first(monkeypatch):
         time.sleep(len(part) * 2e-4)
         return predict(part)
 
-    found = permutation_importance(
-        slow, wide, y, METRICS["roc_auc"],
-        columns=list(wide.columns), seed=0, seconds=0.8, stratify=True,
-    )  # fmt: skip
+    found = measured(slow, wide, y, row_seconds=2e-4, seconds=0.8)
     assert found.n_rows < 1000
     assert [name for name, *_ in found.columns[:2]] == ["strong", "weak"]
 
@@ -142,9 +134,6 @@ def test_rare_class_stays_in_the_sample(stratify):
     frame, _ = table(3000)
     y = np.zeros(3000)
     y[:3] = 1.0
-    found = permutation_importance(
-        predict, frame, y, METRICS["roc_auc"],
-        columns=["strong"], seed=0, seconds=5, stratify=stratify,
-    )  # fmt: skip
+    found = measured(predict, frame, y, columns=["strong"], stratify=stratify)
     if stratify:
         assert found.columns

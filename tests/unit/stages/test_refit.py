@@ -4,6 +4,7 @@ import json
 import time
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,6 +16,8 @@ from regatta.bundle import Measured
 from regatta.dataset import load_frame
 from regatta.dataset.schema import Schema
 from regatta.evaluation.metrics import get_metric
+from regatta.refit import again
+from regatta.search.costs import again_seconds
 from regatta.splits import Splits
 from regatta.stages import ensemble, featurize, ingest, plan, refit, split, trial, validate
 from regatta.testing.tables import binary_table
@@ -116,6 +119,24 @@ def test_a_member_that_fails_or_has_no_time_stays(raced, tmp_path, monkeypatch):
     refitted = bundles.load(tmp_path / "model").metadata["metadata"]["refitted"]
     assert slow not in refitted
     assert len(refitted) == len(members) - any(member["trial"] == slow for member in members)
+
+
+def test_what_weighs_most_for_its_time_comes_first():
+    trees = {"learning_rate": 0.1, "n_rounds": 100.0}
+    took = {"long": (40.0, trees), "short": (10.0, trees), "net": (20.0, None)}
+    records = [
+        TrialRecord(
+            name, 0, 0, Recipe("x"), 0, "ok", seconds=s, learnt=found, fold_scores=(1.0,) * 5
+        )
+        for name, (s, found) in took.items()
+    ]
+    tasks = [SimpleNamespace(record=known, seconds=again_seconds(known)) for known in records]
+
+    def order(*weights: float) -> list[str]:
+        return [task.record.id for task in again._by_worth(tasks, weights)]
+
+    assert order(0.6, 0.3, 0.1) == ["short", "long", "net"]
+    assert order(0.2, 0.1, 0.7) == ["net", "short", "long"]
 
 
 @pytest.mark.parametrize(
