@@ -1,19 +1,21 @@
 """Fit chosen trials again on more rows, each in a child process.
 
 What needs no rows to validate is fitted once on all rows; the rest fold by fold, as it was. First
-comes what has most weight in the ensemble for the time that it takes.
+comes what has most weight in the ensemble for the time that it takes. While there is time left,
+what was fitted on all rows is fitted again with other draws: their mean is better than each.
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 
 from regatta.artifacts import read_json
 from regatta.artifacts.records import RECORD, Recipe, TrialRecord
 from regatta.evaluation.metrics import Metric
 from regatta.refit import WHOLE
-from regatta.refit.whole import AllRows, recipe_of_whole
+from regatta.refit.whole import AllRows, draw_name, draw_seed, recipe_of_whole
 from regatta.search import machine
 from regatta.search.cache import EncodedFolds
 from regatta.search.costs import whole_seconds
@@ -39,8 +41,8 @@ class Made:
     Attributes
     ----------
     folds, whole : tuple of TrialRecord
-        Trials whose folds, and trials whose fit of all rows ended well; the others had no time,
-        failed, or need rows to validate.
+        Trials whose folds, and trials whose fit of all rows ended well, the latter once for each
+        draw; the others had no time, failed, or need rows to validate.
     """
 
     folds: tuple[TrialRecord, ...]
@@ -63,6 +65,8 @@ class Terms:
         Seed of the run, which encoders and samples are drawn by.
     n_train_rows : int
         Rows of the race.
+    draws : int
+        Most fits of all rows for one trial.
     """
 
     deadline: float
@@ -70,11 +74,12 @@ class Terms:
     memory_bytes: int
     seed: int
     n_train_rows: int
+    draws: int
 
 
 @dataclass(frozen=True)
 class _Task:
-    """One fit that is to be made."""
+    """A trial that is to be fitted; `paced`: fold by fold, `draw`: which one of all rows."""
 
     record: TrialRecord
     recipe: Recipe
@@ -83,6 +88,7 @@ class _Task:
     folder: Path
     seconds: float
     paced: bool
+    draw: int = 0
 
 
 def run_again(
@@ -126,8 +132,9 @@ def run_again(
     slots = terms.cores or machine.slots(1)
     share = machine.memory_share(slots + 1)
     memory = min(terms.memory_bytes or share, share)
-    tasks = _tasks(table, records, folder, scratch, terms, tools)
-    waiting = _by_worth(tasks, weights)
+    tasks = _by_worth(_tasks(table, records, folder, scratch, terms, tools), weights)
+    others = range(1, terms.draws)
+    waiting = tasks + [replace(t, draw=draw) for draw in others for t in tasks if not t.paced]
     running: list[Child] = []
     while waiting or running:
         while waiting and len(running) < slots:
@@ -138,7 +145,8 @@ def run_again(
             break
         wait(running, POLL_SECONDS)
         running = [child for child in running if child.poll() is None]
-    return Made(_found(records, folder), _found(records, folder / WHOLE))
+    names = [[draw_name(record.id, draw) for record in records] for draw in range(terms.draws)]
+    return Made(_found(names[0], folder), _found(chain.from_iterable(names), folder / WHOLE))
 
 
 def _tasks(
@@ -186,12 +194,13 @@ def _launch(
     """Start a fit in a child process: the same as before, on more rows."""
     now, record = time.time(), task.record
     ready = deadline - WRITING_SECONDS if task.paced else now + NO_HURRY_SECONDS
+    name = draw_name(record.id, task.draw)
     job = Job(
-        id=record.id,
+        id=name,
         lane=record.lane,
         number=record.number,
         recipe=task.recipe,
-        seed=record.seed,
+        seed=draw_seed(record.seed, task.draw),
         threads=1,
         fit_seconds=ready - now,
         encode_seconds=deadline - now,
@@ -199,15 +208,15 @@ def _launch(
         partial=False,
         memory_bytes=memory_bytes,
         started_at=now,
-        folder=task.folder / record.id,
+        folder=task.folder / name,
     )
     import_for(job.recipe.learner)
     limits = Limits(deadline, memory_bytes, "the time of the refit")
     return Child(lambda: run_trial(job, task.table, task.cache, tools, metric), limits)
 
 
-def _found(records: Sequence[TrialRecord], folder: Path) -> tuple[TrialRecord, ...]:
+def _found(names: Iterable[str], folder: Path) -> tuple[TrialRecord, ...]:
     """Return the records of trials that ended well; a killed one has written none."""
-    files = [folder / record.id / RECORD for record in records]
+    files = [folder / name / RECORD for name in names]
     found = [TrialRecord.from_dict(read_json(file)) for file in files if file.is_file()]
     return tuple(record for record in found if record.status == "ok")

@@ -14,13 +14,15 @@ from regatta.artifacts.records import Recipe, TrialRecord
 from regatta.search.costs import whole_trees
 from regatta.search.table import Indices, TrainingTable
 
-__all__ = ["AllRows", "recipe_of_whole"]
+__all__ = ["AllRows", "draw_name", "draw_seed", "recipe_of_whole", "trial_of"]
 
 # Rows on which the model is checked to predict at all. It has learnt from them.
 CHECKED_ROWS = 5_000
 CHECKED_OF_CLASS = 5
 # More rows are worth more rounds, by the root of their number.
 ROUNDS_EXPONENT = 0.5
+# Between the id of a trial and the number of a draw.
+SIGN = "+"
 
 
 @dataclass(frozen=True)
@@ -74,3 +76,26 @@ def recipe_of_whole(record: TrialRecord, more: float) -> Recipe | None:
     if "n_trees" in learnt:
         learnt["n_trees"] = whole_trees(record)
     return replace(record.recipe, params={**record.recipe.params, **learnt})
+
+
+def draw_name(trial: str, draw: int) -> str:
+    """Return the name of a fit of all rows; that of the first draw is the trial's own.
+
+    Examples
+    --------
+    >>> draw_name("00-002-lightgbm", 0), draw_name("00-002-lightgbm", 1)
+    ('00-002-lightgbm', '00-002-lightgbm+1')
+    >>> trial_of("00-002-lightgbm+1")
+    '00-002-lightgbm'
+    """
+    return f"{trial}{SIGN}{draw}" if draw else trial
+
+
+def trial_of(name: str) -> str:
+    """Return the id of the trial that a fit is one of."""
+    return name.partition(SIGN)[0]
+
+
+def draw_seed(seed: int, draw: int) -> int:
+    """Return the seed of a draw; that of the first is the trial's own."""
+    return int(np.random.SeedSequence([seed, draw]).generate_state(1)[0]) if draw else seed

@@ -58,7 +58,7 @@ COLUMNS_SHARE, COLUMNS_BOUNDS = 0.04, (1.0, 20.0)
 SECONDS_PER_COLUMN = 0.3
 # Reading and verifying a model; ``evaluate`` does so with those of the folds, then with what is
 # released, which has fewer.
-SECONDS_PER_MODEL_BYTE, LOADS = 5e-8, 1.3
+SECONDS_PER_MODEL_BYTE, LOADS = 5e-8, 1.6
 # Each column of each request and of each prediction has a price, however few the rows.
 TAIL_SECONDS_PER_COLUMN = 1.2e-3
 # A task on a cluster costs about 12 s of pods; three of them come after the race.

@@ -7,7 +7,8 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from regatta.evaluation.metrics import Metric, get_metric
 from regatta.features import RowFeatures
 from regatta.processes.client import ONE_THREAD, Forked, start
 from regatta.refit import WHOLE
+from regatta.refit.whole import trial_of
 from regatta.settings import RunSettings
 from regatta.splits import Splits
 from regatta.stages.featurize import write_features
@@ -32,6 +34,8 @@ __all__ = ["Refit", "begun"]
 logger = logging.getLogger(__name__)
 
 RETRY_VARIABLE = "KFP_RETRY_INDEX"
+DRAWS = 3
+"""Most fits of all rows for one member; a member of folds has five as a rule."""
 LEAST_SECONDS = 1.5
 """Less than this is not worth a process."""
 WORSE_SHARE = 0.02
@@ -87,7 +91,8 @@ class Refit:
         Returns
         -------
         dict
-            ``members`` and ``refitted``, how many of them know the locked rows now.
+            ``members``; ``refitted``, how many of them know the locked rows now; and ``fits``, the
+            trials that were made for that, one or more a member.
         """
         with stage("refit") as numbers:
             if not wanted:
@@ -95,7 +100,8 @@ class Refit:
             again = self._found()
             members = [self._member(member, again) for member in self.described["members"]]
             write(self.model, self._spec(members, measured if again else None, list(again)))
-            numbers.update(members=len(members), refitted=len(again))
+            fits = sum(len(found) for found in again.values())
+            numbers.update(members=len(members), refitted=len(again), fits=fits)
         return numbers
 
     def stop(self) -> None:
@@ -105,7 +111,7 @@ class Refit:
             self.process.wait()
             self.process = None
 
-    def _found(self) -> dict[str, Trial]:
+    def _found(self) -> dict[str, list[Trial]]:
         """Return what the process made and is no worse, by trial; the rest is lost."""
         made = self.folder / "again"
         if self.process is not None:
@@ -114,16 +120,13 @@ class Refit:
             return {}
         found = read_json(made / "refit.json")
         kinds = ("folds", made, 0.0), (WHOLE, made / WHOLE, WHOLE_WORSE_SHARE)
-        records = [
-            (TrialRecord.from_dict(values), folder, share)
-            for name, folder, share in kinds
-            for values in found[name]
-        ]
-        return {
-            record.id: Trial(record, folder)
-            for record, folder, share in records
-            if not self._worse(record, share)
-        }
+        again: dict[str, list[Trial]] = {}
+        for name, folder, share in kinds:
+            for values in found[name]:
+                record = TrialRecord.from_dict(values)
+                if not self._worse(record, share):
+                    again.setdefault(trial_of(record.id), []).append(Trial(record, folder))
+        return again
 
     def _worse(self, new: TrialRecord, share: float = 0.0) -> bool:
         """Return whether more rows made a member worse, by more than folds differ by chance.
@@ -135,7 +138,7 @@ class Refit:
         share : float, default 0
             Share of its loss by which it may be worse besides.
         """
-        old = self.records[new.id]
+        old = self.records[trial_of(new.id)]
         if new.score is None or old.score is None or (new.truncated and not old.truncated):
             return True
         if self.limited and new.model_bytes > old.model_bytes:
@@ -146,10 +149,12 @@ class Refit:
         chance = scores.std() / len(scores) ** 0.5 if len(scores) > 1 else WORSE_SHARE * abs(loss)
         return bool(self.metric.loss(new.score) > loss + chance + share * abs(loss))
 
-    def _member(self, member: Mapping[str, Any], again: Mapping[str, Trial]) -> MemberSpec:
+    def _member(self, member: Mapping[str, Any], again: Mapping[str, list[Trial]]) -> MemberSpec:
         """Return a member with its new fits, or with those that it had."""
         if found := again.get(member["trial"]):
-            return found.member(member["weight"])
+            first, *others = [trial.member(member["weight"]) for trial in found]
+            more = chain.from_iterable(other.fits for other in others)
+            return replace(first, trial=member["trial"], fits=(*first.fits, *more))
         fits = tuple(
             FitSpec(self.bundle / fit["encoder"], self.bundle / fit["model"])
             for fit in member["fits"]
@@ -285,6 +290,8 @@ def _start(
             "memory_bytes": settings.search.memory_bytes,
             "seed": settings.seed,
             "n_train_rows": planned["n_train_rows"],
+            # Each costs a prediction; those of the measured folds have kept the limits.
+            "draws": 1 if job.limited else DRAWS,
         },
     }
     write_json(request, values)

@@ -3,6 +3,7 @@
 import json
 import time
 from dataclasses import replace
+from itertools import combinations
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -13,11 +14,12 @@ from regatta import bundle as bundles
 from regatta.artifacts import read_json
 from regatta.artifacts.records import Recipe, TrialRecord
 from regatta.bundle import Measured
-from regatta.dataset import load_frame
+from regatta.dataset import conform, load_frame
 from regatta.dataset.schema import Schema
 from regatta.evaluation.metrics import get_metric
 from regatta.refit import again
 from regatta.search.costs import again_seconds
+from regatta.settings import EnsembleSettings, RunSettings
 from regatta.splits import Splits
 from regatta.stages import ensemble, featurize, ingest, plan, refit, split, trial, validate
 from regatta.testing.tables import binary_table
@@ -75,11 +77,27 @@ def test_members_learn_from_the_locked_rows(raced, tmp_path):
     assert np.abs(known.instead(stored.keys, second) - first).max() < 1e-12
     members = [b.metadata["members"] for b in (before, after)]
     assert [m["weight"] for m in members[0]] == [m["weight"] for m in members[1]]
-    # A linear model needs rows to validate; boosted trees know their rounds, and learn once.
+    # A linear model needs rows to validate; boosted trees know their rounds, and learn all rows.
     fits = {m["learner"]: len(m["fits"]) for m in members[1]}
     assert {len(m["fits"]) for m in members[0]} == {8}
-    assert fits == {"lightgbm": 1, "linear": 8}
+    assert fits == {"lightgbm": refit.DRAWS, "linear": 8}
+    assert numbers["fits"] == refit.DRAWS + 1
     assert not list(tmp_path.glob(".refit-*"))
+    trees = next(part for part in after.parts if len(part.models) == refit.DRAWS)
+    rows = trees.encoder.transform(after.features.arrays(conform(frame, after.signature)))
+    each = [model.predict(rows) for _, model in trees.models]
+    assert all(np.abs(a - b).max() > 1e-3 for a, b in combinations(each, 2))
+
+
+def test_limits_that_the_folds_have_kept_are_kept(raced, tmp_path, monkeypatch):
+    """One fit of all rows is smaller than those of the folds; several may not be."""
+    read = RunSettings.from_values
+    limits = EnsembleSettings(max_bytes=10**9)
+    limited = staticmethod(lambda values: read(values).model_copy(update={"ensemble": limits}))
+    monkeypatch.setattr(RunSettings, "from_values", limited)
+    run(raced, tmp_path / "model", 120)
+    members = bundles.load(tmp_path / "model").metadata["members"]
+    assert [len(m["fits"]) for m in members if m["learner"] == "lightgbm"] == [1]
 
 
 @pytest.mark.parametrize(("seconds", "wanted"), [(0, True), (120, False)])
