@@ -85,7 +85,6 @@ def permutation_importance(
     metric: Metric,
     *,
     predicted: Array,
-    row_seconds: float,
     columns: Sequence[str],
     seed: int,
     seconds: float,
@@ -105,8 +104,6 @@ def permutation_importance(
         What is lost.
     predicted : ndarray of shape (n_rows, n_outputs), float64
         What `predict` has said of the rows.
-    row_seconds : float
-        How long it took for each of them.
     columns : sequence of str
         Columns to shuffle.
     seed : int
@@ -135,6 +132,7 @@ def permutation_importance(
     rng = np.random.default_rng(np.random.SeedSequence([seed, 19]))
     rows = draw_rows(y_true, ROWS, rng, stratify=stratify)
     answers = predicted[rows]
+    row_seconds = _row_seconds(predict, frame.iloc[rows], PART * seconds)
     round_seconds = row_seconds * len(rows) * len(columns)
     ordered = _most_telling_first(frame.iloc[rows], answers, columns)
     affordable = SHARE * (deadline - time.monotonic()) / max(round_seconds, 1e-9) * len(rows)
@@ -144,19 +142,33 @@ def permutation_importance(
     sample, y = frame.iloc[rows].reset_index(drop=True), y_true[rows]
     before = metric.loss(metric.score(y, answers))
     losses: dict[str, list[float]] = {name: [] for name in columns}
-    # Several shuffled copies go through one prediction: what a call costs is paid once.
-    most = min(BATCH, PART * seconds / max(row_seconds, 1e-9))
-    size = max(1, int(most / max(len(sample), 1)))
-    for _ in range(REPEATS):
-        for start in range(0, len(ordered), size):
-            names = ordered[start : start + size]
-            copies = [_shuffled(sample, name, rng) for name in names]
-            if time.monotonic() >= deadline:
-                return _summary(losses, metric, len(sample))
-            shuffled = predict(pd.concat(copies, ignore_index=True))
-            for name, part in zip(names, np.split(shuffled, len(names)), strict=True):
-                losses[name].append(metric.loss(metric.score(y, part)) - before)
+    waiting = list(ordered) * REPEATS
+    while waiting and time.monotonic() < deadline:
+        # Several shuffled copies go through one prediction: what a call costs is paid once.
+        most = min(BATCH, PART * seconds / max(row_seconds, 1e-9))
+        size = max(1, int(most / max(len(sample), 1)))
+        names, waiting = waiting[:size], waiting[size:]
+        copies = pd.concat([_shuffled(sample, name, rng) for name in names], ignore_index=True)
+        began = time.monotonic()
+        parts = np.split(predict(copies), len(names))
+        row_seconds = (time.monotonic() - began) / max(len(copies), 1)
+        for name, part in zip(names, parts, strict=True):
+            losses[name].append(metric.loss(metric.score(y, part)) - before)
     return _summary(losses, metric, len(sample))
+
+
+def _row_seconds(
+    predict: Callable[["pd.DataFrame"], Array], frame: "pd.DataFrame", most: float
+) -> float:
+    """Return what a row costs: of few rows, or of all where they take no more than `most`."""
+    seconds = 0.0
+    for part in (frame.iloc[:LEAST], frame):
+        began = time.monotonic()
+        predict(part)
+        seconds = (time.monotonic() - began) / max(len(part), 1)
+        if len(part) == len(frame) or seconds * len(frame) > most:
+            break
+    return seconds
 
 
 def _most_telling_first(

@@ -15,7 +15,7 @@ from regatta.artifacts import read_json
 from regatta.artifacts.records import RECORD, Recipe, TrialRecord
 from regatta.evaluation.metrics import Metric
 from regatta.refit import WHOLE
-from regatta.refit.whole import AllRows, draw_name, draw_seed, recipe_of_whole
+from regatta.refit.whole import AllRows, draw_name, draw_seed, draws_of, recipe_of_whole
 from regatta.search import machine
 from regatta.search.cache import EncodedFolds
 from regatta.search.costs import whole_seconds
@@ -30,6 +30,8 @@ __all__ = ["Made", "Terms", "run_again"]
 
 # What a trial needs to write its files, and what any takes at least, in seconds.
 WRITING_SECONDS, LEAST_SECONDS = 0.3, 0.1
+# More rows, and what is fitted and measured beside them, take longer than the folds took.
+LONGER, SHORT_SECONDS = 2.0, 5.0
 # A fit of all rows has no pace to keep: it is killed if it takes too long.
 NO_HURRY_SECONDS = 1e9
 
@@ -79,7 +81,7 @@ class Terms:
 
 @dataclass(frozen=True)
 class _Task:
-    """A trial that is to be fitted; `paced`: fold by fold, `draw`: which one of all rows."""
+    """A trial that is to be fitted: fold by fold, `paced`, or up to `draws` times on all rows."""
 
     record: TrialRecord
     recipe: Recipe
@@ -88,7 +90,13 @@ class _Task:
     folder: Path
     seconds: float
     paced: bool
+    draws: int = 1
     draw: int = 0
+
+    @property
+    def done(self) -> Path:
+        """Record of its first fit."""
+        return self.folder / self.record.id / RECORD
 
 
 def run_again(
@@ -134,12 +142,12 @@ def run_again(
     memory = min(terms.memory_bytes or share, share)
     tasks = _by_worth(_tasks(table, records, folder, scratch, terms, tools), weights)
     others = range(1, terms.draws)
-    waiting = tasks + [replace(t, draw=draw) for draw in others for t in tasks if not t.paced]
+    waiting = tasks + [replace(t, draw=n) for n in others for t in tasks if n < t.draws]
     running: list[Child] = []
     while waiting or running:
         while waiting and len(running) < slots:
             task = waiting.pop(0)
-            if time.time() + task.seconds < terms.deadline:
+            if _promises(task, terms.deadline):
                 running.append(_launch(task, terms.deadline, memory, metric, tools))
         if not running:
             break
@@ -170,7 +178,8 @@ def _tasks(
     for record in records:
         if recipe := recipe_of_whole(record, more):
             seconds = whole_seconds(record, more)
-            tasks.append(_Task(record, recipe, whole, caches[0], places[0], seconds, False))
+            draws = draws_of(record, more, terms.draws)
+            tasks.append(_Task(record, recipe, whole, caches[0], places[0], seconds, False, draws))
         else:
             # Learning keeps pace with the time there is; less than it took is not enough.
             seconds = record.seconds
@@ -188,12 +197,26 @@ def _by_worth(tasks: Sequence[_Task], weights: Sequence[float]) -> list[_Task]:
     return sorted(tasks, key=lambda task: -worth[task.record.id])
 
 
+def _promises(task: _Task, deadline: float) -> bool:
+    """Return whether there is time for a fit; another draw of one that failed would fail, too."""
+    seconds = task.seconds
+    if task.draw and task.done.is_file():
+        first = TrialRecord.from_dict(read_json(task.done))
+        if first.status != "ok":
+            return False
+        seconds = first.seconds + WRITING_SECONDS
+    return time.time() + seconds < deadline
+
+
 def _launch(
     task: _Task, deadline: float, memory_bytes: int, metric: Metric, tools: Toolbox
 ) -> Child:
     """Start a fit in a child process: the same as before, on more rows."""
     now, record = time.time(), task.record
     ready = deadline - WRITING_SECONDS if task.paced else now + NO_HURRY_SECONDS
+    if task.paced and record.truncated:
+        # One that time has cut short would take all there is.
+        ready = min(ready, now + max(LONGER * task.seconds, SHORT_SECONDS))
     name = draw_name(record.id, task.draw)
     job = Job(
         id=name,

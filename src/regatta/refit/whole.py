@@ -14,7 +14,7 @@ from regatta.artifacts.records import Recipe, TrialRecord
 from regatta.search.costs import whole_trees
 from regatta.search.table import Indices, TrainingTable
 
-__all__ = ["AllRows", "draw_name", "draw_seed", "recipe_of_whole", "trial_of"]
+__all__ = ["AllRows", "draw_name", "draw_seed", "draws_of", "recipe_of_whole", "trial_of"]
 
 # Rows on which the model is checked to predict at all. It has learnt from them.
 CHECKED_ROWS = 5_000
@@ -98,4 +98,22 @@ def trial_of(name: str) -> str:
 
 def draw_seed(seed: int, draw: int) -> int:
     """Return the seed of a draw; that of the first is the trial's own."""
-    return int(np.random.SeedSequence([seed, draw]).generate_state(1)[0]) if draw else seed
+    return int(np.random.SeedSequence([seed, draw]).generate_state(1)[0] >> 1) if draw else seed
+
+
+def draws_of(record: TrialRecord, more: float, most: int) -> int:
+    """Return how often a trial may be fitted on all rows: in all no larger than its folds.
+
+    Parameters
+    ----------
+    record : TrialRecord
+        The trial of the folds.
+    more : float
+        How many times the rows of a fold all rows are.
+    most : int
+        The most for any trial.
+    """
+    if "n_trees" in (record.learnt or {}):
+        # A forest is a mean of draws as it is.
+        return 1
+    return min(most, max(int(len(record.fold_scores) / more**ROUNDS_EXPONENT), 1))

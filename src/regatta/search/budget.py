@@ -57,7 +57,7 @@ SELECTION_SECONDS_PER_OUTPUT, SELECTION_OUTPUTS = 6e-5, 60_000
 COLUMNS_SHARE, COLUMNS_BOUNDS = 0.04, (1.0, 20.0)
 SECONDS_PER_COLUMN = 0.3
 # Reading and verifying a model; ``evaluate`` does so with those of the folds, then with what is
-# released, which has fewer.
+# released, which is no larger, and seldom as large.
 SECONDS_PER_MODEL_BYTE, LOADS = 5e-8, 1.6
 # Each column of each request and of each prediction has a price, however few the rows.
 TAIL_SECONDS_PER_COLUMN = 1.2e-3
@@ -150,11 +150,11 @@ def estimate_tail(
         + min(n_rows * n_columns * SECONDS_PER_CELL, 30.0)
         + min(n_rows * n_outputs * SECONDS_PER_TRAINING_OUTPUT, OUTPUTS_AT_MOST)
     )
+    wait = columns_seconds(budget_seconds, n_columns) + (POD_TAIL_SECONDS if pods else 0.0)
     if n_outputs > 1:
         outputs = min(n_rows * n_outputs, SELECTION_OUTPUTS)
         likely = outputs * SELECTION_SECONDS_PER_OUTPUT
-        work += min(likely, 2 * selection_seconds(budget_seconds))
-    wait = columns_seconds(budget_seconds, n_columns) + (POD_TAIL_SECONDS if pods else 0.0)
+        wait += min(likely, 2 * selection_seconds(budget_seconds))
     return Tail(round(work, 3), round(wait, 3))
 
 

@@ -132,6 +132,9 @@ def usable(
         )
         if same_kind:
             params = {**learner.defaults(shape), **named}
+            if sets := learner.space(shape).get(NATIVE):
+                # One with fewer categories has no choice for so many.
+                params[NATIVE] = min(params[NATIVE], max(sets.choices))
             found.append(Recipe(recipe.learner, params, recipe.rows, recipe.origin))
     return found
 

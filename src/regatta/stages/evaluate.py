@@ -50,14 +50,12 @@ SCALARS = 9
 class _Locked:
     """The locked rows that are scored, with what the bundle says of them.
 
-    `all_rows` are the positions of the whole locked part in the table; a prediction took
-    `row_seconds`.
+    `all_rows` are the positions of the whole locked part in the table.
     """
 
     frame: "pd.DataFrame"
     y: Array
     predicted: Array
-    row_seconds: float
     all_rows: npt.NDArray[np.int64]
     y_train: Array
     keys: npt.NDArray[np.uint64]
@@ -212,13 +210,10 @@ def _open_locked(
     columns = [column.name for column in schema.columns if column.name != schema.target]
     frame = load_frame(dataset, columns=columns, rows=rows[drawn], verify=False)
     train = load_frame(dataset, columns=target, rows=cut.train(), verify=False)[schema.target]
-    began = time.perf_counter()
-    predicted = model.predict_array(frame)
     return _Locked(
         frame=frame.reset_index(drop=True),
         y=y[drawn],
-        predicted=predicted,
-        row_seconds=(time.perf_counter() - began) / len(frame),
+        predicted=model.predict_array(frame),
         all_rows=rows,
         y_train=schema.encode_target(train),
         keys=cut.keys[drawn],
@@ -307,7 +302,6 @@ def _importance(
         locked.y,
         metric,
         predicted=answers(locked.predicted),
-        row_seconds=locked.row_seconds,
         columns=[column.name for column in model.signature],
         seed=settings.seed,
         seconds=max(min(kept, ends - time.time()), COLUMNS_BOUNDS[0]),

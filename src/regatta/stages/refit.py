@@ -24,6 +24,7 @@ from regatta.features import RowFeatures
 from regatta.processes.client import ONE_THREAD, Forked, start
 from regatta.refit import WHOLE
 from regatta.refit.whole import trial_of
+from regatta.search.machine import in_pod
 from regatta.settings import RunSettings
 from regatta.splits import Splits
 from regatta.stages.featurize import write_features
@@ -35,7 +36,8 @@ logger = logging.getLogger(__name__)
 
 RETRY_VARIABLE = "KFP_RETRY_INDEX"
 DRAWS = 3
-"""Most fits of all rows for one member; a member of folds has five as a rule."""
+"""Most fits of all rows for one member; they are no more than its folds were. There is one where
+limits are set, where trials are fixed, and in pods, which do not know when the budget ends."""
 LEAST_SECONDS = 1.5
 """Less than this is not worth a process."""
 WORSE_SHARE = 0.02
@@ -124,9 +126,12 @@ class Refit:
         for name, folder, share in kinds:
             for values in found[name]:
                 record = TrialRecord.from_dict(values)
-                if not self._worse(record, share):
-                    again.setdefault(trial_of(record.id), []).append(Trial(record, folder))
-        return again
+                known = again.setdefault(trial_of(record.id), [])
+                # What draws nothing is the same each time.
+                same = any(trial.record.score == record.score for trial in known)
+                if not same and not self._worse(record, share):
+                    known.append(Trial(record, folder))
+        return {trial: found for trial, found in again.items() if found}
 
     def _worse(self, new: TrialRecord, share: float = 0.0) -> bool:
         """Return whether more rows made a member worse, by more than folds differ by chance.
@@ -290,8 +295,7 @@ def _start(
             "memory_bytes": settings.search.memory_bytes,
             "seed": settings.seed,
             "n_train_rows": planned["n_train_rows"],
-            # Each costs a prediction; those of the measured folds have kept the limits.
-            "draws": 1 if job.limited else DRAWS,
+            "draws": 1 if job.limited or settings.search.max_trials or in_pod() else DRAWS,
         },
     }
     write_json(request, values)

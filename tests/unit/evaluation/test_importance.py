@@ -33,7 +33,6 @@ def measured(model, frame, y, metric="roc_auc", **changes):
     """Measure a model that says of the rows what `predict` says."""
     values = {
         "predicted": predict(frame),
-        "row_seconds": 0.0,
         "columns": list(frame.columns),
         "seed": 0,
         "seconds": 5.0,
@@ -91,11 +90,28 @@ def test_time_is_kept():
 
     frame, y = table(100)
     began = time.monotonic()
-    found = measured(slow, frame, y, row_seconds=5e-4, seconds=0.12)
+    found = measured(slow, frame, y, seconds=0.12)
     assert time.monotonic() - began < 1
     assert found.repeats == 0
     assert found.unmeasured
     assert len(found.columns) + len(found.unmeasured) == 4
+
+
+def test_what_a_call_costs_is_not_paid_for_each_column():
+    """A model of many parts takes long for one row, and hardly longer for a thousand."""
+    calls = []
+
+    def slow(frame):
+        calls.append(len(frame))
+        time.sleep(0.05)
+        return predict(frame)
+
+    frame, y = table(60)
+    names = [f"noise {i}" for i in range(26)]
+    noise = pd.DataFrame(np.zeros((60, 26)), columns=names, index=frame.index)
+    found = measured(slow, pd.concat([frame, noise], axis=1), y, seconds=1.0)
+    assert found.repeats == importance.REPEATS
+    assert len(calls) < 12
 
 
 def test_short_time_means_fewer_rows_and_the_telling_columns_first(monkeypatch):
@@ -109,7 +125,7 @@ def test_short_time_means_fewer_rows_and_the_telling_columns_first(monkeypatch):
         time.sleep(len(part) * 2e-4)
         return predict(part)
 
-    found = measured(slow, wide, y, row_seconds=2e-4, seconds=0.8)
+    found = measured(slow, wide, y, seconds=0.8)
     assert found.n_rows < 1000
     assert [name for name, *_ in found.columns[:2]] == ["strong", "weak"]
 

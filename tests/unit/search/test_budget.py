@@ -138,10 +138,11 @@ def test_pod_shares_its_cores_with_nobody(monkeypatch: pytest.MonkeyPatch):
 
 def test_long_selections_of_classes_are_kept_time_for():
     size = {"scored_rows": 100, "budget_seconds": 60.0, "deploy": "none", "pods": False}
-    of_values = estimate_tail(30_000, 10, 1, **size).work
-    of_classes = estimate_tail(30_000, 10, 2, **size).work
-    assert 3.5 < of_classes - of_values < 2 * selection_seconds(60) + 0.2
-    assert estimate_tail(300, 10, 2, **size).work < of_values
+    of_values = estimate_tail(30_000, 10, 1, **size)
+    of_classes = estimate_tail(30_000, 10, 2, **size)
+    # Its limit is the same on a slow machine.
+    assert of_classes.wait == pytest.approx(of_values.wait + 2 * selection_seconds(60))
+    assert estimate_tail(300, 10, 2, **size).wait < of_values.wait + 0.1
 
 
 def test_small_models_leave_their_time_for_the_refit_to_the_race():

@@ -10,6 +10,7 @@ import pytest
 
 from regatta.artifacts.records import Recipe
 from regatta.dataset.schema import Column
+from regatta.learners import get_learner
 from regatta.registry import ledger_root
 from regatta.search.ledger import recall, remember, usable
 from regatta.search.plan import make_plan, read_plan
@@ -183,6 +184,14 @@ def test_logarithm_comes_back_for_a_regression_only(table):
     (found,) = usable([recipe], {"line": LEARNERS["line"]}, regression)
     assert found.params == {"alpha": 2.0, "noise": 0.0, "target": "log"}
     assert usable([recipe], {"line": LEARNERS["line"]}, table.shape) == []
+
+
+@pytest.mark.parametrize(("n_categories", "most"), [(9, None), (100, 1000), (5000, 1001)])
+def test_sets_of_so_many_categories_as_the_table_has(table, n_categories, most):
+    recipe = Recipe("lightgbm", {"native_categories": 1001}, 0, "ledger")
+    shape = replace(table.shape, n_categories=n_categories)
+    (found,) = usable([recipe], {"lightgbm": get_learner("lightgbm")}, shape)
+    assert found.params.get("native_categories") == most
 
 
 @pytest.mark.parametrize("strategy", ["portfolio", "grid", "random", "bayes", "halving"])

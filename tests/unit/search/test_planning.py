@@ -143,6 +143,8 @@ def test_a_skewed_target_is_tried_as_a_logarithm_too():
     assert skewed[0] == plain[0]
     assert skewed[2] in logs
     assert 3 <= len(logs) < len(plain)
+    large = portfolio(learners, replace(shape, n_rows=20_000), 60, skewed=True)
+    assert "mlp" in {recipe.learner for recipe in large if recipe.params.get("target") == "log"}
 
 
 def test_sets_of_many_categories_race_against_thresholds_where_there_are_many():

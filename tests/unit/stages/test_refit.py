@@ -11,15 +11,16 @@ import numpy as np
 import pytest
 
 from regatta import bundle as bundles
-from regatta.artifacts import read_json
+from regatta.artifacts import read_json, write_json
 from regatta.artifacts.records import Recipe, TrialRecord
 from regatta.bundle import Measured
 from regatta.dataset import conform, load_frame
 from regatta.dataset.schema import Schema
 from regatta.evaluation.metrics import get_metric
 from regatta.refit import again
+from regatta.refit.whole import draws_of
 from regatta.search.costs import again_seconds
-from regatta.settings import EnsembleSettings, RunSettings
+from regatta.settings import RunSettings
 from regatta.splits import Splits
 from regatta.stages import ensemble, featurize, ingest, plan, refit, split, trial, validate
 from regatta.testing.tables import binary_table
@@ -80,21 +81,40 @@ def test_members_learn_from_the_locked_rows(raced, tmp_path):
     # A linear model needs rows to validate; boosted trees know their rounds, and learn all rows.
     fits = {m["learner"]: len(m["fits"]) for m in members[1]}
     assert {len(m["fits"]) for m in members[0]} == {8}
-    assert fits == {"lightgbm": refit.DRAWS, "linear": 8}
-    assert numbers["fits"] == refit.DRAWS + 1
+    assert fits == {"lightgbm": 1, "linear": 8}
     assert not list(tmp_path.glob(".refit-*"))
+
+
+def with_settings(monkeypatch, **changes) -> None:
+    """Let the refit read other settings of the ensemble, and no number of trials."""
+    read = RunSettings.from_values
+
+    def changed(values):
+        search = {**values["search"], "max_trials": 0}
+        return read({**values, "search": search, "ensemble": {**values["ensemble"], **changes}})
+
+    monkeypatch.setattr(RunSettings, "from_values", staticmethod(changed))
+
+
+def test_time_that_is_left_makes_further_draws(raced, tmp_path, monkeypatch):
+    with_settings(monkeypatch)
+    numbers = run(raced, tmp_path / "model", 120)
+    assert numbers["fits"] == refit.DRAWS + 1
+    after = bundles.load(tmp_path / "model")
+    fits = {m["learner"]: len(m["fits"]) for m in after.metadata["members"]}
+    assert fits == {"lightgbm": refit.DRAWS, "linear": 8}
     trees = next(part for part in after.parts if len(part.models) == refit.DRAWS)
+    frame = load_frame(raced / "dataset")
     rows = trees.encoder.transform(after.features.arrays(conform(frame, after.signature)))
     each = [model.predict(rows) for _, model in trees.models]
     assert all(np.abs(a - b).max() > 1e-3 for a, b in combinations(each, 2))
 
 
-def test_limits_that_the_folds_have_kept_are_kept(raced, tmp_path, monkeypatch):
-    """One fit of all rows is smaller than those of the folds; several may not be."""
-    read = RunSettings.from_values
-    limits = EnsembleSettings(max_bytes=10**9)
-    limited = staticmethod(lambda values: read(values).model_copy(update={"ensemble": limits}))
-    monkeypatch.setattr(RunSettings, "from_values", limited)
+@pytest.mark.parametrize("reason", ["limited", "pod"])
+def test_one_fit_where_more_may_be_too_many(raced, tmp_path, monkeypatch, reason):
+    with_settings(monkeypatch, **({"max_bytes": 10**9} if reason == "limited" else {}))
+    if reason == "pod":
+        monkeypatch.setattr(refit, "in_pod", lambda: True)
     run(raced, tmp_path / "model", 120)
     members = bundles.load(tmp_path / "model").metadata["members"]
     assert [len(m["fits"]) for m in members if m["learner"] == "lightgbm"] == [1]
@@ -155,6 +175,41 @@ def test_what_weighs_most_for_its_time_comes_first():
 
     assert order(0.6, 0.3, 0.1) == ["short", "long", "net"]
     assert order(0.2, 0.1, 0.7) == ["net", "short", "long"]
+
+
+@pytest.mark.parametrize(
+    ("n_folds", "learnt", "draws"),
+    [
+        (10, {"n_rounds": 90.0}, 3),
+        (5, {"n_rounds": 90.0}, 3),
+        (3, {"n_rounds": 90.0}, 2),
+        (1, {"n_rounds": 90.0}, 1),
+        (5, {"n_trees": 200.0}, 1),
+    ],
+)
+def test_draws_are_no_more_than_the_folds_were(n_folds, learnt, draws):
+    scores = (0.5,) * n_folds
+    record = TrialRecord("a", 0, 0, Recipe("x"), 0, "ok", learnt=learnt, fold_scores=scores)
+    assert draws_of(record, 1.5, 3) == draws
+
+
+def test_a_draw_that_failed_or_drew_nothing_is_left_out(tmp_path):
+    schema = Schema("binary", "y", ("no", "yes"))
+    metric = get_metric("roc_auc", "binary")
+    old = TrialRecord("a", 0, 0, Recipe("x"), 0, "ok", score=0.8, fold_scores=(0.78, 0.82))
+    made = [
+        replace(old, id="a", score=0.2),
+        replace(old, id="a+1", score=0.85),
+        replace(old, id="a+2", score=0.85),
+    ]
+    written = tmp_path / "again" / "refit.json"
+    written.parent.mkdir()
+    write_json(written, {"folds": [], "whole": [record.to_dict() for record in made]})
+    job = refit.Refit(Path("b"), Path("m"), tmp_path, schema, metric, {}, {"a": old})
+    job.process = SimpleNamespace(wait=lambda: 0)
+    assert {k: [t.record.id for t in found] for k, found in job._found().items()} == {"a": ["a+1"]}
+    write_json(written, {"folds": [], "whole": [made[0].to_dict()]})
+    assert job._found() == {}
 
 
 @pytest.mark.parametrize(
