@@ -52,6 +52,8 @@ OUTPUTS_AT_MOST = 4.0
 # pool of a classification for as long again.
 SELECTION_SHARE, SELECTION_BOUNDS = 0.03, (1.0, 15.0)
 SELECTION_SECONDS_PER_OUTPUT, SELECTION_OUTPUTS = 6e-5, 60_000
+# A shorter race has few trials to select from.
+SELECTION_BUDGET = 30.0
 # ``evaluate`` measures the columns for this share of the budget at most (bounds in seconds), and a
 # few columns for less.
 COLUMNS_SHARE, COLUMNS_BOUNDS = 0.04, (1.0, 20.0)
@@ -151,7 +153,7 @@ def estimate_tail(
         + min(n_rows * n_outputs * SECONDS_PER_TRAINING_OUTPUT, OUTPUTS_AT_MOST)
     )
     wait = columns_seconds(budget_seconds, n_columns) + (POD_TAIL_SECONDS if pods else 0.0)
-    if n_outputs > 1:
+    if n_outputs > 1 and budget_seconds >= SELECTION_BUDGET:
         outputs = min(n_rows * n_outputs, SELECTION_OUTPUTS)
         likely = outputs * SELECTION_SECONDS_PER_OUTPUT
         wait += min(likely, 2 * selection_seconds(budget_seconds))

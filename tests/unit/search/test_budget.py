@@ -143,6 +143,8 @@ def test_long_selections_of_classes_are_kept_time_for():
     # Its limit is the same on a slow machine.
     assert of_classes.wait == pytest.approx(of_values.wait + 2 * selection_seconds(60))
     assert estimate_tail(300, 10, 2, **size).wait < of_values.wait + 0.1
+    short = {**size, "budget_seconds": 20.0}
+    assert estimate_tail(30_000, 10, 2, **short).wait == estimate_tail(30_000, 10, 1, **short).wait
 
 
 def test_small_models_leave_their_time_for_the_refit_to_the_race():
