@@ -142,7 +142,7 @@ def permutation_importance(
     sample, y = frame.iloc[rows].reset_index(drop=True), y_true[rows]
     before = metric.loss(metric.score(y, answers))
     losses: dict[str, list[float]] = {name: [] for name in columns}
-    waiting = list(ordered) * REPEATS
+    waiting = ordered * REPEATS
     while waiting and time.monotonic() < deadline:
         # Several shuffled copies go through one prediction: what a call costs is paid once.
         most = min(BATCH, PART * seconds / max(row_seconds, 1e-9))

@@ -190,11 +190,9 @@ def _tasks(
 
 def _by_worth(tasks: Sequence[_Task], weights: Sequence[float]) -> list[_Task]:
     """Sort by weight for the time that it takes: there may not be enough for all."""
-    worth = {
-        task.record.id: weight / max(task.seconds, LEAST_SECONDS)
-        for task, weight in zip(tasks, weights, strict=True)
-    }
-    return sorted(tasks, key=lambda task: -worth[task.record.id])
+    pairs = zip(tasks, weights, strict=True)
+    ranked = sorted(pairs, key=lambda pair: -pair[1] / max(pair[0].seconds, LEAST_SECONDS))
+    return [task for task, _ in ranked]
 
 
 def _promises(task: _Task, deadline: float) -> bool:
