@@ -50,14 +50,18 @@ class Server:
     Raises
     ------
     OSError
-        The path is too long for a socket, or taken.
+        The path is too long for a socket, or cannot be written.
     """
 
     def __init__(self, path: Path, later: Sequence[str] = ()) -> None:
         self.later = list(later)
         self.listener = socket.socket(socket.AF_UNIX)
-        self.listener.bind(str(path))
+        # The name appears once there is somebody who answers: between bind and listen a starter
+        # would be refused.
+        unheard = path.with_name(f"{path.name}.new")
+        self.listener.bind(str(unheard))
         self.listener.listen(BACKLOG)
+        unheard.rename(path)
         self.children: dict[int, socket.socket] = {}
 
     def run(self, env: dict[str, str]) -> None:
