@@ -113,7 +113,7 @@ def test_it_is_as_a_new_interpreter_would_be(folder: Path, tmp_path: Path):
     assert told["cwd"] == str(tmp_path)
     assert told["imported"]
     seconds = told["env"].pop(IMPORT_VARIABLE)
-    assert float(seconds) > 0
+    assert float(seconds) >= 0  # to the millisecond
     assert {name: told["env"][name] for name in env} == env
     assert "PYTHONPATH" not in told["env"]
 
