@@ -34,6 +34,7 @@ ENGINES: dict[str, tuple[str, ...]] = {
     "flaml": ("flaml_peer.py",),
     "h2o": ("h2o_peer.py",),
     "mljar": ("mljar_peer.py",),
+    "autosklearn": ("autosklearn_peer.py",),
 }
 AT_HOME = ("histgb", "regatta")
 GRACE, GRACE_SECONDS = 2.0, 60.0

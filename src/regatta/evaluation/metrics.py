@@ -58,6 +58,26 @@ class Metric:
         """
         return float(WEIGHTED[self.key](y_true, predicted)(np.ones((1, len(y_true))))[0])
 
+    def check(self, y_true: Array) -> None:
+        """Refuse values that it is defined for no prediction of.
+
+        Parameters
+        ----------
+        y_true : ndarray of shape (n_rows,), float64
+            Class codes, or values of a regression.
+
+        Raises
+        ------
+        SettingsError
+            It takes logarithms, and a value has none.
+        """
+        if self.key == "rmsle" and y_true.min() <= -1:
+            raise SettingsError(
+                f"the least value of the target is {y_true.min():g}, and the metric is 'rmsle'",
+                expected="values above -1, for their logarithms are compared",
+                fix="use --metric rmse or --metric mae",
+            )
+
     def loss(self, score: float) -> float:
         """Return the score turned so that less is better."""
         return -score if self.greater_is_better else score

@@ -13,12 +13,17 @@ __all__ = ["MARKS", "Terms", "text_measures", "text_terms"]
 
 Terms = npt.NDArray[np.object_]
 MARKS = ("chars", "words", "marks")
-_WORD = re.compile(r"\w+")
+# Scripts without blanks between words: Thai to Tibetan, Burmese, Khmer, Japanese, Chinese.
+_UNSPACED = "\u0e00-\u0fff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
+_WORD = re.compile(rf"[^\W{_UNSPACED}]+|[{_UNSPACED}]")
 _POSITIVE = 0x7FFFFFFF
 
 
 def text_terms(texts: Sequence[Any], max_words: int) -> Terms:
     """Hash the words and pairs of neighbouring words of each text.
+
+    In scripts that have no blanks between words each letter counts as one, so that pairs of letters
+    stand for words.
 
     Hashing needs no dictionary, so it is the same for a training row and for a served one. With
     31 bits, collisions do not matter. Each term counts once a text: for short texts, presence

@@ -24,7 +24,7 @@ from regatta.learners.base import (
     as_probabilities,
     check_target,
 )
-from regatta.learners.epochs import best_epoch
+from regatta.learners.epochs import Pace, Schedule, best_epoch, follow
 from regatta.learners.network import Floats, Layers, Network, forward
 from regatta.learners.threads import limit_blas
 
@@ -97,10 +97,10 @@ class MlpModel(Model):
 class MlpLearner(Learner):
     """A multi-layer perceptron.
 
-    Rectified linear units, batch normalisation, dropout, Adam with decoupled weight decay. The
-    learning rate is divided by 4 when the validation loss has not fallen for `patience` epochs;
-    after the third time the best epoch's weights are taken. The target of a regression is
-    standardised.
+    Rectified linear units, dropout, Adam with decoupled weight decay, batch normalisation if it is
+    asked for. The learning rate is divided by 4 when the validation loss has not fallen for
+    `patience` epochs; after the third time the best epoch's weights are taken. A fit of all rows
+    follows the schedule that the folds have found so. The target of a regression is standardised.
 
     References
     ----------
@@ -158,16 +158,24 @@ class MlpLearner(Learner):
             )
         rng = np.random.default_rng(seed)
         y, y_valid, scale = _targets(data)
-        network = Network(_initial(n_columns, y, params, data.task, rng), params, rng)
+        known = Schedule.among(params)
+        layers = _initial(n_columns, y, params, data.task, rng)
+        pace = Pace(deadline, known.planned if known else 0)
+        network = Network(layers, params, rng, pace)
+
+        def epoch() -> bool:
+            return network.epoch(data.X, y, data.task)
+
+        def loss() -> float:
+            return _loss(network.now.folded(), data.X_valid, y_valid, data.task)
+
         with limit_blas(threads):
-            best, truncated = best_epoch(
-                network,
-                lambda: network.epoch(data.X, y, data.task, deadline),
-                lambda: _loss(network.now.folded(), data.X_valid, y_valid, data.task),
-                params,
-            )
+            if known:
+                best, truncated = follow(network, epoch, known)
+            else:
+                best, truncated, known = best_epoch(network, epoch, loss, params)
         model = MlpModel(best.folded(), data.task, scale)
-        model.truncated = truncated
+        model.truncated, model.learnt = truncated, known.learnt()
         return model
 
 

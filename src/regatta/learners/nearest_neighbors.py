@@ -145,8 +145,9 @@ class NearestNeighborsLearner(Learner):
     """Weighted nearest neighbours.
 
     Distances are Euclidean. Each column counts as it is, or as much as it correlates with the
-    target; that, and the number of neighbours, is what the validation rows like best. So one
-    trial tries them all at the price of two passes.
+    target to the power of `relevance`; that, and the number of neighbours, is what the validation
+    rows like best. So one trial tries them all at the price of two passes, and a fit of all rows
+    none: it knows `n_neighbors`.
 
     References
     ----------
@@ -189,27 +190,44 @@ class NearestNeighborsLearner(Learner):
         most = min(STORED_ROWS, STORED_CELLS // max(n_columns, 1))
         stored = np.sort(rng.choice(n_rows, most, replace=False)) if n_rows > most else slice(None)
         rows, targets = np.ascontiguousarray(data.X[stored]), data.y[stored]
-        relevance = _relevance(rows, targets, data.n_outputs) ** float(params["relevance"])
+        relevance, exponent = _relevance(rows, targets, data.n_outputs), float(params["relevance"])
+        if known := params.get("n_neighbors"):
+            weights, count = relevance**exponent, min(round(known), len(rows))
+            return _model(data, rows, targets, weights, count)
         with limit_blas(threads):
-            return _best(data, rows, targets, relevance, int(params["most_neighbors"]), deadline)
+            most = int(params["most_neighbors"])
+            return _best(data, rows, targets, relevance, exponent, most, deadline)
+
+
+def _model(
+    data: FitData, rows: Floats, targets: Array, weights: Array, count: int
+) -> NearestNeighborsModel:
+    """Return the model of some rows."""
+    prior = np.array([data.y.mean()])
+    if data.task != "regression":
+        prior = np.bincount(data.y.astype(np.intp), minlength=data.n_outputs) / len(data.y)
+    return NearestNeighborsModel(rows, targets, weights.astype(np.float32), prior, count)
 
 
 def _best(
-    data: FitData, rows: Floats, targets: Array, relevance: Array, most: int, deadline: float
+    data: FitData,
+    rows: Floats,
+    targets: Array,
+    relevance: Array,
+    exponent: float,
+    most: int,
+    deadline: float,
 ) -> NearestNeighborsModel:
     """Return the weights of columns and the number of neighbours with the least loss."""
     judged = np.linspace(0, len(data.y_valid) - 1, min(len(data.y_valid), JUDGED_ROWS))
     X, y = data.X_valid[judged.astype(np.intp)], data.y_valid[judged.astype(np.intp)]
     counts = [count for count in NEIGHBORS if count <= most and count < len(rows)] or [1]
-    prior = np.array([data.y.mean()])
-    if data.task != "regression":
-        prior = np.bincount(data.y.astype(np.intp), minlength=data.n_outputs) / len(data.y)
     models = [
-        NearestNeighborsModel(rows, targets, weights.astype(np.float32), prior, counts[0])
-        for weights in (relevance, np.ones(len(relevance)))
+        (power, _model(data, rows, targets, relevance**power, counts[0]))
+        for power in (exponent, 0.0)
     ]
-    best, best_loss, truncated = models[0], np.inf, False
-    for model in models:
+    best, best_loss, truncated = models[0][1], np.inf, False
+    for power, model in models:
         losses = np.zeros(len(counts))
         step = max(1, CHUNK_CELLS // len(rows))
         for start in range(0, len(y), step):
@@ -224,6 +242,7 @@ def _best(
         if losses.min() < best_loss:
             best, best_loss = model, float(losses.min())
             best.n_neighbors = counts[int(losses.argmin())]
+            best.learnt = {"relevance": power, "n_neighbors": float(best.n_neighbors)}
     best.truncated = truncated
     return best
 

@@ -4,7 +4,6 @@ Behind each rectified layer there may be a batch normalisation (Ioffe and Szeged
 folded into the next layer's weights when the network is read off, so that predicting needs none.
 """
 
-import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,14 +12,15 @@ import numpy.typing as npt
 
 from regatta.features.glm import softmax
 from regatta.learners.base import Matrix, Params
+from regatta.learners.epochs import Pace
 
 __all__ = ["Floats", "Layers", "Network", "forward"]
 
 Floats = npt.NDArray[np.float32]
 Layers = list[tuple[Floats, Floats]]
 
-# Share of the time in which steps become smaller.
-SETTLING = 0.3
+# Batches between two looks at the clock.
+LOOK_EVERY = 16
 # Of a batch's mean and variance, the part that goes into those that predictions use.
 MOMENTUM = np.float32(0.1)
 LEAST_VARIANCE = np.float32(1e-5)
@@ -101,9 +101,23 @@ class Snapshot:
 
 
 class Network:
-    """Weights with the optimiser's moments."""
+    """Weights with the optimiser's moments.
 
-    def __init__(self, layers: Layers, params: Params, rng: np.random.Generator) -> None:
+    Parameters
+    ----------
+    layers : list of (ndarray of shape (n_in, n_out), ndarray of shape (n_out,)), float32
+        What it begins with.
+    params : mapping
+        Parameters of the learner.
+    rng : Generator
+        Source of all draws.
+    pace : Pace
+        How large its steps are, and when it ends.
+    """
+
+    def __init__(
+        self, layers: Layers, params: Params, rng: np.random.Generator, pace: Pace
+    ) -> None:
         hidden = [weights.shape[1] for weights, _ in layers[:-1]]
         norms = [Norm.plain(width) for width in hidden] if params["batch_norm"] else []
         self.now, self.params, self.rng = Snapshot(layers, norms), params, rng
@@ -111,7 +125,7 @@ class Network:
         flat = self._learnt()
         self.first = [np.zeros_like(array) for array in flat]
         self.second = [np.zeros_like(array) for array in flat]
-        self.steps, self.began, self.pace = 0, time.time(), 1.0
+        self.steps, self.pace, self.share = 0, pace, 1.0
 
     def copy(self) -> Snapshot:
         """Return all that it has learnt."""
@@ -122,25 +136,20 @@ class Network:
         self.now = earlier.copy()
         self.rate /= 4
 
-    def epoch(self, X: Matrix, y: Floats, task: str, deadline: float) -> bool:
-        """Pass once over the rows; return whether there was time for all.
-
-        In the last part of the time the steps become smaller, down to nothing at its end: where it
-        ends before the loss has settled, the weights have settled all the same.
-        """
+    def epoch(self, X: Matrix, y: Floats, task: str) -> bool:
+        """Pass once over the rows; return whether there was time for all."""
         order = self.rng.permutation(len(y))
         batch = int(self.params["batch"])
         for number, start in enumerate(range(0, len(y), batch)):
-            if number % 16 == 0:
-                now = time.time()
-                if now >= deadline:
+            if number % LOOK_EVERY == 0:
+                self.share = self.pace.share(start / len(y))
+                if not self.share:
                     return False
-                left = (deadline - now) / (deadline - self.began)
-                self.pace = min(1.0, left / SETTLING)
             rows = order[start : start + batch]
             # The deviations of very few rows say nothing.
             if not self.now.norms or len(rows) > batch // 4 or not start:
                 self._step(X[rows], y[rows], task)
+        self.pace.done += 1
         return True
 
     def _learnt(self) -> list[Floats]:
@@ -153,7 +162,7 @@ class Network:
         gradients = self._gradients(X, y, task)
         self.steps += 1
         correction = np.sqrt(1 - 0.999**self.steps) / (1 - 0.9**self.steps)
-        now = self.rate * self.pace
+        now = self.rate * self.share
         rate = np.float32(now * correction)
         shrink = np.float32(1 - now * float(self.params["weight_decay"]))
         for array, gradient, first, second in zip(

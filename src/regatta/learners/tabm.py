@@ -206,11 +206,11 @@ class TabMLearner(Learner):
         y, y_valid, scale = standardised(data)
         rng = np.random.default_rng(seed)
         start = Weights.drawn(n_columns, _prior(data), params, rng)
-        weights, truncated = train(
+        weights, truncated, schedule = train(
             start, data, (y, y_valid), params, rng, threads=threads, deadline=deadline
         )
         model = TabMModel(weights, data.task, scale)
-        model.truncated = truncated
+        model.truncated, model.learnt = truncated, schedule.learnt()
         return model
 
 

@@ -13,14 +13,14 @@ import numpy.typing as npt
 
 from regatta.features.glm import softmax
 from regatta.learners.base import Array, FitData, Params
-from regatta.learners.epochs import best_epoch
+from regatta.learners.epochs import Pace, Schedule, best_epoch, follow
 
 __all__ = ["Block", "Floats", "Weights", "train"]
 
 Floats = npt.NDArray[np.float32]
 
-# Share of the time in which steps become smaller, and the steps between two looks at the clock.
-SETTLING, LOOK_EVERY = 0.3, 4
+# Batches between two looks at the clock.
+LOOK_EVERY = 4
 # Longest gradient.
 CLIP = 1.0
 # Of the usual spread of a last layer: at first it predicts the mean and little else.
@@ -126,7 +126,7 @@ def train(
     *,
     threads: int,
     deadline: float,
-) -> tuple[Weights, bool]:
+) -> tuple[Weights, bool, Schedule]:
     """Train a network until its validation loss falls no more, or until the deadline.
 
     Parameters
@@ -148,8 +148,9 @@ def train(
 
     Returns
     -------
-    Weights, bool
-        The weights of the lowest validation loss, and whether the deadline ended it.
+    Weights, bool, Schedule
+        The weights of the lowest validation loss, whether the deadline ended it, and how it came
+        there. Where `params` name a schedule, what comes of that.
     """
     import torch
 
@@ -163,18 +164,21 @@ def train(
 
 def _train(
     network: "_Network", data: FitData, targets: tuple[Array, Array], deadline: float
-) -> tuple[Weights, bool]:
+) -> tuple[Weights, bool, Schedule]:
     """Pass over the rows until there is no gain; see `train`."""
     y, y_valid = targets
     began = time.time()
     if began >= deadline:
-        return network.copy(), True
+        return network.copy(), True, Schedule(())
+    if known := Schedule.among(network.params):
+        pace = Pace(deadline, known.planned)
+        return *follow(network, lambda: network.epoch(data.X, y, pace), known), known
     first_loss = network.valid_loss(data.X_valid, y_valid)
     # The last loss takes time, too.
-    until = deadline - min(2 * (time.time() - began), 0.2 * (deadline - began))
+    pace = Pace(deadline - min(2 * (time.time() - began), 0.2 * (deadline - began)), began=began)
     return best_epoch(
         network,
-        lambda: network.epoch(data.X, y, began, until),
+        lambda: network.epoch(data.X, y, pace),
         lambda: network.valid_loss(data.X_valid, y_valid),
         network.params,
         best_loss=first_loss if np.isfinite(first_loss) else np.inf,
@@ -211,23 +215,20 @@ class _Network:
         groups = [{"params": shared, "weight_decay": decay}, {"params": own, "weight_decay": 0.0}]
         self.optimiser = torch.optim.AdamW(groups, lr=self.rate, fused=True)
 
-    def epoch(self, X: Floats, y: Array, began: float, until: float) -> bool:
-        """Pass once over the rows; return whether there was time for all.
-
-        In the last part of the time the steps become smaller, down to nothing at its end.
-        """
+    def epoch(self, X: Floats, y: Array, pace: Pace) -> bool:
+        """Pass once over the rows; return whether there was time for all."""
         order = self.rng.permutation(len(y))
         batch = int(self.params["batch"])
         for number, start in enumerate(range(0, len(y), batch)):
             if number % LOOK_EVERY == 0:
-                now = time.time()
-                if now >= until:
+                share = pace.share(start / len(y))
+                if not share:
                     return False
-                left = (until - now) / max(until - began, 1e-9)
                 for group in self.optimiser.param_groups:
-                    group["lr"] = self.rate * min(1.0, left / SETTLING)
+                    group["lr"] = self.rate * share
             rows = order[start : start + batch]
             self._step(X[rows], y[rows])
+        pace.done += 1
         return True
 
     def _step(self, X: Floats, y: Array) -> None:

@@ -5,6 +5,7 @@ comes what has most weight in the ensemble for the time that it takes. While the
 what was fitted on all rows is fitted again with other draws: their mean is better than each.
 """
 
+import math
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -18,7 +19,7 @@ from regatta.refit import WHOLE
 from regatta.refit.whole import AllRows, draw_name, draw_seed, draws_of, recipe_of_whole
 from regatta.search import machine
 from regatta.search.cache import EncodedFolds
-from regatta.search.costs import whole_seconds
+from regatta.search.costs import least_draws, whole_seconds
 from regatta.search.isolation import Child, Limits, wait
 from regatta.search.lane import POLL_SECONDS
 from regatta.search.launching import import_for
@@ -81,7 +82,10 @@ class Terms:
 
 @dataclass(frozen=True)
 class _Task:
-    """A trial that is to be fitted: fold by fold, `paced`, or up to `draws` times on all rows."""
+    """A trial that is to be fitted: fold by fold, `paced`, or on all rows.
+
+    Of the latter there are up to `draws` fits; fewer than `least` of them are of no use.
+    """
 
     record: TrialRecord
     recipe: Recipe
@@ -90,6 +94,7 @@ class _Task:
     folder: Path
     seconds: float
     paced: bool
+    least: int = 1
     draws: int = 1
     draw: int = 0
 
@@ -141,20 +146,30 @@ def run_again(
     share = machine.memory_share(slots + 1)
     memory = min(terms.memory_bytes or share, share)
     tasks = _by_worth(_tasks(table, records, folder, scratch, terms, tools), weights)
-    others = range(1, terms.draws)
-    waiting = tasks + [replace(t, draw=n) for n in others for t in tasks if n < t.draws]
+    most = max((task.draws for task in tasks), default=0)
+    waiting = [replace(task, draw=draw) for task in tasks for draw in range(task.least)]
+    waiting += [
+        replace(task, draw=draw)
+        for draw in range(1, most)
+        for task in tasks
+        if task.least <= draw < task.draws
+    ]
     running: list[Child] = []
     while waiting or running:
         while waiting and len(running) < slots:
             task = waiting.pop(0)
-            if _promises(task, terms.deadline):
+            if _promises(task, terms.deadline, slots):
                 running.append(_launch(task, terms.deadline, memory, metric, tools))
         if not running:
             break
         wait(running, POLL_SECONDS)
         running = [child for child in running if child.poll() is None]
-    names = [[draw_name(record.id, draw) for record in records] for draw in range(terms.draws)]
-    return Made(_found(names[0], folder), _found(chain.from_iterable(names), folder / WHOLE))
+    folds = _found([task.record.id for task in tasks if task.paced], folder)
+    whole = [
+        _found([draw_name(t.record.id, n) for n in range(t.draws)], folder / WHOLE) for t in tasks
+    ]
+    enough = [found for task, found in zip(tasks, whole, strict=True) if len(found) >= task.least]
+    return Made(folds, tuple(chain.from_iterable(enough)))
 
 
 def _tasks(
@@ -178,8 +193,8 @@ def _tasks(
     for record in records:
         if recipe := recipe_of_whole(record, more):
             seconds = whole_seconds(record, more)
-            draws = draws_of(record, more, terms.draws)
-            tasks.append(_Task(record, recipe, whole, caches[0], places[0], seconds, False, draws))
+            draws = least_draws(record), draws_of(record, more, terms.draws)
+            tasks.append(_Task(record, recipe, whole, caches[0], places[0], seconds, False, *draws))
         else:
             # Learning keeps pace with the time there is; less than it took is not enough.
             seconds = record.seconds
@@ -195,9 +210,10 @@ def _by_worth(tasks: Sequence[_Task], weights: Sequence[float]) -> list[_Task]:
     return [task for task, _ in ranked]
 
 
-def _promises(task: _Task, deadline: float) -> bool:
+def _promises(task: _Task, deadline: float, slots: int) -> bool:
     """Return whether there is time for a fit; another draw of one that failed would fail, too."""
-    seconds = task.seconds
+    # The first is of no use alone where there is no time for others.
+    seconds = task.seconds * (1 if task.draw else math.ceil(task.least / slots))
     if task.draw and task.done.is_file():
         first = TrialRecord.from_dict(read_json(task.done))
         if first.status != "ok":

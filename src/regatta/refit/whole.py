@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from regatta.artifacts.records import Recipe, TrialRecord
-from regatta.search.costs import whole_trees
+from regatta.search.costs import learns_by_epochs, whole_trees
 from regatta.search.table import Indices, TrainingTable
 
 __all__ = ["AllRows", "draw_name", "draw_seed", "draws_of", "recipe_of_whole", "trial_of"]
@@ -21,6 +21,8 @@ CHECKED_ROWS = 5_000
 CHECKED_OF_CLASS = 5
 # More rows are worth more rounds, by the root of their number.
 ROUNDS_EXPONENT = 0.5
+# The gain of each further network is smaller.
+NETWORKS_AT_MOST = 5
 # Between the id of a trial and the number of a draw.
 SIGN = "+"
 
@@ -111,9 +113,12 @@ def draws_of(record: TrialRecord, more: float, most: int) -> int:
     more : float
         How many times the rows of a fold all rows are.
     most : int
-        The most for any trial.
+        The most for any trial, but for networks: those do not grow with the rows.
     """
-    if "n_trees" in (record.learnt or {}):
-        # A forest is a mean of draws as it is.
-        return 1
-    return min(most, max(int(len(record.fold_scores) / more**ROUNDS_EXPONENT), 1))
+    learnt, n_folds = record.learnt or {}, len(record.fold_scores)
+    if "n_rounds" in learnt:
+        return min(most, max(int(n_folds / more**ROUNDS_EXPONENT), 1))
+    if learns_by_epochs(record):
+        return max(min(n_folds, NETWORKS_AT_MOST), most)
+    # A forest is a mean of draws as it is, and other learners draw nothing.
+    return 1

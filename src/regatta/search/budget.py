@@ -66,10 +66,11 @@ TAIL_SECONDS_PER_COLUMN = 1.2e-3
 # A task on a cluster costs about 12 s of pods; three of them come after the race.
 POD_TAIL_SECONDS = 36.0
 
-# Share of the race, for tables of so many rows and cells, in which the winner is fitted again with
-# the locked rows. On eight small tables that was worth 0.2 to 7 % of the loss, on each of them.
+# Share of the race in which the winner is fitted again with the locked rows. On eight small tables
+# that was worth 0.2 to 7 % of the loss, on each of them. Each cell takes so long at least: of a
+# large table only a long race has time for it.
 REFIT_SHARE = 0.3
-REFIT_ROWS, REFIT_CELLS = 200_000, 10_000_000
+REFIT_SECONDS_PER_CELL = 2e-6
 # Its process has features to write, and imports besides if it is not forked; more rows take longer.
 REFIT_LEAST_SECONDS = 3.0
 REFIT_START_SECONDS, REFIT_IMPORT_SECONDS = 0.7, 1.8
@@ -205,16 +206,18 @@ def refit_seconds(seconds: float, n_rows: int, n_columns: int) -> float:
     seconds : float
         What the budget leaves for the race and for this.
     n_rows, n_columns : int
-        Training rows and features; a large table gains little and takes long.
+        Training rows and features; a large table takes long.
 
     Examples
     --------
-    >>> refit_seconds(40, 5_000, 20), refit_seconds(40, 1_000_000, 20), refit_seconds(9, 500, 20)
-    (12.0, 0.0, 0.0)
+    >>> refit_seconds(40, 5_000, 20), refit_seconds(9, 500, 20)
+    (12.0, 0.0)
+    >>> refit_seconds(40, 1_000_000, 20), refit_seconds(400, 1_000_000, 20)
+    (0.0, 120.0)
     """
-    large = n_rows > REFIT_ROWS or n_rows * n_columns > REFIT_CELLS
     share = REFIT_SHARE * seconds
-    return 0.0 if large or share < REFIT_LEAST_SECONDS else round(share, 3)
+    least = max(REFIT_LEAST_SECONDS, n_rows * n_columns * REFIT_SECONDS_PER_CELL)
+    return 0.0 if share < least else round(share, 3)
 
 
 def refit_wait(seconds: float) -> float:

@@ -16,8 +16,8 @@ from regatta.search.budget import (
 
 __all__ = ["Clock"]
 
-# Passes over the locked rows, each by all members.
-PASSES = 3.0
+# Passes over the locked rows, each by all members; there is a time of its own for the columns.
+PASSES = 2.0
 MEMBERS = 6
 
 

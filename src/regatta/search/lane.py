@@ -297,7 +297,7 @@ class Lane:
             now := time.time(),
             longest=self.plan.settings.search.trial_seconds,
             n_folds=self.table.n_folds,
-            first=not self.begun,
+            first=self._is_pilot(recipe),
             hopeful=self.best is None,
             fixed=self.plan.fixed,
         )
@@ -316,7 +316,10 @@ class Lane:
             memory_bytes=self.memory_bytes,
             started_at=now,
             folder=self.folder / name,
-            probe=self._may_settle and not (self.begun or recipe.rows) and is_short(self.clock),
+            probe=self._may_settle
+            and self._is_pilot(recipe)
+            and not recipe.rows
+            and is_short(self.clock),
             bars=self._bars(recipe),
         )
         limits = Limits(times.killed_at, self.memory_bytes, times.why)
@@ -324,6 +327,10 @@ class Lane:
         work = (job, self.table, self.cache, self.toolbox, self.metric)
         self.running.append(Running(job, Child(lambda: run_trial(*work), limits)))
         self.begun += not retried(recipe)
+
+    def _is_pilot(self, recipe: Recipe) -> bool:
+        """Return whether a recipe is there to give a model soon; what a user wants has its time."""
+        return not self.begun and recipe.origin != "user"
 
     @property
     def _may_settle(self) -> bool:

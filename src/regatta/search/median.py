@@ -62,9 +62,16 @@ def bars(
     """
     if recipe.rows or recipe.origin == "user":
         return ()
-    whole = [r for r in records if r.status == "ok" and len(r.fold_scores) == n_folds]
-    whole = [r for r in whole if mean_loss(r.fold_scores, metric) is not None]
-    family = [r for r in whole if r.recipe.learner == recipe.learner and not r.recipe.rows]
+    whole = [
+        record
+        for record in records
+        if record.status == "ok"
+        and len(record.fold_scores) == n_folds
+        # Those of a sample are of another race.
+        and not record.recipe.rows
+        and mean_loss(record.fold_scores, metric) is not None
+    ]
+    family = [record for record in whole if record.recipe.learner == recipe.learner]
     if len(whole) < FEWEST_WHOLE or not family:
         return ()
     found = []

@@ -157,6 +157,7 @@ def make_plan(
     """
     tools = toolbox or Toolbox()
     metric = get_metric(settings.search.metric, table.task)
+    metric.check(table.y)
     shape = table.shape
     learners = _learners(settings.search.learners, shape, tools)
     scored = scored_rows(table.n_rows, settings)

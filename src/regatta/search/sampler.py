@@ -184,7 +184,8 @@ class BayesProposer(Proposer):
             if learner == record.recipe.learner and params.items() >= trial.params.items():
                 self._open.remove(entry)
                 loss = self._loss(record)
-                if loss is not None:
+                # What there was only time for on a sample is no worse for that.
+                if loss is not None and not record.recipe.rows:
                     self._studies[learner].tell(trial, loss)
                 else:
                     self._studies[learner].tell(trial, state=optuna.trial.TrialState.FAIL)

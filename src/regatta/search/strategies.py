@@ -86,7 +86,11 @@ def queues(
         ranked = within(ranked, spaces, search.spaces)
         return _halving(ahead, ranked, spaces, shape, settings)
     then, refine = _strategy(learners, spaces, shape, settings, n_texts, skewed)
-    recipes, n_lanes, most = _distinct([*ahead, *then]), search.lanes, search.max_trials
+    # What did well on an earlier run may take long: the model that is there at once stays ahead.
+    quick = then[:1] if refine == "bayes" else []
+    users = [recipe for recipe in ahead if recipe.origin == "user"]
+    recipes = _distinct([*users, *quick, *ahead, *then])
+    n_lanes, most = search.lanes, search.max_trials
     if most:
         if refine != "none":
             recipes += _drawn(spaces, settings.seed, most - len(recipes))

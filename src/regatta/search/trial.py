@@ -377,6 +377,9 @@ def _mean_of(learnt: Sequence[Mapping[str, float] | None]) -> dict[str, float] |
     if len(found) < len(learnt) or not found:
         return None
     mean = {name: float(np.mean([values[name] for values in found])) for name in found[0]}
+    if "C" in mean:
+        # Strengths are of orders of magnitude.
+        mean["C"] = float(np.exp(np.mean([np.log(values["C"]) for values in found])))
     if "n_rounds" in mean:
         work = np.mean([values["n_rounds"] * values["learning_rate"] for values in found])
         mean["n_rounds"] = float(work) / mean["learning_rate"]

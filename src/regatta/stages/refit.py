@@ -5,7 +5,7 @@ import os
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from itertools import chain
@@ -126,11 +126,9 @@ class Refit:
         for name, folder, share in kinds:
             for values in found[name]:
                 record = TrialRecord.from_dict(values)
-                known = again.setdefault(trial_of(record.id), [])
-                # What draws nothing is the same each time.
-                same = any(trial.record.score == record.score for trial in known)
-                if not same and not self._worse(record, share):
-                    known.append(Trial(record, folder))
+                known, new = again.setdefault(trial_of(record.id), []), Trial(record, folder)
+                if not self._worse(record, share) and not _is_among(new, known):
+                    known.append(new)
         return {trial: found for trial, found in again.items() if found}
 
     def _worse(self, new: TrialRecord, share: float = 0.0) -> bool:
@@ -260,6 +258,17 @@ def died_before() -> bool:
     Fitting is what takes memory here, and a model that was measured is there without it.
     """
     return os.environ.get(RETRY_VARIABLE, "0") != "0"
+
+
+def _is_among(new: Trial, known: Sequence[Trial]) -> bool:
+    """Return whether another draw has come out the same: where nothing is drawn, all do.
+
+    Scores do not tell: they are of rows that were learnt from, and often perfect.
+    """
+    if not known:
+        return False
+    oof = new.oof()
+    return any(np.array_equal(oof, one.oof(), equal_nan=True) for one in known)
 
 
 def _record(row: Mapping[str, Any]) -> TrialRecord:

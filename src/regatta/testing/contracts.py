@@ -8,7 +8,7 @@ Run them on one of your own:
 
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -135,6 +135,7 @@ def check_learner(learner: Learner) -> None:
             np.allclose(again, predicted, rtol=1e-6, atol=1e-8), learner, "same seed, same model"
         )
         _require(_skips(learner, replace(data, y=np.ones(len(data.y)))), learner, "constant target")
+        _check_whole(learner, model, data)
         _check_late(learner, data)
         if task == "multiclass":
             _check_absent_class(learner, data)
@@ -250,6 +251,19 @@ def _refuses_damage(load: Callable[[Path], Any], folder: Path, what: Any) -> Non
             file.write_bytes(content)
 
 
+def _check_whole(learner: Learner, model: Model, data: FitData) -> None:
+    """Check that with what a fit has found out, another needs no rows to validate."""
+    if model.learnt is None:
+        return
+    names = all(isinstance(value, float) for value in model.learnt.values())
+    _require(names, learner, "what it has learnt are numbers")
+    # It is checked on rows that it learns from.
+    known = replace(data, X_valid=data.X[:50], y_valid=data.y[:50])
+    whole = _fit(learner, known, dict(model.learnt))
+    _require(not whole.truncated, learner, "a fit of all rows ends by itself")
+    _check_predictions(whole, data)
+
+
 def _check_late(learner: Learner, data: FitData) -> None:
     """Check that a fit whose time is up ends at once, with a model or a reason."""
     shape = _shape(data)
@@ -320,10 +334,10 @@ def _strange_rows() -> pd.DataFrame:
     return table.assign(**strange)
 
 
-def _fit(learner: Learner, data: FitData) -> Model:
-    """Fit with few rounds."""
+def _fit(learner: Learner, data: FitData, learnt: Mapping[str, Any] | None = None) -> Model:
+    """Fit with few rounds, or with what another fit has learnt."""
     params = learner.defaults(_shape(data))
-    params |= {name: value for name, value in SMALL.items() if name in params}
+    params |= {name: value for name, value in SMALL.items() if name in params} | (learnt or {})
     return learner.fit(data, params, seed=3, threads=1, deadline=time.time() + 60)
 
 

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from regatta.learners.epochs import Pace
 from regatta.learners.network import Network, forward
 
 PARAMS = {"dropout": 0.0, "learning_rate": 1e-2, "weight_decay": 0.0, "batch": 40}
@@ -18,7 +19,7 @@ def made(batch_norm: bool, n_outputs: int) -> tuple[Network, Any]:
         (rng.normal(size=shape).astype(np.float32), rng.normal(size=shape[1]).astype(np.float32))
         for shape in widths
     ]
-    network = Network(layers, {**PARAMS, "batch_norm": batch_norm}, rng)
+    network = Network(layers, {**PARAMS, "batch_norm": batch_norm}, rng, Pace(np.inf))
     return network, rng.normal(size=(40, 5)).astype(np.float32)
 
 
@@ -88,7 +89,7 @@ def test_an_earlier_moment_is_not_changed_by_later_steps() -> None:
     earlier = network.now.copy()
     kept = [array.copy() for layer in earlier.folded() for array in layer]
     y = X[:, :1].copy()
-    assert network.epoch(X, y, "regression", deadline=np.inf)
+    assert network.epoch(X, y, "regression")
     found = [array for layer in earlier.folded() for array in layer]
     assert all((one == other).all() for one, other in zip(kept, found, strict=True))
     network.restart(earlier)

@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 
 from regatta import bundle as bundles
-from regatta.artifacts import read_json, write_json
-from regatta.artifacts.records import Recipe, TrialRecord
+from regatta.artifacts import read_json, write_json, writing
+from regatta.artifacts.records import RECORD, Recipe, TrialRecord
 from regatta.bundle import Measured
 from regatta.dataset import conform, load_frame
 from regatta.dataset.schema import Schema
 from regatta.evaluation.metrics import get_metric
-from regatta.refit import again
-from regatta.refit.whole import draws_of
+from regatta.refit import WHOLE, again
+from regatta.refit.whole import draw_name, draws_of
 from regatta.search.costs import again_seconds
 from regatta.settings import RunSettings
 from regatta.splits import Splits
@@ -62,6 +62,19 @@ def run(folder: Path, model: Path, seconds: float, *, wanted: bool = True) -> di
         return learning.finish(Measured(stored.keys, said), wanted=wanted)
 
 
+@pytest.fixture
+def one_needs_rows_to_validate(monkeypatch) -> None:
+    """Let the linear model have found out nothing, as support vectors do."""
+    read = refit._record
+
+    def record(row):
+        found = read(row)
+        return replace(found, learnt=None) if found.recipe.learner == "linear" else found
+
+    monkeypatch.setattr(refit, "_record", record)
+
+
+@pytest.mark.usefixtures("one_needs_rows_to_validate")
 def test_members_learn_from_the_locked_rows(raced, tmp_path):
     numbers = run(raced, tmp_path / "model", 120)
     before, after = bundles.load(raced / "bundle"), bundles.load(tmp_path / "model")
@@ -78,7 +91,6 @@ def test_members_learn_from_the_locked_rows(raced, tmp_path):
     assert np.abs(known.instead(stored.keys, second) - first).max() < 1e-12
     members = [b.metadata["members"] for b in (before, after)]
     assert [m["weight"] for m in members[0]] == [m["weight"] for m in members[1]]
-    # A linear model needs rows to validate; boosted trees know their rounds, and learn all rows.
     fits = {m["learner"]: len(m["fits"]) for m in members[1]}
     assert {len(m["fits"]) for m in members[0]} == {8}
     assert fits == {"lightgbm": 1, "linear": 8}
@@ -102,7 +114,8 @@ def test_time_that_is_left_makes_further_draws(raced, tmp_path, monkeypatch):
     assert numbers["fits"] == refit.DRAWS + 1
     after = bundles.load(tmp_path / "model")
     fits = {m["learner"]: len(m["fits"]) for m in after.metadata["members"]}
-    assert fits == {"lightgbm": refit.DRAWS, "linear": 8}
+    # Where nothing is drawn, one fit of all rows is all there is.
+    assert fits == {"lightgbm": refit.DRAWS, "linear": 1}
     trees = next(part for part in after.parts if len(part.models) == refit.DRAWS)
     frame = load_frame(raced / "dataset")
     rows = trees.encoder.transform(after.features.arrays(conform(frame, after.signature)))
@@ -178,6 +191,32 @@ def test_what_weighs_most_for_its_time_comes_first():
 
 
 @pytest.mark.parametrize(
+    ("ready", "taken"), [((0, 1), ()), ((0, 1, 2), (0, 1, 2)), ((0, 2, 3), (0, 2, 3))]
+)
+def test_fewer_networks_than_folds_are_of_no_use(tmp_path, monkeypatch, ready, taken):
+    schedule = {"epochs_0": 9.0, "epochs_1": 0.0, "epochs_2": 0.0, "settled": 0.0}
+    scores = (0.5,) * 5
+    record = TrialRecord("a", 0, 0, Recipe("mlp"), 0, "ok", learnt=schedule, fold_scores=scores)
+    task = again._Task(record, record.recipe, None, None, tmp_path / WHOLE, 0.1, False, 3, 5)
+
+    def launched(task, *_):
+        if task.draw in ready:
+            place = tmp_path / WHOLE / draw_name("a", task.draw)
+            place.mkdir(parents=True)
+            write_json(place / RECORD, replace(record, id=place.name).to_dict())
+        return SimpleNamespace(poll=lambda: 0)
+
+    monkeypatch.setattr(again, "_launch", launched)
+    monkeypatch.setattr(again, "wait", lambda *_: None)
+    terms = again.Terms(time.time() + 60, 2, 10**9, 0, 100, 3)
+    monkeypatch.setattr(again, "_tasks", lambda *_: [task])
+    metric = get_metric("roc_auc", "binary")
+    made = again.run_again(None, [record], [1.0], metric, tmp_path, tmp_path, terms)
+    assert made.folds == ()
+    assert [found.id for found in made.whole] == [draw_name("a", draw) for draw in taken]
+
+
+@pytest.mark.parametrize(
     ("n_folds", "learnt", "draws"),
     [
         (10, {"n_rounds": 90.0}, 3),
@@ -185,6 +224,10 @@ def test_what_weighs_most_for_its_time_comes_first():
         (3, {"n_rounds": 90.0}, 2),
         (1, {"n_rounds": 90.0}, 1),
         (5, {"n_trees": 200.0}, 1),
+        (5, {"C": 0.3}, 1),
+        (10, {"epochs_0": 9.0}, 5),
+        (3, {"epochs_0": 9.0}, 3),
+        (1, {"epochs_0": 9.0}, 3),
     ],
 )
 def test_draws_are_no_more_than_the_folds_were(n_folds, learnt, draws):
@@ -197,17 +240,19 @@ def test_a_draw_that_failed_or_drew_nothing_is_left_out(tmp_path):
     schema = Schema("binary", "y", ("no", "yes"))
     metric = get_metric("roc_auc", "binary")
     old = TrialRecord("a", 0, 0, Recipe("x"), 0, "ok", score=0.8, fold_scores=(0.78, 0.82))
-    made = [
-        replace(old, id="a", score=0.2),
-        replace(old, id="a+1", score=0.85),
-        replace(old, id="a+2", score=0.85),
-    ]
+    # What was learnt from is often told without a mistake: its score does not tell draws apart.
+    scores = {"a": 0.2, "a+1": 1.0, "a+2": 1.0, "a+3": 1.0}
+    made = [replace(old, id=name, score=score) for name, score in scores.items()]
     written = tmp_path / "again" / "refit.json"
-    written.parent.mkdir()
+    for record, draw in zip(made, (0, 1, 1, 2), strict=True):
+        with writing(tmp_path / "again" / WHOLE / record.id, "trial") as folder:
+            np.save(folder / "oof.npy", np.array([[0.9, np.nan], [0.5 + draw / 10, np.nan]]))
+            write_json(folder / RECORD, record.to_dict())
     write_json(written, {"folds": [], "whole": [record.to_dict() for record in made]})
     job = refit.Refit(Path("b"), Path("m"), tmp_path, schema, metric, {}, {"a": old})
     job.process = SimpleNamespace(wait=lambda: 0)
-    assert {k: [t.record.id for t in found] for k, found in job._found().items()} == {"a": ["a+1"]}
+    found = [trial.record.id for trial in job._found()["a"]]
+    assert found == ["a+1", "a+3"]
     write_json(written, {"folds": [], "whole": [made[0].to_dict()]})
     assert job._found() == {}
 

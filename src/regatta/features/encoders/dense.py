@@ -23,6 +23,8 @@ Floats = npt.NDArray[np.float32]
 MOST_LABELS = 24
 MOST_INDICATORS = 2000
 LEAST_ROWS = 5
+# Of a column of more values, so many of the frequent ones have indicators beside the means of all.
+OFTEN_LABELS, OFTEN_ROWS = 48, 30
 HARMONICS = 2
 MOST_PIECES = 16
 PIECES_IN_ALL = 1024
@@ -36,7 +38,8 @@ class DenseEncoder(Encoder):
 
     Numbers are scaled, with a flag where one was missing, and cut into up to 16 pieces. Parts of
     dates that come round again become two harmonics. Categories of up to 24 values become
-    indicators, others out-of-fold target means; text becomes out-of-fold scores of a linear model.
+    indicators; of others the frequent ones do, beside out-of-fold target means of all. Text becomes
+    out-of-fold scores of a linear model.
     """
 
     key: ClassVar[str] = "dense"
@@ -79,10 +82,7 @@ class DenseEncoder(Encoder):
             seed=seed,
         )
         least = LEAST_ROWS if len(y) >= 200 else 2
-        every = Categories.fit(
-            frame, self._named("categorical"), most=MOST_LABELS + 1, least_rows=least
-        )
-        self._categories, many = _split(every)
+        self._categories, many = _indicated(frame, self._named("categorical"), least)
         targets = target_columns(y, task, n_outputs)
         self._means, mean_rows = TargetMeans.fit_transform(frame, many, targets, seed)
         texts = self._named("text")
@@ -200,21 +200,22 @@ class ScaledEncoder(DenseEncoder):
     most_pieces: ClassVar[int] = 0
 
 
-def _split(every: Categories) -> tuple[Categories, list[str]]:
-    """Return the columns that become indicators, and the names of those with too many values."""
-    few: list[int] = []
-    many: list[str] = []
+def _indicated(frame: Frame, names: list[str], least_rows: int) -> tuple[Categories, list[str]]:
+    """Return what becomes indicators, and the names of the columns that have other values, too."""
+    every = Categories.fit(frame, names, most=MOST_LABELS + 1, least_rows=least_rows)
+    few = [place for place in range(len(every.names)) if len(every.labels[place]) <= MOST_LABELS]
+    many = [name for place, name in enumerate(every.names) if place not in few]
+    often = Categories.fit(frame, many, most=OFTEN_LABELS, least_rows=OFTEN_ROWS)
     width = 0
-    for place, name in enumerate(every.names):
-        width += every.width(place)
-        too_many = len(every.labels[place]) > MOST_LABELS or width > MOST_INDICATORS
-        if too_many:
-            many.append(name)
-        else:
-            few.append(place)
-    chosen = Categories(
-        [every.names[place] for place in few],
-        [every.labels[place] for place in few],
-        [every.rare[place] for place in few],
-    )
-    return chosen, many
+    # The narrowest first: where there is no room for all, more columns have some.
+    found = [(every, place) for place in few] + [(often, place) for place in range(len(many))]
+    names, labels, rare = list[str](), list[list[str]](), list[bool]()
+    for source, place in sorted(found, key=lambda pair: pair[0].width(pair[1])):
+        width += source.width(place)
+        if width > MOST_INDICATORS:
+            break
+        names.append(source.names[place])
+        labels.append(source.labels[place])
+        rare.append(source.rare[place])
+    means = [name for name in every.names if name in many or name not in names]
+    return Categories(names, labels, rare), means
