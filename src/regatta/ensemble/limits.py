@@ -18,6 +18,7 @@ __all__ = ["Limits", "shares_of"]
 Row = Mapping[str, npt.NDArray[Any]]
 
 REPEATS = 7
+ENOUGH = 25
 
 
 @dataclass(frozen=True)
@@ -39,42 +40,52 @@ class Limits:
     row: Row
 
 
-def shares_of(trials: Sequence[Trial], limits: Limits) -> dict[str, tuple[float, float]]:
-    """Measure which share of each limit every trial would use up.
+def shares_of(
+    trials: Sequence[Trial], limits: Limits, seconds: float
+) -> dict[str, tuple[float, float]]:
+    """Measure which share of each limit trials would use up.
 
     Parameters
     ----------
     trials : sequence of Trial
-        Candidates.
+        Candidates, the best first.
     limits : Limits
         At least one of them set.
+    seconds : float
+        Time after which no more of them are measured, once there is one that keeps the limits.
 
     Returns
     -------
     dict of str to (float, float)
-        Share of the time and of the size by id of the trial; 0 where there is no limit. An encoding
-        that several members share counts for each, so the ensemble is faster than the sum.
+        Share of the time and of the size by id of those that keep the limits, `ENOUGH` at most; 0
+        where there is no limit. An encoding that several members share counts for each, so the
+        ensemble is faster than the sum.
 
     Raises
     ------
     SearchError
         No trial keeps the limits.
     """
+    deadline = time.perf_counter() + seconds
     found: dict[str, tuple[float, float]] = {}
-    seconds: dict[str, float] = {}
+    fastest = np.inf
     for trial in trials:
-        key = trial.record.id
-        seconds[key] = _row_seconds(trial, limits.row) if limits.row_seconds else 0.0
-        found[key] = (
-            seconds[key] / limits.row_seconds if limits.row_seconds else 0.0,
-            trial.record.model_bytes / limits.size_bytes if limits.size_bytes else 0.0,
-        )
-    if any(max(shares) <= 1 for shares in found.values()):
+        if len(found) == ENOUGH or (found and time.perf_counter() > deadline):
+            break
+        size = trial.record.model_bytes / limits.size_bytes if limits.size_bytes else 0.0
+        row = 0.0
+        if limits.row_seconds and size <= 1:
+            took = _row_seconds(trial, limits.row)
+            fastest, row = min(fastest, took), took / limits.row_seconds
+        if max(row, size) <= 1:
+            found[trial.record.id] = row, size
+    if found:
         return found
     smallest = min(trial.record.model_bytes for trial in trials)
+    best = [f"the fastest takes {1000 * fastest:.3g} ms a row"] if np.isfinite(fastest) else []
+    best += [f"the smallest has {smallest:,} bytes"] if limits.size_bytes else []
     raise SearchError(
-        f"none of {len(trials)} trials keeps the limits of the ensemble: the fastest takes "
-        f"{1000 * min(seconds.values()):.3g} ms a row, the smallest {smallest:,} bytes",
+        f"none of {len(trials)} trials keeps the limits of the ensemble: {', '.join(best)}",
         expected=_told(limits),
         fix="raise ensemble.max_row_milliseconds or ensemble.max_bytes, use fewer folds"
         " (split.folds), or learners of small models, such as linear",

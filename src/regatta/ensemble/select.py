@@ -104,8 +104,9 @@ def select(
         No trial keeps the limits.
     """
     ranked = sorted(trials, key=lambda trial: _rank(trial, metric))
-    shares = shares_of(ranked, limits) if limits else {}
-    ranked = [trial for trial in ranked if max(shares.get(trial.record.id, (0.0,))) <= 1]
+    shares = shares_of(ranked, limits, seconds) if limits else {}
+    if shares:
+        ranked = [trial for trial in ranked if trial.record.id in shares]
     best = ranked[0].oof()
     rows = np.flatnonzero(np.isfinite(best[:, 0]))
     # A row has a prediction in each repeat. Whatever is learnt from them may not know any of one

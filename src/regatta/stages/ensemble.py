@@ -1,5 +1,6 @@
 """``ensemble``: combine the best trials of all lanes into one servable model."""
 
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 from regatta.artifacts import open_artifact, read_json, write_json, writing
@@ -69,7 +70,10 @@ def run(
             max_members=settings.ensemble.max_members,
             iterations=settings.ensemble.iterations,
             seed=settings.seed,
-            seconds=selection_seconds(settings.budget.seconds),
+            # Where the trials are fixed, so is what is made of them, however slow the machine is.
+            seconds=inf
+            if settings.search.max_trials
+            else selection_seconds(settings.budget.seconds),
             limits=_limits(settings, features),
             stacking=settings.ensemble.stacking,
         )

@@ -337,7 +337,8 @@ def _strange_rows() -> pd.DataFrame:
 def _fit(learner: Learner, data: FitData, learnt: Mapping[str, Any] | None = None) -> Model:
     """Fit with few rounds, or with what another fit has learnt."""
     params = learner.defaults(_shape(data))
-    params |= {name: value for name, value in SMALL.items() if name in params} | (learnt or {})
+    params |= {name: value for name, value in SMALL.items() if name in params}
+    params |= learnt or {}
     return learner.fit(data, params, seed=3, threads=1, deadline=time.time() + 60)
 
 
