@@ -145,11 +145,8 @@ def run(
                 settings,
                 thresholds=winner.thresholds,
             )
-            # One that is not released need not learn more.
-            learnt = learning.finish(
-                bundles.Measured(locked.keys, locked.predicted),
-                wanted=verdict.decision == "promote",
-            )
+            # Also where the champion stays: the new version is registered as its challenger.
+            learnt = learning.finish(bundles.Measured(locked.keys, locked.predicted))
         values |= {
             "dataset": open_artifact(dataset, "dataset", verify=False).metadata,
             "settings": settings.model_dump(mode="json"),

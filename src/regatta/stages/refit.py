@@ -80,15 +80,13 @@ class Refit:
     limited: bool = False
     process: "Forked | subprocess.Popen[Any] | None" = None
 
-    def finish(self, measured: Measured, *, wanted: bool) -> dict[str, Any]:
+    def finish(self, measured: Measured) -> dict[str, Any]:
         """Wait for the process and write the bundle that is released.
 
         Parameters
         ----------
         measured : Measured
             What the measured bundle said of the locked rows.
-        wanted : bool
-            Whether the model is released at all; if not, the members stay as they were.
 
         Returns
         -------
@@ -97,8 +95,6 @@ class Refit:
             trials that were made for that, one or more a member.
         """
         with stage("refit") as numbers:
-            if not wanted:
-                self.stop()
             again = self._found()
             members = [self._member(member, again) for member in self.described["members"]]
             write(self.model, self._spec(members, measured if again else None, list(again)))
