@@ -21,11 +21,12 @@ from regatta.search import machine
 from regatta.search.cache import EncodedFolds
 from regatta.search.costs import least_draws, whole_seconds
 from regatta.search.isolation import Child, Limits, wait
+from regatta.search.job import Job
 from regatta.search.lane import POLL_SECONDS
 from regatta.search.launching import import_for
 from regatta.search.table import TrainingTable
 from regatta.search.toolbox import Toolbox
-from regatta.search.trial import Job, run_trial
+from regatta.search.trial import run_trial
 
 __all__ = ["Made", "Terms", "run_again"]
 

@@ -26,6 +26,7 @@ from regatta.search.cache import EncodedFolds
 from regatta.search.clock import Clock
 from regatta.search.costs import Costs, again_seconds
 from regatta.search.isolation import Child, Ending, Limits, wait
+from regatta.search.job import Job
 from regatta.search.launching import OTHER_SHARE, import_for, is_short, terms
 from regatta.search.median import bars
 from regatta.search.plan import Plan, scored_rows
@@ -34,7 +35,7 @@ from regatta.search.resuming import heard, note_clock, note_trial, recover
 from regatta.search.retries import retried, retry_of
 from regatta.search.table import TrainingTable
 from regatta.search.toolbox import Toolbox
-from regatta.search.trial import Job, run_trial
+from regatta.search.trial import run_trial
 from regatta.search.user_spaces import spaces_of, within
 
 __all__ = ["Lane", "race"]

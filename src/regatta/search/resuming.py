@@ -18,7 +18,7 @@ from regatta.artifacts.records import RECORD, Recipe, TrialRecord, write_record
 from regatta.search.retries import retried
 
 if TYPE_CHECKING:
-    from regatta.search.trial import Job
+    from regatta.search.job import Job
 
 __all__ = [
     "CLOCK",

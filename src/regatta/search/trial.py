@@ -7,7 +7,7 @@ import sys
 import time
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -16,18 +16,19 @@ import numpy as np
 import numpy.typing as npt
 
 from regatta.artifacts import folder_bytes, write_json, writing
-from regatta.artifacts.records import RECORD, Recipe, Status, TrialRecord
+from regatta.artifacts.records import RECORD, TrialRecord
 from regatta.errors import TrialSkipped
 from regatta.evaluation.metrics import Metric
 from regatta.learners.base import Learner, Model, Shape
 from regatta.learners.logarithm import FACTOR, LOGARITHM, LogModel, to_logarithm
 from regatta.search.cache import EncodedFolds, Fold
 from regatta.search.isolation import memory_text
+from regatta.search.job import Job, Progress
 from regatta.search.median import mean_loss
 from regatta.search.table import TrainingTable
 from regatta.search.toolbox import Toolbox
 
-__all__ = ["Job", "peak_memory", "run_trial"]
+__all__ = ["peak_memory", "run_trial"]
 
 logger = logging.getLogger(__name__)
 
@@ -41,119 +42,6 @@ class BadValuesError(ArithmeticError):
 
 class TooSlowError(TimeoutError):
     """The folds that are left cannot be fitted in time."""
-
-
-@dataclass(frozen=True)
-class Job:
-    """What a lane asks of a child.
-
-    Attributes
-    ----------
-    id : str
-        Id of the trial.
-    lane, number : int
-        The lane, and the trial's place in it.
-    recipe : Recipe
-        What to try.
-    seed : int
-        Seed of its draws.
-    threads : int
-        Native threads.
-    fit_seconds : float
-        Time to fit all folds, encoding not counted.
-    encode_seconds : float
-        Time to encode a fold, if no trial has done so before; texts are read less closely to be
-        ready by then.
-    deadline : float
-        When all must be written, in seconds since the epoch.
-    partial : bool
-        Whether fewer folds are better than none: while the lane has no model yet.
-    memory_bytes : int
-        Memory that the trial may use.
-    started_at : float
-        Start, in seconds since the epoch.
-    folder : Path
-        Where the trial's artifact shall be.
-    probe : bool
-        Whether one fold is enough if it is large, and a fit cannot learn all in its time.
-    bars : tuple of float
-        Mean loss above which the trial is given up, after each fold but the last; empty: it is not.
-    """
-
-    id: str
-    lane: int
-    number: int
-    recipe: Recipe
-    seed: int
-    threads: int
-    fit_seconds: float
-    encode_seconds: float
-    deadline: float
-    partial: bool
-    memory_bytes: int
-    started_at: float
-    folder: Path
-    probe: bool = False
-    bars: tuple[float, ...] = ()
-
-    def record(self, status: Status, reason: str = "", **values: Any) -> TrialRecord:
-        """Return a record of this job that ends now."""
-        seconds = time.time() - self.started_at
-        return replace(
-            TrialRecord(
-                self.id,
-                self.lane,
-                self.number,
-                self.recipe,
-                self.seed,
-                status,
-                reason,
-                seconds=round(seconds, 3),
-                started_at=self.started_at,
-            ),
-            **values,
-        )
-
-
-@dataclass
-class Progress:
-    """What the folds have given so far.
-
-    Attributes
-    ----------
-    oof : ndarray of shape (n_repeats * n_rows, n_outputs), float32
-        Predictions of the rows by models that have not seen them, one repeat of the folds behind
-        the other; NaN where there is none.
-    scores : list of (float or None)
-        Score of each fold that is done; None where it is undefined.
-    params : dict
-        All parameters, the learner's defaults included.
-    encoders : list of str
-        Encoder of each fold.
-    encode_seconds, fit_seconds : float
-        What it took so far, the latter with predicting and saving.
-    predict_seconds_per_row : float
-        By the models of all folds together.
-    truncated : bool
-        Whether a deadline stopped a fit.
-    learnt : list of (mapping or None)
-        What each fold's model has found out (`Model.learnt`).
-    """
-
-    oof: npt.NDArray[np.float32]
-    scores: list[float | None] = field(default_factory=list)
-    params: dict[str, Any] = field(default_factory=dict)
-    encoders: list[str] = field(default_factory=list)
-    encode_seconds: float = 0.0
-    fit_seconds: float = 0.0
-    predict_seconds_per_row: float = 0.0
-    truncated: bool = False
-    learnt: list[Mapping[str, float] | None] = field(default_factory=list)
-
-    @property
-    def folds(self) -> int:
-        """Folds that are done."""
-        return len(self.scores)
 
 
 class HopelessError(Exception):

@@ -1,7 +1,7 @@
 """Encoders: fitted on the training rows of a fold, from features to one matrix.
 
-There are three, by what a learner can read: ``tree`` (numbers with NaN, category codes),
-``linear`` (sparse) and ``dense``.
+There are four, by what a learner can read: ``tree`` (numbers with NaN, category codes),
+``linear`` (sparse), ``dense`` (numbers cut into pieces) and ``scaled`` (numbers whole).
 """
 
 from pathlib import Path
