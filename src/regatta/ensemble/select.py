@@ -1,8 +1,8 @@
-"""Choosing the members: which trials are looked at, on which rows, and how they are pooled."""
+"""Choosing the members: which trials, on which rows, how they are pooled, what label that means."""
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -13,7 +13,9 @@ from regatta.ensemble.candidates import Trial
 from regatta.ensemble.greedy import greedy_weights
 from regatta.ensemble.limits import Limits, shares_of
 from regatta.ensemble.stacking import Stack, stack_if_better
+from regatta.ensemble.thresholds import thresholds_if_better
 from regatta.evaluation.metrics import Metric, get_metric
+from regatta.evaluation.scoring import decided
 from regatta.evaluation.weighted import WEIGHTED
 
 __all__ = ["Selection", "select"]
@@ -44,11 +46,14 @@ class Selection:
         Score of the pool on all out-of-fold rows, in the metric's own units.
     pooling : Pooling
         How their predictions become one.
+    thresholds : tuple of float
+        One a class, where the metric reads the label and they are better than none.
     """
 
     members: tuple[tuple[Trial, float], ...]
     score: float
     pooling: Pooling = LINEAR
+    thresholds: tuple[float, ...] = ()
 
     def weight(self, trial: Trial) -> float:
         """Return the share of a trial; 0 if it is no member."""
@@ -116,8 +121,8 @@ def select(
     search = _Search(*each, n_repeats, rows, best.shape[1], metric, seed)
     selection = search.greedy(ranked, shares, max_members, iterations, seconds)
     if stacking and selection.pooling.kind == "log":
-        return search.stacked(selection, seconds)
-    return selection
+        selection = search.stacked(selection, seconds)
+    return search.labelled(selection, seconds)
 
 
 @dataclass(frozen=True)
@@ -184,6 +189,23 @@ class _Search:
         pooling = Pooling("log", slope, tuple(found.bias.tolist()))
         return self._scored(trials, found.weights / slope, pooling)
 
+    def labelled(self, selection: Selection, seconds: float) -> Selection:
+        """Choose thresholds of the classes, where the metric reads labels and they are better."""
+        # The most probable class is right most often.
+        if not self.metric.by_label or self.metric.key == "accuracy":
+            return selection
+        sample = self._sample(ROWS)
+        found = thresholds_if_better(
+            self._pooled(selection.members, selection.pooling, sample),
+            self.y[sample],
+            self._parts(sample),
+            lambda at, weighed: self.loss(sample[at], weighed),
+            seconds=seconds,
+        )
+        pooled = self._pooled(selection.members, selection.pooling, self.rows)
+        score = _score_of(self.metric, self.y[self.rows], decided(pooled, found))
+        return replace(selection, thresholds=found, score=score)
+
     def loss(self, rows: npt.NDArray[np.intp], predicted: npt.NDArray[np.floating]) -> float:
         """Return the loss of predictions of some rows."""
         return self.metric.loss(_score_of(self.metric, self.y[rows], predicted))
@@ -195,13 +217,22 @@ class _Search:
             ((trial, float(weight)) for trial, weight in pairs if weight),
             key=lambda member: -member[1],
         )
-        terms = sum(
-            weight * pooling.terms(trial.oof()[self.rows].astype(np.float64))
-            for trial, weight in members
-        )
-        predicted = pooling.pool(np.asarray(terms))
+        predicted = self._pooled(members, pooling, self.rows)
         score = _score_of(self.metric, self.y[self.rows], predicted)
         return Selection(tuple(members), score, pooling)
+
+    def _pooled(
+        self,
+        members: Sequence[tuple[Trial, float]],
+        pooling: Pooling,
+        rows: npt.NDArray[np.intp],
+    ) -> Array:
+        """Return what members say of some rows together."""
+        terms = sum(
+            weight * pooling.terms(trial.oof()[rows].astype(np.float64))
+            for trial, weight in members
+        )
+        return pooling.pool(np.asarray(terms))
 
     def _sample(self, most: int) -> npt.NDArray[np.intp]:
         """Draw at most so many of the rows."""

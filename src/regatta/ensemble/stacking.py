@@ -31,7 +31,7 @@ import numpy.typing as npt
 
 from regatta.features.glm import softmax
 
-__all__ = ["Stack", "stack_if_better"]
+__all__ = ["Stack", "is_sure", "stack_if_better"]
 
 Array = npt.NDArray[np.float64]
 Loss = Callable[[npt.NDArray[np.intp], Array], float]
@@ -119,12 +119,31 @@ def stack_if_better(
         learnt = _fit(logs[:, others], y[others], prior, prior_rows, STEPS_AGAIN)
         before, after = (loss(rows, one.predict(logs[:, rows])) for one in (greedy, learnt))
         gains.append(before - after)
-    found = np.array(gains)
-    if not np.isfinite(found).all():
-        return None
-    error = found.std(ddof=1) / len(found) ** 0.5
-    sure = found.mean() > SURE * error and np.mean(found > 0) > 0.5
-    return stack if sure else None
+    return stack if is_sure(np.array(gains)) else None
+
+
+def is_sure(gains: Array) -> bool:
+    """Return whether gains on folds that were not learnt from are no chance.
+
+    Parameters
+    ----------
+    gains : ndarray of shape (n_folds,), float64
+        By how much the loss of each fold is lower.
+
+    Returns
+    -------
+    bool
+        Whether their mean is more than one standard error, and there is a gain in most.
+
+    Examples
+    --------
+    >>> is_sure(np.array([0.3, 0.2, 0.25])), is_sure(np.array([0.9, -0.3, -0.1]))
+    (True, False)
+    """
+    if len(gains) < 2 or not np.isfinite(gains).all():
+        return False
+    error = gains.std(ddof=1) / len(gains) ** 0.5
+    return bool(gains.mean() > SURE * error and np.mean(gains > 0) > 0.5)
 
 
 def _fit(

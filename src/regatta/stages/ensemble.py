@@ -85,6 +85,7 @@ def run(
             members=tuple(trial.member(weight) for trial, weight in selection.members),
             score=selection.score,
             pooling=selection.pooling,
+            thresholds=selection.thresholds,
             fingerprint=str(table.metadata.get("fingerprint", "")),
             metadata={"seed": settings.seed, "n_folds": planned["n_folds"]},
         )

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from scipy.special import softmax
+from scipy.special import expit, softmax
 
 from regatta.artifacts import read_json, writing
 from regatta.artifacts.records import Recipe, TrialRecord
@@ -14,7 +14,8 @@ from regatta.ensemble.candidates import Race, Trial, read_lanes
 from regatta.ensemble.leaderboard import leaderboard, nothing_succeeded
 from regatta.ensemble.select import Selection, _score_of, select
 from regatta.errors import ArtifactError, BudgetError, SearchError
-from regatta.evaluation.metrics import METRICS, get_metric
+from regatta.evaluation.metrics import METRICS, Metric, get_metric
+from regatta.evaluation.scoring import decided
 from regatta.search.lane import race
 from tests.unit.search.fakes import TOOLBOX, open_features, plan_of
 
@@ -103,6 +104,36 @@ def test_classes_are_pooled_by_their_logarithms(classified, key: str):
     if key == "log_loss":
         # It is what a stack lowers; of the others it only must not be worse on unseen folds.
         assert chosen.score < plain.score
+
+
+class Told:
+    """A trial that knows how likely a rare class is, rightly."""
+
+    def __init__(self, metric: Metric, n_rows: int) -> None:
+        rng = np.random.default_rng(0)
+        likely = expit(rng.normal(-3.0, 1.5, n_rows))
+        self.y = (rng.random(n_rows) < likely).astype(np.float64)
+        self.said = np.column_stack([1 - likely, likely]).astype(np.float32)
+        score = metric.score(self.y, self.said.astype(np.float64))
+        self.record = TrialRecord("a", 0, 0, Recipe("x"), 0, "ok", score=score)
+
+    def oof(self) -> np.ndarray:
+        return self.said
+
+
+@pytest.mark.parametrize("n_folds", [1, 4])
+@pytest.mark.parametrize("key", ["f1", "balanced_accuracy", "accuracy", "log_loss"])
+def test_labels_have_thresholds_where_a_metric_reads_them(key: str, n_folds: int):
+    metric = get_metric(key, "binary")
+    trial = Told(metric, 4_000)
+    folds = np.arange(4_000)[None] % n_folds
+    chosen = select([trial], trial.y, folds, metric, **OPTIONS)
+    assert bool(chosen.thresholds) is (key in ("f1", "balanced_accuracy"))
+    if chosen.thresholds:
+        assert chosen.score > trial.record.score + 0.02
+        pooled = chosen.pooling.pool(chosen.pooling.terms(trial.oof()))
+        score = metric.score(trial.y, decided(pooled, chosen.thresholds))
+        assert chosen.score == pytest.approx(score, rel=1e-6)
 
 
 def test_repeats_are_judged_by_rows(classified):
