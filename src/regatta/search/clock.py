@@ -18,7 +18,9 @@ __all__ = ["Clock"]
 
 # Passes over the locked rows, each by all members; there is a time of its own for the columns.
 PASSES = 2.0
-MEMBERS = 6
+MEMBERS, LEARNERS = 6, 5
+# Where the race is so long, further recipes are worth less than a further draw of each member.
+LONG_SECONDS, LONG_DRAWS = 100.0, 2.0
 
 
 class _Price(NamedTuple):
@@ -28,6 +30,7 @@ class _Price(NamedTuple):
     predict_seconds_per_row: float
     again_seconds: float
     model_bytes: int
+    learner: str
 
 
 @dataclass
@@ -75,12 +78,23 @@ class Clock:
         deadline = self.end - self.tail - predicting - loading
         if best:
             # Small models are fitted again in less time than was kept for it.
-            again = REFIT_LONGER * sum(price.again_seconds for price in best) / self.slots
+            likely = best + [price for price in self._firsts if price not in best]
+            again = REFIT_LONGER * sum(price.again_seconds for price in likely) / self.slots
+            if self.end - self.began > LONG_SECONDS:
+                again *= LONG_DRAWS
             start = REFIT_START_SECONDS + (0.0 if self.warm else REFIT_IMPORT_SECONDS)
             needed = refit_wait(start + again)
             deadline += max(refit_wait(self.refit) - needed, 0.0)
         # The plan has found that a trial fits: only a budget that is over already ends the race.
         return max(deadline, self.began + LEAST_RACE_SECONDS) if self.began < self.end else self.end
+
+    @property
+    def _firsts(self) -> list[_Price]:
+        """The best of each good learner: an ensemble takes what errs differently."""
+        firsts: dict[str, _Price] = {}
+        for price in sorted(self._prices):
+            firsts.setdefault(price.learner, price)
+        return list(firsts.values())[:LEARNERS]
 
     @property
     def race(self) -> float:
@@ -98,6 +112,8 @@ class Clock:
         predict_seconds_per_row: float,
         again_seconds: float = 0.0,
         model_bytes: int = 0,
+        learner: str = "",
     ) -> None:
         """Take note of what a candidate for the ensemble costs: to predict, to refit, to load."""
-        self._prices.append(_Price(loss, predict_seconds_per_row, again_seconds, model_bytes))
+        price = _Price(loss, predict_seconds_per_row, again_seconds, model_bytes, learner)
+        self._prices.append(price)

@@ -24,6 +24,8 @@ SAMPLE_LEAST = 20_000
 # rows are counted: those of a fold, and of the locked ones, are about half as many again.
 WHOLE_LONGER, WHOLE_MORE = 1.2, 1.5
 NETWORKS = 3
+# Of a network's epochs on a fold, those that it did not wait in vain; it is less in most cases.
+USEFUL_EPOCHS = 0.5
 
 
 def whole_seconds(record: TrialRecord, more: float = WHOLE_MORE) -> float:
@@ -37,8 +39,10 @@ def whole_seconds(record: TrialRecord, more: float = WHOLE_MORE) -> float:
         How many times the rows of a fold all rows are.
     """
     trees = (record.learnt or {}).get("n_trees")
-    grown = whole_trees(record) / trees if trees else 1.0
-    return WHOLE_LONGER * more * grown * record.seconds / max(len(record.fold_scores), 1)
+    part = whole_trees(record) / trees if trees else 1.0
+    if learns_by_epochs(record) and not record.truncated:
+        part = USEFUL_EPOCHS
+    return WHOLE_LONGER * more * part * record.seconds / max(len(record.fold_scores), 1)
 
 
 def whole_trees(record: TrialRecord) -> int:

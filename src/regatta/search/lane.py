@@ -405,7 +405,7 @@ class Lane:
             self.retries += within([again], self.spaces, self.plan.settings.search.spaces)
         if record.score is not None:
             costs = record.predict_seconds_per_row, again_seconds(record), record.model_bytes
-            self.clock.learn(self._loss(record), *costs)
+            self.clock.learn(self._loss(record), *costs, record.recipe.learner)
 
     def _loss(self, record: TrialRecord) -> float:
         """Return a score turned so that less is better."""

@@ -160,6 +160,20 @@ def test_small_models_leave_their_time_for_the_refit_to_the_race():
     assert clock.deadline == pytest.approx(now + 30)
 
 
+def test_time_is_kept_for_what_errs_differently_and_in_long_races_for_further_draws():
+    now = time.time()
+
+    def left(seconds: float, *, other: str) -> float:
+        clock = Clock(began=now, end=now + seconds, tail=0.5 * seconds, refit=0.3 * seconds)
+        for _ in range(6):
+            clock.learn(0.1, 0.0, 1.0, learner="trees")
+        clock.learn(0.2, 0.0, 5.0, learner=other)
+        return clock.deadline - now - 0.5 * seconds
+
+    assert left(60, other="trees") - left(60, other="net") == pytest.approx(1.1 * 5.0)
+    assert left(240, other="trees") - left(240, other="net") == pytest.approx(2 * 1.1 * 5.0)
+
+
 def test_slots_are_bounded_by_memory(monkeypatch: pytest.MonkeyPatch):
     # A node of 64 cores, and a pod of 2 GiB on it.
     monkeypatch.setattr(machine, "cores", lambda: 64)
