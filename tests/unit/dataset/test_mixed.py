@@ -91,6 +91,23 @@ def test_a_column_of_numbers_with_units_is_no_key(check):
     assert found.schema.column("x").used
 
 
+@pytest.mark.parametrize(("n_strays", "refused"), [(1, True), (20, True), (21, False), (40, False)])
+def test_strays_are_a_mistake_and_foreign_codes_are_categories(check, n_strays, refused):
+    codes = [str(10_000 + 7 * i % 3_000) for i in range(1_000)]
+    for i in range(n_strays):
+        codes[i * 25] = f"V{i}X {i}"
+    columns = {"zip": codes, "z": numbers(1_000), "y": ["no", "yes"] * 500}
+    if refused:
+        with pytest.raises(SchemaError, match="column 'zip' holds 'V0X 0' in row 1"):
+            check(columns)
+        return
+    found = check(columns)
+    (finding,) = mixed(found)
+    assert f"{1 - n_strays / 1_000:.1%} of the values of 'zip' are numbers" in finding.message
+    assert found.schema.column("zip").kind == "categorical"
+    assert found.schema.column("zip").used
+
+
 def test_codes_are_not_warned_of(check):
     codes = [("1", "2", "3", "A1", "B2")[i % 5] for i in range(N)]
     floors = [("0", "1", "2", "3+")[i % 4] for i in range(N)]

@@ -22,7 +22,14 @@ from regatta.features.encoders.base import Frame, column, count_rows
 from regatta.features.encoders.categories import Table, count_labels, look_up, tables_fit
 from regatta.settings import Task
 
-__all__ = ["TargetMeans", "inner_folds", "target_columns"]
+__all__ = [
+    "INNER_FOLDS",
+    "MOST_LABELS",
+    "TargetMeans",
+    "inner_folds",
+    "means_by_code",
+    "target_columns",
+]
 
 Array = npt.NDArray[np.float64]
 Floats = npt.NDArray[np.float32]
@@ -99,7 +106,7 @@ class TargetMeans:
             kept = [found[place] for place in order if counts[place] > 1]
             table = {label: code for code, label in enumerate(kept)}
             codes = look_up(values, table, len(kept) + 1, len(kept))
-            mean, rows = _means(codes, len(kept) + 2, folds, targets)
+            mean, rows = means_by_code(codes, len(kept) + 2, folds, targets)
             labels.append(kept)
             means.append(mean)
             encoded.append(rows)
@@ -135,10 +142,29 @@ class TargetMeans:
         return cls(names, labels, np.split(means, np.cumsum(lengths)[:-1]) if names else [])
 
 
-def _means(
+def means_by_code(
     codes: npt.NDArray[np.int32], n_codes: int, folds: npt.NDArray[np.int64], targets: Array
 ) -> tuple[Floats, Floats]:
-    """Return the means by code, and the out-of-fold means of the rows; each with frequencies."""
+    """Return the means by code, and the out-of-fold means of the rows; each with frequencies.
+
+    Parameters
+    ----------
+    codes : ndarray of shape (n_rows,), int32
+        Code of each row.
+    n_codes : int
+        Number of codes.
+    folds : ndarray of shape (n_rows,), int64
+        Inner fold of each row.
+    targets : ndarray of shape (n_rows, n_targets), float64
+        What means are taken of.
+
+    Returns
+    -------
+    means : ndarray of shape (n_codes, n_targets + 1), float32
+        By all rows; the last column is the logarithm of one plus their number.
+    rows : ndarray of shape (n_rows, n_targets + 1), float32
+        Of each row, by those of other folds.
+    """
     cells = codes * INNER_FOLDS + folds
     shape = (n_codes, INNER_FOLDS)
     counts = np.bincount(cells, minlength=n_codes * INNER_FOLDS).reshape(shape).astype(np.float64)
