@@ -12,7 +12,7 @@ import pytest
 
 from regatta.artifacts.state import State
 from regatta.errors import ArtifactError, SettingsError, TrialSkipped
-from regatta.learners import get_learner, learners_for
+from regatta.learners import epochs, get_learner, learners_for
 from regatta.learners.base import FitData, Shape
 from regatta.learners.tabm import TabMLearner, TabMModel
 from regatta.learners.tabm_network import Block, Weights, _loss_sum, _Network
@@ -282,8 +282,9 @@ def test_it_uses_so_many_threads(monkeypatch):
     assert set(used) == {1, 2}
 
 
-def test_it_ends_at_the_deadline():
+def test_it_ends_at_the_deadline(monkeypatch):
     needs_torch()
+    monkeypatch.setattr(epochs, "_patience", lambda most, useful: most)
     import torch  # noqa: F401  Importing it takes longer than the fit.
 
     data = fit_data("binary", "dense")
