@@ -194,7 +194,7 @@ def _tasks(
     for record in records:
         if recipe := recipe_of_whole(record, more):
             seconds = whole_seconds(record, more)
-            draws = least_draws(record), draws_of(record, more, terms.draws)
+            draws = least_draws(record), draws_of(record, terms.draws)
             tasks.append(_Task(record, recipe, whole, caches[0], places[0], seconds, False, *draws))
         else:
             # Learning keeps pace with the time there is; less than it took is not enough.

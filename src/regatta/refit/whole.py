@@ -23,6 +23,7 @@ CHECKED_OF_CLASS = 5
 ROUNDS_EXPONENT = 0.5
 # The gain of each further network is smaller.
 NETWORKS_AT_MOST = 5
+LEAST_DRAWS = 2
 # Between the id of a trial and the number of a draw.
 SIGN = "+"
 
@@ -103,22 +104,19 @@ def draw_seed(seed: int, draw: int) -> int:
     return int(np.random.SeedSequence([seed, draw]).generate_state(1)[0] >> 1) if draw else seed
 
 
-def draws_of(record: TrialRecord, more: float, most: int) -> int:
-    """Return how often a trial may be fitted on all rows: in all no larger than its folds.
+def draws_of(record: TrialRecord, most: int) -> int:
+    """Return how often a trial may be fitted on all rows: as there were folds, but for a holdout.
 
     Parameters
     ----------
     record : TrialRecord
         The trial of the folds.
-    more : float
-        How many times the rows of a fold all rows are.
     most : int
-        The most for any trial, but for networks: those do not grow with the rows.
+        The most for any trial; 1 where size and time are limited. Networks, which are small, may
+        have more of what is not limited.
     """
     learnt, n_folds = record.learnt or {}, len(record.fold_scores)
-    if "n_rounds" in learnt:
-        return min(most, max(int(n_folds / more**ROUNDS_EXPONENT), 1))
     if learns_by_epochs(record):
-        return max(min(n_folds, NETWORKS_AT_MOST), most)
+        return NETWORKS_AT_MOST if most > 1 else min(n_folds, NETWORKS_AT_MOST)
     # A forest is a mean of draws as it is, and other learners draw nothing.
-    return 1
+    return min(most, max(n_folds, LEAST_DRAWS)) if "n_rounds" in learnt else 1

@@ -36,8 +36,8 @@ logger = logging.getLogger(__name__)
 
 RETRY_VARIABLE = "KFP_RETRY_INDEX"
 DRAWS = 3
-"""Most fits of all rows for one member; they are no more than its folds were. There is one where
-limits are set, where trials are fixed, and in pods, which do not know when the budget ends."""
+"""Most fits of all rows for one member that is no network. There is one where limits are set, where
+trials are fixed, and in pods, which do not know when the budget ends."""
 LEAST_SECONDS = 1.5
 """Less than this is not worth a process."""
 WORSE_SHARE = 0.02

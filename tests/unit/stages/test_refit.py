@@ -216,23 +216,22 @@ def test_fewer_networks_than_folds_are_of_no_use(tmp_path, monkeypatch, ready, t
 
 
 @pytest.mark.parametrize(
-    ("n_folds", "learnt", "draws"),
+    ("n_folds", "learnt", "draws", "limited"),
     [
-        (10, {"n_rounds": 90.0}, 3),
-        (5, {"n_rounds": 90.0}, 3),
-        (3, {"n_rounds": 90.0}, 2),
-        (1, {"n_rounds": 90.0}, 1),
-        (5, {"n_trees": 200.0}, 1),
-        (5, {"C": 0.3}, 1),
-        (10, {"epochs_0": 9.0}, 5),
-        (3, {"epochs_0": 9.0}, 3),
-        (1, {"epochs_0": 9.0}, 3),
+        (10, {"n_rounds": 90.0}, 3, 1),
+        (3, {"n_rounds": 90.0}, 3, 1),
+        (1, {"n_rounds": 90.0}, 2, 1),
+        (5, {"n_trees": 200.0}, 1, 1),
+        (5, {"C": 0.3}, 1, 1),
+        (10, {"epochs_0": 9.0}, 5, 5),
+        (3, {"epochs_0": 9.0}, 5, 3),
+        (1, {"epochs_0": 9.0}, 5, 1),
     ],
 )
-def test_draws_are_no_more_than_the_folds_were(n_folds, learnt, draws):
+def test_draws_are_about_as_many_as_the_folds_were(n_folds, learnt, draws, limited):
     scores = (0.5,) * n_folds
     record = TrialRecord("a", 0, 0, Recipe("x"), 0, "ok", learnt=learnt, fold_scores=scores)
-    assert draws_of(record, 1.5, 3) == draws
+    assert [draws_of(record, most) for most in (3, 1)] == [draws, limited]
 
 
 def test_a_draw_that_failed_or_drew_nothing_is_left_out(tmp_path):
