@@ -18,7 +18,7 @@ __all__ = ["Clock"]
 
 # Passes over the locked rows, each by all members; there is a time of its own for the columns.
 PASSES = 2.0
-MEMBERS, LEARNERS = 6, 5
+MEMBERS, LEARNERS = 6, 3
 # Where the race is so long, further recipes are worth less than a further draw of each member.
 LONG_SECONDS, LONG_DRAWS = 100.0, 2.0
 
