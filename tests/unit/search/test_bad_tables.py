@@ -43,6 +43,11 @@ def numbers(n_rows: int, n_columns: int = 4) -> pd.DataFrame:
     return pd.DataFrame(values, columns=[f"x{i}" for i in range(n_columns)])
 
 
+# What a trial may come to where there is time for few: the first ones make a model, a later one may
+# refuse the table, or fall behind.
+RECORDED = {"ok", "timeout", "skipped", "stopped"}
+
+
 def raced(path: Path, learners: list[str], seconds: float = 600, **search) -> list[TrialRecord]:
     """Race the defaults of some learners, in a process of their own."""
     wanted = {
@@ -133,8 +138,9 @@ def test_far_more_columns_than_rows(tmp_path: Path):
     frame["y"] = frame["x0"].astype(float) * 3
     path = staged(tmp_path, frame, split={"folds": 3})
     records = raced(path, ["linear", "lightgbm"], seconds=45, max_trials=0)
-    assert {record.status for record in records} <= {"ok", "timeout"}
+    assert {record.status for record in records} <= RECORDED
     assert any(record.status == "ok" for record in records)
+    assert all(record.reason for record in records if record.status != "ok")
 
 
 @pytest.mark.slow
@@ -143,7 +149,7 @@ def test_a_thousand_classes(tmp_path: Path):
     frame["y"] = [f"c{i}" for i in np.arange(6000) % 1000]
     path = staged(tmp_path, frame, data={"max_classes": 1000}, split={"folds": 3})
     records = raced(path, ["linear", "lightgbm"], seconds=45, max_trials=0)
-    assert {record.status for record in records} <= {"ok", "timeout"}
+    assert {record.status for record in records} <= RECORDED
     assert any(record.status == "ok" for record in records)
     assert all(record.reason for record in records if record.status != "ok")
 
