@@ -104,6 +104,13 @@ def test_rmsle_of_values_that_have_no_logarithm_is_undefined():
     assert np.isnan(METRICS["rmsle"].score(np.array([-2.0, 1.0]), np.zeros((2, 1))))
 
 
+def test_rmsle_of_such_values_is_refused_before_anything_is_tried():
+    with pytest.raises(SettingsError, match="least value of the target is -2, and the metric is"):
+        METRICS["rmsle"].check(np.array([-2.0, 1.0]))
+    METRICS["rmsle"].check(np.array([-0.5, 1.0]))
+    METRICS["rmse"].check(np.array([-2.0, 1.0]))
+
+
 def test_a_certain_and_wrong_answer_has_a_finite_loss():
     assert np.isfinite(METRICS["log_loss"].score(np.array([1.0]), np.array([[1.0, 0.0]])))
 

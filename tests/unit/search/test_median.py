@@ -41,6 +41,11 @@ def test_a_bar_is_the_median_of_the_same_folds_or_the_best_of_the_learner() -> N
     assert bars(WHOLE, Recipe("net"), RMSE, 3) == (3.0, 4.0)
 
 
+def test_trials_of_a_sample_raise_no_bar() -> None:
+    sampled = [record(key, 50.0, 60.0, 70.0, rows=500) for key in ("tree", "line", "svm")]
+    assert bars([*WHOLE, *sampled], Recipe("tree"), RMSE, 3) == bars(WHOLE, Recipe("tree"), RMSE, 3)
+
+
 def test_scores_of_which_more_is_better_give_bars_of_losses() -> None:
     whole = [record("tree", score, score + 0.1) for score in (0.6, 0.7, 0.8, 0.9)]
     assert bars(whole, Recipe("tree"), AUC, 2) == pytest.approx((-0.75,))

@@ -92,3 +92,12 @@ def test_queue_comes_first(then):
     assert [proposer.ask().learner for _ in range(2)] == ["a", "b"]
     assert (proposer.ask() is None) == (then is None)
     proposer.tell(record(Recipe("bad", {"y": 1.0}), 0))
+
+
+def test_what_there_was_only_time_for_on_a_sample_is_no_worse_for_that():
+    proposer = BayesProposer(SPACES, RMSE, 0)
+    recipe = proposer.ask()
+    cut = Recipe(recipe.learner, recipe.params, 100, recipe.origin)
+    proposer.tell(TrialRecord("0", 0, 0, cut, 0, "ok", score=99.0))
+    (trial,) = proposer._studies[recipe.learner].get_trials()
+    assert trial.values is None
