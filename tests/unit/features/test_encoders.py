@@ -10,6 +10,7 @@ from regatta.artifacts.state import State
 from regatta.dataset.schema import Column, Schema
 from regatta.errors import ArtifactError, SettingsError
 from regatta.features import RowFeatures, encoders
+from regatta.features.encoders import dense
 from regatta.features.encoders.categories import Categories, count_labels, look_up
 from regatta.features.encoders.pieces import Pieces
 from regatta.features.encoders.targets import TargetMeans, target_columns
@@ -274,3 +275,27 @@ def test_values_that_do_not_fit_together_are_refused(key, tmp_path):
             State({**whole, name: other}).save(tmp_path, "encoder")
             with pytest.raises(ArtifactError):
                 encoders.load(tmp_path)
+
+
+def test_the_narrowest_columns_have_indicators_where_there_is_no_room_for_all(monkeypatch):
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame(
+        {
+            "many": rng.choice([f"m{i}" for i in range(40)], 3_000),
+            "two": rng.choice(["a", "b"], 3_000),
+        }
+    )
+    columns = tuple(Column(name, "categorical", "string") for name in table)
+    rows = RowFeatures.plan(Schema("binary", "y", ("no", "yes"), columns, len(table)))
+    frame, y = rows.transform(table), rng.integers(0, 2, len(table)).astype(float)
+
+    def names() -> list[str]:
+        encoder = encoders.create("dense", rows)
+        encoder.fit_transform(frame, y, "binary", 2, 0, time.time() + 60)
+        return encoder.names
+
+    # Frequent values of many have one beside their means.
+    assert {"two=0", "two=1", "many=0", "many=39", "many:target0"} <= set(names())
+    monkeypatch.setattr(dense, "MOST_INDICATORS", 10)
+    assert {name.partition("=")[0] for name in names() if "=" in name} == {"two"}
+    assert "many:target0" in names()
