@@ -12,7 +12,10 @@ from regatta.artifacts import open_artifact, read_json
 from regatta.artifacts.records import TrialRecord
 from regatta.bundle import FitSpec, MemberSpec
 
-__all__ = ["Race", "Trial", "read_lanes"]
+__all__ = ["CANDIDATES", "Race", "Trial", "read_lanes"]
+
+CANDIDATES = 25
+"""So many of the best trials a selection looks at."""
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from regatta.ensemble.candidates import Trial
+from regatta.ensemble.candidates import CANDIDATES, Trial
 from regatta.errors import SearchError
 from regatta.features import encoders
 from regatta.learners import load_model
@@ -18,7 +18,6 @@ __all__ = ["Limits", "shares_of"]
 Row = Mapping[str, npt.NDArray[Any]]
 
 REPEATS = 7
-ENOUGH = 25
 
 
 @dataclass(frozen=True)
@@ -57,8 +56,8 @@ def shares_of(
     Returns
     -------
     dict of str to (float, float)
-        Share of the time and of the size by id of those that keep the limits, `ENOUGH` at most; 0
-        where there is no limit. An encoding that several members share counts for each, so the
+        Share of the time and of the size by id of those that keep the limits, `CANDIDATES` at most;
+        0 where there is no limit. An encoding that several members share counts for each, so the
         ensemble is faster than the sum.
 
     Raises
@@ -70,7 +69,7 @@ def shares_of(
     found: dict[str, tuple[float, float]] = {}
     fastest = np.inf
     for trial in trials:
-        if len(found) == ENOUGH or (found and time.perf_counter() > deadline):
+        if len(found) == CANDIDATES or (found and time.perf_counter() > deadline):
             break
         size = trial.record.model_bytes / limits.size_bytes if limits.size_bytes else 0.0
         row = 0.0

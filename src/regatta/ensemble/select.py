@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from regatta.bundle import LINEAR, Pooling
-from regatta.ensemble.candidates import Trial
+from regatta.ensemble.candidates import CANDIDATES, Trial
 from regatta.ensemble.greedy import greedy_weights
 from regatta.ensemble.limits import Limits, shares_of
 from regatta.ensemble.stacking import Stack, stack_if_better
@@ -22,7 +22,6 @@ __all__ = ["Selection", "select"]
 
 Array = npt.NDArray[np.float64]
 
-CANDIDATES = 25
 # Rows that are enough to rank blends, and their cells; the choice is checked on all rows.
 ROWS, ROW_CELLS = 30_000, 200_000
 CELLS = 60_000_000
@@ -202,6 +201,8 @@ class _Search:
             lambda at, weighed: self.loss(sample[at], weighed),
             seconds=seconds,
         )
+        if not found:
+            return selection
         pooled = self._pooled(selection.members, selection.pooling, self.rows)
         score = _score_of(self.metric, self.y[self.rows], decided(pooled, found))
         return replace(selection, thresholds=found, score=score)

@@ -9,7 +9,7 @@ import numpy as np
 
 from regatta.learners.base import Params
 
-__all__ = ["DROPS", "FIRST_EPOCHS", "Pace", "Restartable", "Schedule", "best_epoch", "follow"]
+__all__ = ["DROPS", "Pace", "Restartable", "Schedule", "best_epoch", "follow"]
 
 # A network begins again from its best weights, at a lower rate, so often.
 DROPS = 2
@@ -19,8 +19,8 @@ LEAST_PATIENCE, PATIENCE_SHARE = 3, 0.6
 # Share of the time, or of the planned epochs, in which steps become smaller.
 SETTLING = 0.3
 
-FIRST_EPOCHS = "epochs_0"
-"""Name of a schedule's first part, among what a trial has learnt."""
+# Names of the parts of a schedule, among what a trial has learnt.
+PARTS = tuple(f"epochs_{drop}" for drop in range(DROPS + 1))
 
 Weights = TypeVar("Weights")
 
@@ -93,8 +93,8 @@ class Schedule:
         """Return it as parameters of a fit of all rows; None where nothing was learnt."""
         if not sum(self.epochs):
             return None
-        epochs = {f"epochs_{number}": float(count) for number, count in enumerate(self.epochs)}
-        return {**epochs, "settled": self.settled}
+        epochs = zip(PARTS, map(float, self.epochs), strict=True)
+        return {**dict(epochs), "settled": self.settled}
 
     @classmethod
     def among(cls, params: Params) -> "Schedule | None":
@@ -105,8 +105,7 @@ class Schedule:
         >>> Schedule.among({"width": 64, "epochs_0": 9.6, "epochs_1": 3, "settled": 0})
         Schedule(epochs=(9.6, 3), settled=0)
         """
-        names = [f"epochs_{number}" for number in range(DROPS + 1)]
-        epochs = tuple(params[name] for name in names if name in params)
+        epochs = tuple(params[name] for name in PARTS if name in params)
         return cls(epochs, params.get("settled", 0.0)) if epochs else None
 
     @property

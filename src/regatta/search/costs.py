@@ -4,7 +4,7 @@ from dataclasses import replace
 from statistics import median
 
 from regatta.artifacts.records import Recipe, TrialRecord
-from regatta.learners.epochs import FIRST_EPOCHS
+from regatta.learners.epochs import Schedule
 
 __all__ = [
     "Costs",
@@ -74,7 +74,7 @@ def least_draws(record: TrialRecord) -> int:
 
 def learns_by_epochs(record: TrialRecord) -> bool:
     """Return whether the trial's folds have found the schedule of a network."""
-    return FIRST_EPOCHS in (record.learnt or {})
+    return Schedule.among(record.learnt or {}) is not None
 
 
 def again_seconds(record: TrialRecord) -> float:

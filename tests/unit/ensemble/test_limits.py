@@ -4,11 +4,11 @@ import pytest
 
 from regatta.artifacts.records import Recipe, TrialRecord
 from regatta.ensemble import limits as module
-from regatta.ensemble.candidates import Trial
-from regatta.ensemble.limits import ENOUGH, Limits, shares_of
+from regatta.ensemble.candidates import CANDIDATES, Trial
+from regatta.ensemble.limits import Limits, shares_of
 from regatta.errors import SearchError
 
-MANY = 4 * ENOUGH
+MANY = 4 * CANDIDATES
 
 
 def trials(n: int) -> list[Trial]:
@@ -34,8 +34,8 @@ def measured(monkeypatch) -> list[str]:
 
 def test_no_more_are_measured_than_an_ensemble_looks_at(measured):
     shares = shares_of(trials(MANY), Limits(0.004, 0, {}), 60)
-    assert len(shares) == ENOUGH
-    assert len(measured) == 2 * ENOUGH
+    assert len(shares) == CANDIDATES
+    assert len(measured) == 2 * CANDIDATES
     assert shares["001"] == (0.25, 0.0)
 
 
