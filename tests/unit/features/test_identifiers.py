@@ -9,8 +9,8 @@ import pytest
 from regatta.artifacts.state import State
 from regatta.dataset.schema import Column, Schema
 from regatta.features import RowFeatures, encoders
-from regatta.features.encoders.identifiers import identifiers, identifiers_of
-from regatta.features.encoders.targets import target_columns
+from regatta.features.encoders.identifiers import identifiers
+from regatta.features.encoders.targets import TargetMeans, target_columns
 
 N_ROWS = 6_000
 COLUMNS = ("shop", "age", "weight", "ticket", "few")
@@ -69,4 +69,8 @@ def test_its_values_have_means_for_new_rows_and_for_one_alone(key, tmp_path):
 
 
 def test_an_encoder_of_an_earlier_version_knew_none():
-    assert identifiers_of(State({"numeric": ["a"]})) == []
+    means = TargetMeans(["shop"], [["7"]], [np.zeros((3, 2), np.float32)], ["shop"])
+    now = means.state("means")
+    assert TargetMeans.from_state(State(now), "means").numbers == ["shop"]
+    del now["means.numbers"]
+    assert TargetMeans.from_state(State(now), "means").numbers == []

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from regatta.artifacts.state import State
 from regatta.features.encoders.base import Encoder, Frame, Matrix, count_rows, some_rows, varying
 from regatta.features.encoders.categories import Categories
-from regatta.features.encoders.identifiers import identifiers, identifiers_of, with_labels
+from regatta.features.encoders.identifiers import identifiers
 from regatta.features.encoders.numbers import Scaling, numeric_matrix
 from regatta.features.encoders.pieces import Pieces
 from regatta.features.encoders.targets import TargetMeans, target_columns
@@ -56,7 +56,6 @@ class DenseEncoder(Encoder):
         self._periods = np.empty(0, dtype=np.int64)
         self._categories = Categories([], [], [])
         self._means = TargetMeans([], [], [])
-        self._numbers: list[str] = []
         self._text: TextScores | None = None
         self._moments = np.empty((2, 0), dtype=np.float32)
         self._name()
@@ -87,10 +86,8 @@ class DenseEncoder(Encoder):
         least = LEAST_ROWS if len(y) >= 200 else 2
         self._categories, many = _indicated(frame, self._named("categorical"), least)
         targets = target_columns(y, task, n_outputs)
-        self._numbers = identifiers(frame, self.columns, targets, seed)
-        many += self._numbers
-        labelled = with_labels(frame, many, self._numbers)
-        self._means, mean_rows = TargetMeans.fit_transform(labelled, many, targets, seed)
+        numbers = identifiers(frame, self.columns, targets, seed)
+        self._means, mean_rows = TargetMeans.fit_transform(frame, many, targets, seed, numbers)
         texts = self._named("text")
         scored = (
             TextScores.fit_transform(frame, texts, y, task, n_outputs, seed, deadline)
@@ -107,8 +104,7 @@ class DenseEncoder(Encoder):
 
     def transform(self, frame: Frame) -> Matrix:
         """Encode any rows (see `Encoder.transform`)."""
-        labelled = with_labels(frame, self._means.names, self._numbers)
-        learnt = [self._means.transform(labelled)]
+        learnt = [self._means.transform(frame)]
         if self._text:
             learnt.append(self._text.transform(frame))
         return self._fill(frame, np.hstack(learnt))
@@ -177,7 +173,6 @@ class DenseEncoder(Encoder):
             "periods": self._periods,
             **self._categories.state("categories"),
             **self._means.state("means"),
-            "identifiers": self._numbers,
             "has_text": int(self._text is not None),
             **(self._text.state("text") if self._text else {}),
             "moments": self._moments,
@@ -194,7 +189,6 @@ class DenseEncoder(Encoder):
         state.check("periods", bool((encoder._periods > 0).all()))
         encoder._categories = Categories.from_state(state, "categories")
         encoder._means = TargetMeans.from_state(state, "means")
-        encoder._numbers = identifiers_of(state)
         encoder._text = TextScores.from_state(state, "text") if state.number("has_text") else None
         n_learnt = encoder._means.n_columns + (encoder._text.n_columns if encoder._text else 0)
         encoder._moments = state.array("moments", np.float32, (2, n_learnt))

@@ -5,13 +5,11 @@ itself may say much: such columns have out-of-fold target means beside the numbe
 many values have. Which columns these are, the target tells.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
 
-from regatta.artifacts.state import State
 from regatta.features.encoders.base import Frame, column
 from regatta.features.encoders.targets import (
     INNER_FOLDS,
@@ -21,7 +19,7 @@ from regatta.features.encoders.targets import (
 )
 from regatta.features.rows import Feature
 
-__all__ = ["identifiers", "identifiers_of", "with_labels"]
+__all__ = ["identifiers"]
 
 Array = npt.NDArray[np.float64]
 
@@ -84,46 +82,3 @@ def _names_things(
     gain = losses[1] - losses[0]
     worth = WORTH * targets.var(axis=0).sum()
     return bool(gain.mean() > max(worth, SURE * gain.std() / len(gain) ** 0.5))
-
-
-def identifiers_of(state: State) -> list[str]:
-    """Return the identifiers that an encoder has stored; one of an earlier version knew none."""
-    return state.names("identifiers") if "identifiers" in state.values else []
-
-
-def with_labels(frame: Frame, names: Sequence[str], numbers: Sequence[str]) -> Frame:
-    """Return some columns of a frame, those that are numbers as texts.
-
-    Parameters
-    ----------
-    frame : DataFrame or mapping of arrays, of n_rows rows
-        Any rows.
-    names : sequence of str
-        Columns to return.
-    numbers : sequence of str
-        Which of them are numbers.
-
-    Returns
-    -------
-    mapping of arrays of shape (n_rows,), or the frame itself where none is a number
-        A missing number is None.
-
-    Examples
-    --------
-    >>> with_labels({"shop": np.array([7.0, np.nan, 12.0])}, ["shop"], ["shop"])
-    {'shop': array(['7', None, '12'], dtype=object)}
-    """
-    if not numbers:
-        return frame
-    labelled: Mapping[str, Any] = {
-        name: _labels(column(frame, name)) if name in numbers else column(frame, name)
-        for name in names
-    }
-    return labelled
-
-
-def _labels(values: npt.NDArray[Any]) -> npt.NDArray[np.object_]:
-    """Return numbers as texts; each different one is written once."""
-    found, places = np.unique(values, return_inverse=True)
-    texts = np.array([None if np.isnan(one) else f"{one:.10g}" for one in found], dtype=object)
-    return texts[places]

@@ -11,7 +11,7 @@ References
    folds and by giving missing values and rare ones a mean of their own.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -29,6 +29,7 @@ __all__ = [
     "inner_folds",
     "means_by_code",
     "target_columns",
+    "with_labels",
 ]
 
 Array = npt.NDArray[np.float64]
@@ -52,11 +53,18 @@ class TargetMeans:
     means : list of ndarray of shape (n_labels + 2, n_targets + 1), float32
         Of each column the means of the values, of rare ones, of missing ones; then the logarithm
         of one plus the number of rows.
+    numbers : list of str
+        Which of the columns are numbers; their values are taken for texts.
     """
 
     def __init__(
-        self, names: Sequence[str], labels: Sequence[Sequence[str]], means: Sequence[Floats]
+        self,
+        names: Sequence[str],
+        labels: Sequence[Sequence[str]],
+        means: Sequence[Floats],
+        numbers: Sequence[str] = (),
     ) -> None:
+        self.numbers = list(numbers)
         self.names, self.labels, self.means = list(names), [list(x) for x in labels], list(means)
         self.tables: list[Table] = [
             {label: code for code, label in enumerate(kept)} for kept in self.labels
@@ -77,7 +85,12 @@ class TargetMeans:
 
     @classmethod
     def fit_transform(
-        cls, frame: Frame, names: Sequence[str], targets: Array, seed: int
+        cls,
+        frame: Frame,
+        names: Sequence[str],
+        targets: Array,
+        seed: int,
+        numbers: Sequence[str] = (),
     ) -> tuple["TargetMeans", Floats]:
         """Fit on training rows and encode them out of fold.
 
@@ -91,6 +104,8 @@ class TargetMeans:
             As `target_columns` returns them.
         seed : int
             Seed of the inner folds.
+        numbers : sequence of str, default ()
+            Numeric features that name something (`regatta.features.encoders.identifiers`).
 
         Returns
         -------
@@ -98,6 +113,8 @@ class TargetMeans:
             What was fitted, and the training rows.
         """
         folds = inner_folds(len(targets), INNER_FOLDS, seed)
+        names = [*names, *numbers]
+        frame = with_labels(frame, names, numbers)
         labels, means, encoded = [], [], []
         for name in names:
             values = column(frame, name)
@@ -111,11 +128,12 @@ class TargetMeans:
             means.append(mean)
             encoded.append(rows)
         stacked = np.hstack(encoded) if encoded else np.empty((len(targets), 0), np.float32)
-        return cls(names, labels, means), stacked
+        return cls(names, labels, means, numbers), stacked
 
     def transform(self, frame: Frame) -> Floats:
         """Encode any rows; of shape (n_rows, n_columns), float32."""
         out = np.empty((count_rows(frame), self.n_columns), dtype=np.float32)
+        frame = with_labels(frame, self.names, self.numbers)
         start = 0
         for name, table, means in zip(self.names, self.tables, self.means, strict=True):
             codes = look_up(column(frame, name), table, len(table) + 1, len(table))
@@ -128,6 +146,7 @@ class TargetMeans:
         means = np.vstack(self.means) if self.means else np.empty((0, 1), np.float32)
         return {
             f"{prefix}.names": self.names,
+            f"{prefix}.numbers": self.numbers,
             f"{prefix}.labels": self.labels,
             f"{prefix}.means": means,
         }
@@ -139,7 +158,11 @@ class TargetMeans:
         labels = tables_fit(state, f"{prefix}.labels", names)
         lengths = [len(kept) + 2 for kept in labels]
         means = state.array(f"{prefix}.means", np.float32, (sum(lengths), None))
-        return cls(names, labels, np.split(means, np.cumsum(lengths)[:-1]) if names else [])
+        # One of an earlier version knew no numbers.
+        known = f"{prefix}.numbers" in state.values
+        numbers = state.names(f"{prefix}.numbers") if known else []
+        parts = np.split(means, np.cumsum(lengths)[:-1]) if names else []
+        return cls(names, labels, parts, numbers)
 
 
 def means_by_code(
@@ -216,3 +239,41 @@ def target_columns(y: Array, task: Task, n_outputs: int) -> Array:
     counts = np.bincount(y.astype(np.intp), minlength=n_outputs)
     frequent = np.sort(np.argsort(-counts, kind="stable")[:MOST_CLASSES])
     return np.equal(y.reshape(-1, 1), frequent).astype(np.float64)
+
+
+def with_labels(frame: Frame, names: Sequence[str], numbers: Sequence[str]) -> Frame:
+    """Return some columns of a frame, those that are numbers as texts.
+
+    Parameters
+    ----------
+    frame : DataFrame or mapping of arrays, of n_rows rows
+        Any rows.
+    names : sequence of str
+        Columns to return.
+    numbers : sequence of str
+        Which of them are numbers.
+
+    Returns
+    -------
+    mapping of arrays of shape (n_rows,), or the frame itself where none is a number
+        A missing number is None.
+
+    Examples
+    --------
+    >>> with_labels({"shop": np.array([7.0, np.nan, 12.0])}, ["shop"], ["shop"])
+    {'shop': array(['7', None, '12'], dtype=object)}
+    """
+    if not numbers:
+        return frame
+    labelled: Mapping[str, Any] = {
+        name: _labels(column(frame, name)) if name in numbers else column(frame, name)
+        for name in names
+    }
+    return labelled
+
+
+def _labels(values: npt.NDArray[Any]) -> npt.NDArray[np.object_]:
+    """Return numbers as texts; each different one is written once."""
+    found, places = np.unique(values, return_inverse=True)
+    texts = np.array([None if np.isnan(one) else f"{one:.10g}" for one in found], dtype=object)
+    return texts[places]

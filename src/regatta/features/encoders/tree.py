@@ -8,7 +8,7 @@ import numpy.typing as npt
 from regatta.artifacts.state import State
 from regatta.features.encoders.base import Encoder, Frame, Matrix, count_rows, varying
 from regatta.features.encoders.categories import MISSING, Categories
-from regatta.features.encoders.identifiers import identifiers, identifiers_of, with_labels
+from regatta.features.encoders.identifiers import identifiers
 from regatta.features.encoders.numbers import numeric_matrix
 from regatta.features.encoders.targets import PRIOR_ROWS, TargetMeans, target_columns
 from regatta.features.encoders.text import TextScores
@@ -38,7 +38,7 @@ class TreeEncoder(Encoder):
 
     def __init__(self, columns: tuple[Feature, ...]) -> None:
         super().__init__(columns)
-        self._set([], Categories([], [], []), TargetMeans([], [], []), [], None)
+        self._set([], Categories([], [], []), TargetMeans([], [], []), None)
 
     def fit_transform(
         self,
@@ -57,9 +57,7 @@ class TreeEncoder(Encoder):
         if len(self.columns) + len(many) * (targets.shape[1] + 1) > MOST_COLUMNS:
             many = []
         numbers = identifiers(frame, self.columns, targets, seed)
-        many += numbers
-        labelled = with_labels(frame, many, numbers)
-        means, mean_rows = TargetMeans.fit_transform(labelled, many, targets, seed)
+        means, mean_rows = TargetMeans.fit_transform(frame, many, targets, seed, numbers)
         texts = self._named("text")
         scored = (
             TextScores.fit_transform(frame, texts, y, task, n_outputs, seed, deadline)
@@ -67,15 +65,12 @@ class TreeEncoder(Encoder):
             else None
         )
         text, text_rows = scored or (None, None)
-        self._set(varying(frame, self._named("numeric")), categories, means, numbers, text)
+        self._set(varying(frame, self._named("numeric")), categories, means, text)
         return self._fill(frame, mean_rows, text_rows)
 
     def transform(self, frame: Frame) -> Matrix:
         """Encode any rows (see `Encoder.transform`)."""
-        means = None
-        if self._means.names:
-            labelled = with_labels(frame, self._means.names, self._numbers)
-            means = self._means.transform(labelled)
+        means = self._means.transform(frame) if self._means.names else None
         return self._fill(frame, means, self._text.transform(frame) if self._text else None)
 
     def _fill(
@@ -105,12 +100,10 @@ class TreeEncoder(Encoder):
         numeric: list[str],
         categories: Categories,
         means: TargetMeans,
-        numbers: list[str],
         text: TextScores | None,
     ) -> None:
         """Take over what was fitted, and name the columns."""
         self._numeric, self._categories, self._means, self._text = numeric, categories, means, text
-        self._numbers = numbers
         start = len(numeric)
         self.categorical = tuple(range(start, start + len(categories.names)))
         text_names = [f"text:{place}" for place in range(text.n_columns if text else 0)]
@@ -124,7 +117,6 @@ class TreeEncoder(Encoder):
             "numeric": self._numeric,
             **self._categories.state("categories"),
             **self._means.state("means"),
-            "identifiers": self._numbers,
             "has_text": int(self._text is not None),
             **(self._text.state("text") if self._text else {}),
         }
@@ -137,7 +129,6 @@ class TreeEncoder(Encoder):
             state.names("numeric"),
             Categories.from_state(state, "categories"),
             TargetMeans.from_state(state, "means"),
-            identifiers_of(state),
             TextScores.from_state(state, "text") if state.number("has_text") else None,
         )
         return encoder
