@@ -7,9 +7,9 @@ same split, so that more than 0 says that the part helps. Loss is 1 − AUC, log
 What is switched off:
 
 - ``portfolio``: recipes are refined from the start (``search.strategy=bayes``);
-- ``refinement``: as many trials as the portfolio has recipes, and no more (``search.max_trials``);
-  the budget is then not used up, and where it ends before the portfolio does nothing is shown;
-- ``both``: random draws (``search.strategy=random``);
+- ``refinement``: random draws after the portfolio (``search.refine=random``);
+- ``both``: random draws from the start (``search.strategy=random``);
+- ``order``: many recipes on few rows, the best of them on more (``search.strategy=halving``);
 - ``stopping``: no trial is given up on its first folds (``search.median_stopping=false``);
 - ``ensemble``: the best trial alone (``ensemble.max_members=1``);
 - ``stacking``: weights are those of the greedy selection (``ensemble.stacking=false``);
@@ -20,20 +20,19 @@ What is switched off:
 import argparse
 from collections.abc import Sequence
 from functools import partial
-from pathlib import Path
 from statistics import fmean
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from engine_runs import Run, add_options, results_of
-from measured_tables import MeasuredTable, find_tables, split
+from measured_tables import MeasuredTable, find_tables
 from quality import failures
 from scores import loss, markdown, mean_spread
 
 PARTS: dict[str, tuple[str, ...]] = {
     "portfolio": ("search.strategy=bayes",),
-    "refinement": ("search.max_trials={portfolio}",),
+    "refinement": ("search.refine=random",),
     "both": ("search.strategy=random",),
+    "order": ("search.strategy=halving",),
     "stopping": ("search.median_stopping=false",),
     "ensemble": ("ensemble.max_members=1",),
     "stacking": ("ensemble.stacking=false",),
@@ -61,7 +60,7 @@ def main() -> None:
 
 def measure_parts(table: MeasuredTable, options: argparse.Namespace) -> dict[str, Records]:
     """Return the records of a table by the part that was switched off; ``""`` is the whole run."""
-    settings = settings_of(table, options.parts, options.seeds[0], options.budget)
+    settings = {"": (), **{part: PARTS[part] for part in options.parts}}
     make = partial(Run, table.name, "regatta", options.budget, cores=options.cores)
     # A seed's runs are beside each other in time, too.
     runs = [make(seed=seed, settings=each) for seed in options.seeds for each in settings.values()]
@@ -94,29 +93,6 @@ def difference_table(
     rows += [["share of the loss, mean over tables", "", *means], ["helps on", "", *helped]]
     header = ["table", "loss of the whole run", *(f"without {part}" for part in parts)]
     return markdown(header, rows)
-
-
-def settings_of(
-    table: MeasuredTable, parts: Sequence[str], seed: int, budget: float
-) -> dict[str, tuple[str, ...]]:
-    """Return the settings by the part that they switch off; ``""`` is the whole run."""
-    count = portfolio_size(table, seed, budget) if "refinement" in parts else 0
-    chosen = {part: tuple(v.format(portfolio=count) for v in PARTS[part]) for part in parts}
-    return {"": (), **chosen}
-
-
-def portfolio_size(table: MeasuredTable, seed: int, budget: float) -> int:
-    """Return how many recipes the portfolio of a table has; its size before encoding decides."""
-    from regatta.learners.base import Shape
-    from regatta.search.portfolio import portfolio
-    from regatta.search.toolbox import Toolbox
-
-    with TemporaryDirectory() as folder:
-        parts = split(table, seed, Path(folder))
-    toolbox = Toolbox()
-    learners = {key: toolbox.learner(key) for key in toolbox.learners_for(table.task)}
-    shape = Shape(table.task, parts.n_rows, parts.n_columns, len(parts.classes) or 1)
-    return len(portfolio(learners, shape, budget))
 
 
 def differences(whole: Records, without: Records) -> list[float]:

@@ -1,21 +1,20 @@
 """The order of the portfolio, learnt from many tables: ``python benchmarks/portfolio.py``.
 
 Each recipe of a pool (every learner's defaults, the variations that the portfolio has, and random
-draws) is tried on each table by ``regatta run --trials``, which cuts no fit short. Then the recipes
-are ranked greedily: the first is the one that is best on average, each further one adds most to
-what those before it have reached together. What is reached is the regret of the best recipe so far
-on out-of-fold rows: 0 is the best of the pool on that table, 1 the middle one.
+draws) is tried on each table; no fit is cut short. Then the recipes are ranked greedily, by what
+they are worth to an ensemble: the first is the best by itself, each further one is the one that
+takes most off the loss of an ensemble of it and those before it, for its time. Losses are scaled:
+0 is an ensemble of the whole pool on that table, 1 the middle one of the recipes alone.
 
-A pool that is good on tables of one kind says little about others: name tables of many sizes and
-tasks, and none that results are reported on. What the order in `regatta.search.portfolio` was
-learnt from is written there.
+All is on out-of-fold rows. A pool that is good on tables of one kind says little about others: name
+tables of many sizes and tasks, and none that results are reported on. What the order in
+`regatta.search.portfolio` was learnt from is written there.
 """
 
 import argparse
 import json
-import subprocess
-import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -25,18 +24,31 @@ import numpy.typing as npt
 from measured_tables import MeasuredTable, find_tables
 from scores import markdown
 
-from regatta.evaluation.metrics import get_metric
+from regatta.artifacts import writing
+from regatta.artifacts.records import Recipe
+from regatta.bundle import Pooling
+from regatta.ensemble.candidates import read_lanes
+from regatta.ensemble.greedy import greedy_weights
+from regatta.evaluation.metrics import Metric, get_metric
+from regatta.evaluation.weighted import WEIGHTED
 from regatta.learners import get_learner, learners_for
 from regatta.learners.base import Shape
-from regatta.search.portfolio import variations
+from regatta.search.plan import make_plan
+from regatta.search.portfolio import variations, varied
+from regatta.search.race import race
 from regatta.search.space import draw
+from regatta.search.table import TrainingTable
+from regatta.settings import RunSettings
+from regatta.stages import prepare
 
 Floats = npt.NDArray[np.float64]
-Pool = list[dict[str, Any]]
+Pool = list[tuple[str, dict[str, Any]]]
 
 # What random draws are drawn for.
 REFERENCE = Shape("binary", 5_000, 20, 2, n_categories=100)
-BUDGET_SECONDS = 3_600
+BUDGET_SECONDS = 4 * 3_600
+# Rows that are enough to tell ensembles apart, and steps of their selection.
+ROWS, STEPS, MEMBERS = 3_000, 12, 8
 
 
 def main() -> None:
@@ -44,37 +56,37 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="The order of the portfolio.")
     parser.add_argument("--tables", type=Path, help="folder with a datasets.json")
     parser.add_argument("--only", nargs="+", default=[], help="names of tables")
+    parser.add_argument("--rows", type=int, default=0, help="most rows of a table; 0: all")
     parser.add_argument("--draws", type=int, default=3, help="random recipes of each learner")
     parser.add_argument("--keep", type=int, default=16, help="recipes to rank")
-    parser.add_argument("--results", type=Path, default=Path("build/portfolio.jsonl"))
+    parser.add_argument("--results", type=Path, default=Path("build/portfolio"))
     options = parser.parse_args()
-    options.results.parent.mkdir(parents=True, exist_ok=True)
+    options.results.mkdir(parents=True, exist_ok=True)
     pool = make_pool(options.draws)
+    tried = []
     for table in find_tables(options.tables, options.only):
-        if table.name not in read(options.results):
-            line = {"table": table.name, **race(table, pool)}
-            with options.results.open("a") as file:
-                file.write(json.dumps(line) + "\n")
-            print(f"{table.name}: {sum(x is not None for x in line['losses'])} recipes", flush=True)
-    results = read(options.results)
-    regrets = np.array([regret(line["losses"]) for line in results.values()])
-    seconds = np.array([line["seconds"] for line in results.values()], dtype=float)
-    print(f"\n{len(results)} tables: {', '.join(results)}\n")
-    print(ranking(pool, regrets, seconds, options.keep))
+        file = options.results / f"{table.name}.npz"
+        if not file.exists():
+            np.savez(file, **try_all(table, pool, options.rows))
+            print(table.name, flush=True)
+        tried.append(Tried.read(file))
+    print(f"\n{len(tried)} tables\n")
+    print(ranking(pool, tried, options.keep))
 
 
 def make_pool(draws: int) -> Pool:
-    """Return the recipes to try, as ``search.recipes`` takes them."""
+    """Return learners with changes of their defaults; a table takes those that it has."""
     rng = np.random.default_rng(0)
     pool: Pool = []
-    for key in learners_for("binary"):
-        space = get_learner(key).space(REFERENCE)
-        changes = [{}, *variations(key), *(draw(space, rng) for _ in range(draws))]
-        pool += [{"learner": key, "params": rounded(params)} for params in changes]
+    for key in learners_for("multiclass"):
+        learner = get_learner(key)
+        if learner.installed():
+            drawn = (draw(learner.space(REFERENCE), rng) for _ in range(draws))
+            pool += [(key, rounded(each)) for each in ({}, *variations(key), *drawn)]
     return pool
 
 
-def rounded(params: Mapping[str, Any]) -> dict[str, Any]:
+def rounded(params: dict[str, Any]) -> dict[str, Any]:
     """Return parameters with two digits.
 
     Examples
@@ -88,98 +100,167 @@ def rounded(params: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def race(table: MeasuredTable, pool: Pool) -> dict[str, list[float | None]]:
-    """Return the loss and the seconds of each recipe on a table; None where it gave no model."""
+def try_all(table: MeasuredTable, pool: Pool, most_rows: int) -> dict[str, Any]:
+    """Return what `Tried` reads: of each recipe its predictions of some rows, and its seconds."""
     with TemporaryDirectory(prefix="portfolio-") as scratch:
-        file, out = Path(scratch, "table.csv"), Path(scratch, "out")
-        table.load().to_csv(file, index=False)
-        settings = {
-            "search.recipes": json.dumps(pool),
-            "search.warm_start": "false",
-            "ensemble.refit": "false",
-            "deploy.registry": str(Path(scratch, "registry")),
-        }
-        command = [sys.executable, "-m", "regatta.cli", "run", str(file), "--target", table.target]
-        command += ["--task", table.task, "--trials", str(len(pool)), "--no-deploy"]
-        command += ["--budget", f"{BUDGET_SECONDS}s", "--out", str(out)]
-        command += [part for key, value in settings.items() for part in ("--set", f"{key}={value}")]
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-        board = json.loads((out / "leaderboard.json").read_text())
-    metric = get_metric(board["metric"], table.task)
-    losses: list[float | None] = [None] * len(pool)
-    seconds: list[float | None] = [None] * len(pool)
-    for row in board["trials"]:
-        if row["status"] == "ok" and not row["id"].endswith("-retry"):
-            losses[row["number"]] = metric.loss(row["score"])
-            seconds[row["number"]] = row["seconds"]
-    return {"losses": losses, "seconds": seconds}
+        folder = Path(scratch)
+        frame = table.load()
+        if 0 < most_rows < len(frame):
+            frame = frame.sample(most_rows, random_state=0)
+        frame.to_csv(folder / "table.csv", index=False)
+        settings = RunSettings.from_values(
+            {
+                "data": {
+                    "source": str(folder / "table.csv"),
+                    "target": table.target,
+                    "task": table.task,
+                },
+                "search": {"max_trials": 1, "memory_bytes": 8_000_000_000},
+                "budget": {"seconds": BUDGET_SECONDS},
+                "deploy": {"target": "none"},
+            }
+        )
+        places = [
+            str(folder / name) for name in ("dataset", "schema", "splits", "features", "plan")
+        ]
+        prepare.run(settings.model_dump_json(), *places)
+        features = TrainingTable.open(folder / "features")
+        plan = make_plan(features, settings)
+        recipes = recipes_of(pool, plan.shape)
+        lanes = (tuple(recipe for recipe in recipes if recipe is not None),)
+        plan = replace(plan, lanes=lanes, max_trials=(len(lanes[0]),))
+        with writing(folder / "lane", "trials", lane=0) as lane:
+            (lane / "encoders").mkdir()
+            race(features, plan, 0, lane)
+        return outcome(features, plan.objective, folder / "lane", len(pool))
 
 
-def read(file: Path) -> dict[str, dict[str, Any]]:
-    """Return the results so far by table."""
-    lines = file.read_text().splitlines() if file.exists() else []
-    return {found["table"]: found for found in map(json.loads, lines)}
+def recipes_of(pool: Pool, shape: Shape) -> list[Recipe | None]:
+    """Return the recipes of a table; None for what is no other than one before it."""
+    found: list[Recipe | None] = []
+    known = set()
+    for number, (key, changes) in enumerate(pool):
+        learner = get_learner(key)
+        params = varied(learner, shape, changes) if shape.task in learner.tasks else None
+        name = f"{key} {params}"
+        fresh = params is not None and name not in known
+        known.add(name)
+        found.append(Recipe(key, params or {}, number=number) if fresh else None)
+    return found
 
 
-def regret(losses: Sequence[float | None]) -> Floats:
-    """Return how far each recipe is from the best: 0 is the best, 1 the middle one or worse.
+def outcome(table: TrainingTable, metric: Metric, lane: Path, count: int) -> dict[str, Any]:
+    """Return the outcome of a race: see `Tried`."""
+    rng = np.random.default_rng(0)
+    trials = [trial for trial in read_lanes([lane]).comparable if "retry" not in trial.record.id]
+    scored = np.flatnonzero(np.isfinite(trials[0].oof()[:, 0]))
+    rows = np.sort(rng.choice(scored, min(ROWS, len(scored)), replace=False))
+    pooling = Pooling("linear" if table.task == "regression" else "log")
+    width = trials[0].oof().shape[1]
+    terms = np.full((count, len(rows), width), np.nan, dtype=np.float32)
+    seconds = np.full(count, np.nan)
+    for trial in trials:
+        terms[trial.record.number] = pooling.terms(trial.oof()[rows])
+        seconds[trial.record.number] = trial.record.seconds
+    return {
+        "terms": terms,
+        "seconds": seconds,
+        "y": table.y[rows % table.n_rows],
+        "metric": np.array(metric.key),
+        "task": np.array(table.task),
+    }
 
-    Examples
-    --------
-    >>> regret([0.2, None, 0.1, 0.3]).tolist()
-    [0.5, 1.0, 0.0, 1.0]
-    """
-    found = np.array([np.nan if loss is None else loss for loss in losses])
-    best, middle = np.nanmin(found), np.nanmedian(np.where(np.isnan(found), np.inf, found))
-    span = max(float(middle - best) if np.isfinite(middle) else 0.0, 1e-12)
-    scaled = (found - best) / span
-    return np.nan_to_num(np.clip(scaled, 0, 1), nan=1.0)
 
+@dataclass(frozen=True)
+class Tried:
+    """What the pool did on one table.
 
-def rank(regrets: Floats, count: int) -> list[tuple[int, float]]:
-    """Rank recipes greedily; return each with the mean regret of the best so far.
-
-    Parameters
+    Attributes
     ----------
-    regrets : ndarray of shape (n_tables, n_recipes), float64
-        See `regret`.
-    count : int
-        How many.
-
-    Examples
-    --------
-    >>> rank(np.array([[0.0, 1.0, 0.1], [1.0, 0.0, 0.1]]), 2)
-    [(2, 0.1), (0, 0.05)]
+    terms : ndarray of shape (n_recipes, n_rows, n_outputs), float32
+        Out-of-fold predictions, as they are pooled; NaN of what gave no model.
+    seconds : ndarray of shape (n_recipes,), float64
+        What each took.
+    y : ndarray of shape (n_rows,), float64
+        Class codes or values.
+    metric : Metric
+        What is optimised.
     """
-    reached = np.full(len(regrets), np.inf)
+
+    terms: npt.NDArray[np.float32]
+    seconds: Floats
+    y: Floats
+    metric: Metric
+
+    @classmethod
+    def read(cls, file: Path) -> "Tried":
+        """Read what `try_all` returned."""
+        with np.load(file) as found:
+            metric = get_metric(str(found["metric"]), str(found["task"]))
+            return cls(found["terms"], found["seconds"], found["y"], metric)
+
+    def loss(self, recipes: Sequence[int]) -> float:
+        """Return the loss of an ensemble of some recipes; infinity where none gave a model."""
+        found = [number for number in recipes if np.isfinite(self.terms[number, 0, 0])]
+        if not found:
+            return np.inf
+        terms = self.terms[found]
+        weights = greedy_weights(terms, self._pooled, iterations=STEPS, max_members=MEMBERS)
+        return self._pooled(np.tensordot(weights, terms.astype(np.float64), 1))
+
+    def _pooled(self, blend: npt.NDArray[np.floating]) -> float:
+        pooling = Pooling("linear" if "regression" in self.metric.tasks else "log")
+        predicted = pooling.pool(blend).astype(np.float64)
+        score = WEIGHTED[self.metric.key](self.y, predicted)(np.ones((1, len(self.y))))[0]
+        return self.metric.loss(float(score))
+
+
+def rank(tried: Sequence[Tried], count: int) -> list[tuple[int, float]]:
+    """Rank recipes greedily; return each with the mean scaled loss of the ensemble so far."""
+    n_recipes = len(tried[0].seconds)
+    alone = [np.array([each.loss([number]) for number in range(n_recipes)]) for each in tried]
+    middle = [float(np.median(losses[np.isfinite(losses)])) for losses in alone]
+    best = [
+        each.loss(np.argsort(losses)[:25].tolist())
+        for each, losses in zip(tried, alone, strict=True)
+    ]
+    # Time counts by the middle recipe of a table, and half of it for whatever is begun.
+    shares = np.array([each.seconds / np.nanmedian(each.seconds) for each in tried])
+    price = 0.5 + np.nan_to_num(np.nanmedian(shares, axis=0), nan=np.inf)
+
+    def reached(recipes: Sequence[int]) -> float:
+        scaled = [
+            min((each.loss(recipes) - low) / max(high - low, 1e-12), 2.0)
+            for each, low, high in zip(tried, best, middle, strict=True)
+        ]
+        return float(np.mean(scaled))
+
     order: list[tuple[int, float]] = []
-    for _ in range(min(count, regrets.shape[1])):
-        after = np.minimum(reached[:, None], regrets)
-        mean = after.mean(axis=0)
-        # Where nothing is gained any more, the recipe that is better by itself comes first.
-        mean[[place for place, _ in order]] = np.inf
-        chosen = int(np.lexsort((regrets.mean(axis=0), mean))[0])
-        reached = after[:, chosen]
-        order.append((chosen, round(float(reached.mean()), 4)))
+    now = 2.0
+    while len(order) < min(count, n_recipes):
+        chosen = [number for number, _ in order]
+        after = {n: reached([*chosen, n]) for n in range(n_recipes) if n not in chosen}
+        found = max(after, key=lambda number: (now - after[number]) / price[number])
+        now = after[found]
+        order.append((found, now))
     return order
 
 
-def ranking(pool: Pool, regrets: Floats, seconds: Floats, count: int) -> str:
+def ranking(pool: Pool, tried: Sequence[Tried], count: int) -> str:
     """Return the order as a Markdown table."""
+    seconds = np.array([each.seconds for each in tried])
     share = seconds / np.nanmedian(seconds, axis=1, keepdims=True)
     rows = [
         [
             str(place),
-            pool[number]["learner"],
-            json.dumps(pool[number]["params"]),
+            pool[number][0],
+            json.dumps(pool[number][1]),
             f"{reached:.3f}",
-            f"{regrets[:, number].mean():.3f}",
             f"{np.nanmedian(share[:, number]):.2f}",
         ]
-        for place, (number, reached) in enumerate(rank(regrets, count), start=1)
+        for place, (number, reached) in enumerate(rank(tried, count), start=1)
     ]
-    names = ["", "learner", "changes", "regret so far", "regret alone", "time / median"]
-    return markdown(names, rows)
+    return markdown(["", "learner", "changes", "ensemble so far", "time / median"], rows)
 
 
 if __name__ == "__main__":

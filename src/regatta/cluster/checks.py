@@ -11,7 +11,7 @@ from regatta.cluster.kube import Kubernetes, KubernetesError
 from regatta.cluster.pipelines import Pipelines
 from regatta.errors import RegattaError
 from regatta.runs.checks import Check
-from regatta.search.sizes import bytes_of
+from regatta.search.pod_memory import bytes_of
 
 __all__ = ["checks"]
 

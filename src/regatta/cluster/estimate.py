@@ -12,7 +12,7 @@ from regatta.search.budget import (
     head_seconds,
 )
 from regatta.search.plan import scored_rows
-from regatta.search.sizes import GIB, bytes_of, chosen, racing_bytes
+from regatta.search.pod_memory import GIB, bytes_of, chosen, racing_bytes
 from regatta.search.toolbox import Toolbox
 from regatta.settings import RunSettings
 

@@ -28,7 +28,7 @@ from regatta.learners.base import (
     standardised,
 )
 from regatta.learners.oblivious import ObliviousTrees
-from regatta.learners.stopping import Stopping, at_pace
+from regatta.learners.stopping import LEAST_SECONDS, Stopping, at_pace, likely_rounds
 
 __all__ = ["CatBoostLearner", "CatBoostModel"]
 
@@ -165,14 +165,19 @@ class CatBoostLearner(Learner):
 
     def memory_bytes(self, shape: Shape, params: Params) -> int:
         """Estimate the peak memory of `fit`: two copies of X, bins, scores, histograms, trees."""
-        n_scores = shape.n_outputs if shape.task == "multiclass" else 1
         cells = shape.n_rows * shape.n_columns * (8 + 1)
-        scores = shape.n_rows * (40 + 40 * n_scores)
+        scores = shape.n_rows * (40 + 40 * shape.n_scores)
         leaves = 2 ** int(params["depth"])
-        histograms = leaves * shape.n_columns * params["max_bins"] * 16 * n_scores
+        histograms = leaves * shape.n_columns * params["max_bins"] * 16 * shape.n_scores
         # JSON takes 20 bytes a number, and Python's own copy of it 32.
-        trees = min(params["n_rounds"], 1000) * leaves * n_scores * (20 + 32)
+        trees = min(params["n_rounds"], 1000) * leaves * shape.n_scores * (20 + 32)
         return int(cells + scores + histograms + trees)
+
+    def fit_seconds(self, shape: Shape, params: Params) -> float:
+        """Estimate the time of `fit`: rows and cells of each level."""
+        level = shape.n_rows * (3e-8 + 5e-10 * shape.n_columns * params["column_share"])
+        levels = likely_rounds(params) * params["depth"] * shape.n_scores
+        return float(LEAST_SECONDS + levels * level)
 
     def fit(
         self, data: FitData, params: Params, *, seed: int, threads: int, deadline: float

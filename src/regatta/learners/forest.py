@@ -21,11 +21,12 @@ from regatta.learners.base import (
     Matrix,
     Model,
     Params,
+    Shape,
     as_probabilities,
     check_target,
 )
 
-__all__ = ["ForestModel", "grow", "round_down"]
+__all__ = ["ForestModel", "grow", "round_down", "visits"]
 
 Ints = npt.NDArray[np.int32]
 
@@ -211,6 +212,20 @@ class ForestModel(Model):
         parts = (starts, left, right, feature, threshold, missing_left, values)
         scale = state.array("scale", np.float64, (2,))
         return cls(*parts, n_columns, n_outputs, scale, available_cores())
+
+
+def visits(shape: Shape, params: Params) -> float:
+    """Return how often a forest looks at a row: once a level of each tree that has it.
+
+    Parameters
+    ----------
+    shape : Shape
+        Size of one fold's training rows.
+    params : mapping
+        ``n_trees``, and the ``row_share`` of each.
+    """
+    rows = max(params["row_share"] * shape.n_rows, 2.0)
+    return float(params["n_trees"] * rows * np.log2(rows))
 
 
 def grow(

@@ -26,7 +26,7 @@ from regatta.learners.base import (
     standardised,
 )
 from regatta.learners.forest import CHUNK_ROWS, ForestModel, round_down
-from regatta.learners.stopping import Stopping, at_pace
+from regatta.learners.stopping import LEAST_SECONDS, Stopping, at_pace, likely_rounds
 
 __all__ = ["HistGradientBoostingLearner", "HistGradientBoostingModel"]
 
@@ -163,11 +163,15 @@ class HistGradientBoostingLearner(Learner):
 
     def memory_bytes(self, shape: Shape, params: Params) -> int:
         """Estimate the peak memory of `fit`: X in float64, bins, gradients, histograms."""
-        n_scores = shape.n_outputs if shape.task == "multiclass" else 1
         cells = shape.n_rows * shape.n_columns * (8 + 2)
-        scores = shape.n_rows * (24 + 32 * n_scores)
+        scores = shape.n_rows * (24 + 32 * shape.n_scores)
         histograms = params["num_leaves"] * shape.n_columns * params["max_bins"] * 20
         return int(cells + scores + histograms)
+
+    def fit_seconds(self, shape: Shape, params: Params) -> float:
+        """Estimate the time of `fit`: rows of each tree, and its leaves."""
+        tree = 2e-7 * shape.n_rows + 4.5e-6 * params["num_leaves"] * shape.n_columns
+        return float(LEAST_SECONDS + likely_rounds(params) * shape.n_scores * tree)
 
     def fit(
         self, data: FitData, params: Params, *, seed: int, threads: int, deadline: float

@@ -25,7 +25,7 @@ from regatta.learners.base import (
 )
 from regatta.learners.categories import native_columns, native_space
 from regatta.learners.lightgbm_text import check_text
-from regatta.learners.stopping import WORK, Stopping, at_pace
+from regatta.learners.stopping import LEAST_SECONDS, WORK, Stopping, at_pace, likely_rounds
 from regatta.learners.threads import available_cores
 
 __all__ = ["LightGBMLearner", "LightGBMModel"]
@@ -177,10 +177,16 @@ class LightGBMLearner(Learner):
     def memory_bytes(self, shape: Shape, params: Params) -> int:
         """Estimate the peak memory of `fit`: bins, scores and gradients, histograms."""
         bins = shape.n_rows * shape.n_columns * (1 if params["max_bins"] < 256 else 2)
-        n_trees = shape.n_outputs if shape.task == "multiclass" else 1
-        scores = shape.n_rows * (16 + 24 * n_trees)
+        scores = shape.n_rows * (16 + 24 * shape.n_scores)
         histograms = params["num_leaves"] * shape.n_columns * params["max_bins"] * 16
         return int(2 * bins + scores + histograms)
+
+    def fit_seconds(self, shape: Shape, params: Params) -> float:
+        """Estimate the time of `fit`: rows, cells and leaves of each tree."""
+        share = params["column_share"]
+        tree = shape.n_rows * (1e-7 + 1e-9 * shape.n_columns * share)
+        tree += 2e-8 * params["num_leaves"] * shape.n_columns
+        return float(LEAST_SECONDS + likely_rounds(params) * shape.n_scores * tree)
 
     def fit(
         self, data: FitData, params: Params, *, seed: int, threads: int, deadline: float

@@ -27,6 +27,7 @@ class NormedMlpLearner(MlpLearner):
     key: ClassVar[str] = "normed_mlp"
     encoding: ClassVar[Encoding] = "scaled"
     tasks: ClassVar[frozenset[str]] = frozenset({"binary", "multiclass"})
+    share_of_work: ClassVar[float] = 0.5
 
     def defaults(self, shape: Shape) -> dict[str, Any]:
         """Return the parameters of a good first try."""

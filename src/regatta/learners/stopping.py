@@ -2,10 +2,10 @@
 
 import math
 import time
-from collections.abc import Callable
-from typing import TypeVar
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
-__all__ = ["Stopping", "at_pace"]
+__all__ = ["LEAST_SECONDS", "Stopping", "at_pace", "likely_rounds"]
 
 Booster = TypeVar("Booster")
 
@@ -20,6 +20,20 @@ PILOT = 2, 10
 # A rate that need not rise by more than this is left alone.
 ENOUGH = 1.25
 LEAST_PATIENCE = 10
+
+LEAST_SECONDS = 0.03
+"""What a fit takes that has next to nothing to learn, in seconds."""
+
+
+def likely_rounds(params: Mapping[str, Any]) -> float:
+    """Return how many rounds boosting will take: as many as its pace needs for most tables.
+
+    Examples
+    --------
+    >>> likely_rounds({"learning_rate": 0.05, "n_rounds": 5000})
+    400.0
+    """
+    return min(float(params["n_rounds"]), WORK / float(params["learning_rate"]))
 
 
 class Stopping:

@@ -170,9 +170,13 @@ class SvmLearner(Learner):
     def memory_bytes(self, shape: Shape, params: Params) -> int:
         """Estimate the peak memory of `fit`: three copies of X, kernel rows, a chunk of it."""
         rows = min(shape.n_rows, MOST_ROWS)
-        n_machines = shape.n_outputs if shape.task == "multiclass" else 1
-        cells = rows * (shape.n_columns * 24 + n_machines * 16)
+        cells = rows * (shape.n_columns * 24 + shape.n_scores * 16)
         return int(cells + min(rows**2 * 8, CACHE_MB * 1_000_000) + 3 * CHUNK_CELLS * 8)
+
+    def fit_seconds(self, shape: Shape, params: Params) -> float:
+        """Estimate the time of `fit`: the kernel between all rows, for each machine."""
+        rows = min(shape.n_rows, MOST_ROWS)
+        return 0.03 + 3e-10 * rows**2 * shape.n_columns * shape.n_scores
 
     def fit(
         self, data: FitData, params: Params, *, seed: int, threads: int, deadline: float

@@ -23,7 +23,7 @@ from regatta.learners.base import (
     standardised,
 )
 from regatta.learners.categories import FEW, native_columns, native_space
-from regatta.learners.stopping import Stopping, at_pace
+from regatta.learners.stopping import LEAST_SECONDS, Stopping, at_pace, likely_rounds
 from regatta.learners.threads import available_cores
 from regatta.learners.xgboost_trees import check_trees
 
@@ -150,11 +150,16 @@ class XGBoostLearner(Learner):
 
     def memory_bytes(self, shape: Shape, params: Params) -> int:
         """Estimate the peak memory of `fit`: bins twice, gradients and scores, histograms."""
-        n_trees = shape.n_outputs if shape.task == "multiclass" else 1
         bins = shape.n_rows * shape.n_columns * (1 if params["max_bins"] <= 256 else 2)
-        scores = shape.n_rows * (16 + 32 * n_trees)
+        scores = shape.n_rows * (16 + 32 * shape.n_scores)
         nodes = min(2 ** int(params["max_depth"]), shape.n_rows)
         return int(2 * bins + scores + nodes * shape.n_columns * params["max_bins"] * 16)
+
+    def fit_seconds(self, shape: Shape, params: Params) -> float:
+        """Estimate the time of `fit`: rows and cells of each level."""
+        level = shape.n_rows * (2e-8 + 3e-10 * shape.n_columns * params["column_share"])
+        levels = likely_rounds(params) * params["max_depth"] * shape.n_scores
+        return float(LEAST_SECONDS + levels * level)
 
     def fit(
         self, data: FitData, params: Params, *, seed: int, threads: int, deadline: float

@@ -38,7 +38,7 @@ TASK_IMPORTS = (
     "regatta.evaluation.report",
     "sklearn.tree",
 )
-LANE_IMPORTS = ("regatta.search.lane", "regatta.refit.again", "regatta.search.launching:import_all")
+LANE_IMPORTS = ("regatta.search.race", "regatta.refit.again", "regatta.search.launching:import_all")
 
 
 def execute(

@@ -31,8 +31,8 @@ def main(arguments: list[str]) -> None:
     speed = _speed()
 
     from regatta import logs
-    from regatta.search.lane import race
     from regatta.search.plan import read_plan
+    from regatta.search.race import race
     from regatta.search.table import TrainingTable
 
     logs.configure()

@@ -1,9 +1,12 @@
 """How long trials take, and which of them there is time for."""
 
+from collections.abc import Callable
 from dataclasses import replace
+from itertools import chain
 from statistics import median
 
 from regatta.artifacts.records import Recipe, TrialRecord
+from regatta.learners.base import Learner, Shape
 from regatta.learners.epochs import Schedule
 
 __all__ = [
@@ -20,6 +23,9 @@ __all__ = [
 HOPE, HOPE_AT_MOST = 1.5, 2.0
 SAMPLE_STEP = 4
 SAMPLE_LEAST = 20_000
+# An estimate that no trial has corrected may be so many times too high.
+DOUBT = 3.0
+LEAST_ESTIMATE = 1e-3
 # A fit of all rows may take longer than that of a fold by more than their numbers say. Before the
 # rows are counted: those of a fold, and of the locked ones, are about half as many again.
 WHOLE_LONGER, WHOLE_MORE = 1.2, 1.5
@@ -85,39 +91,46 @@ def again_seconds(record: TrialRecord) -> float:
 
 
 class Costs:
-    """How long trials take, learnt from those that are over.
+    """How long trials take: estimated by their learners, corrected by those that are over.
+
+    A learner's estimate says how its time grows with rows and parameters; trials say how slow this
+    machine and this table are.
 
     Parameters
     ----------
-    n_rows : int
-        Training rows of a fold, which a recipe that draws no sample uses.
+    shape : Shape
+        Size of one fold's training rows.
+    learner : callable
+        ``learner(key) -> Learner``.
     """
 
-    def __init__(self, n_rows: int) -> None:
-        self._n_rows = n_rows
-        self._seconds: dict[str, dict[int, list[float]]] = {}
+    def __init__(self, shape: Shape, learner: Callable[[str], Learner]) -> None:
+        self._shape, self._learner = shape, learner
+        self._ratios: dict[str, dict[int, list[float]]] = {}
 
-    def learn(self, record: TrialRecord) -> None:
-        """Take note of a trial; one that was stopped would have taken longer."""
+    def learn(self, record: TrialRecord, n_folds: int) -> None:
+        """Take note of a trial of some folds; one that was stopped would have taken longer."""
         if record.status in ("ok", "timeout"):
-            known = self._seconds.setdefault(record.recipe.learner, {})
-            rows = record.recipe.rows or self._n_rows
-            known.setdefault(rows, []).append(record.seconds)
+            folds = len(record.fold_scores) or n_folds
+            ratio = record.seconds / folds / self._estimate(record.recipe)
+            known = self._ratios.setdefault(record.recipe.learner, {})
+            known.setdefault(record.recipe.rows or self._shape.n_rows, []).append(ratio)
 
-    def expect(self, recipe: Recipe) -> float:
-        """Return how long a trial should take, in seconds; 0 when nothing is known.
+    def expect(self, recipe: Recipe, n_folds: int) -> float:
+        """Return how long a trial of some folds should take, in seconds.
 
-        What is known of fewer or more rows is scaled in proportion: an upper bound for more rows,
-        for a boosted model may stop earlier.
+        Of a learner that has not been tried here the least that is likely is returned, for its
+        estimate may be far too high.
         """
-        known = self._seconds.get(recipe.learner)
-        if not known:
-            return 0.0
-        rows = recipe.rows or self._n_rows
-        near = min(known, key=lambda other: abs(other - rows))
-        return median(known[near]) * rows / near
+        estimate = n_folds * self._estimate(recipe)
+        if known := self._ratios.get(recipe.learner):
+            rows = recipe.rows or self._shape.n_rows
+            near = min(known, key=lambda other: abs(other - rows))
+            return estimate * median(known[near])
+        others = [median(chain(*ratios.values())) for ratios in self._ratios.values()]
+        return estimate * median(others or [1.0]) / DOUBT
 
-    def affordable(self, recipe: Recipe, share: float, left: float) -> Recipe | None:
+    def affordable(self, recipe: Recipe, n_folds: int, share: float, left: float) -> Recipe | None:
         """Return a recipe that there is time for: as it is, or with fewer rows.
 
         A model that has learnt a sample to the end is better than one of all rows that was
@@ -127,6 +140,8 @@ class Costs:
         ----------
         recipe : Recipe
             What is proposed.
+        n_folds : int
+            Number of folds.
         share : float
             Time that one trial should take, in seconds.
         left : float
@@ -139,12 +154,19 @@ class Costs:
             `SAMPLE_STEP` below all rows: few sizes, because each is encoded for itself.
         """
         share = min(share, left)
-        if self.expect(recipe) <= HOPE * share:
+        if self.expect(recipe, n_folds) <= HOPE * share:
             return recipe
-        rows = (recipe.rows or self._n_rows) // SAMPLE_STEP
+        rows = (recipe.rows or self._shape.n_rows) // SAMPLE_STEP
         while rows >= SAMPLE_LEAST:
             smaller = replace(recipe, rows=rows)
-            if self.expect(smaller) <= share:
+            if self.expect(smaller, n_folds) <= share:
                 return smaller
             rows //= SAMPLE_STEP
-        return recipe if self.expect(recipe) <= HOPE_AT_MOST * left else None
+        return recipe if self.expect(recipe, n_folds) <= HOPE_AT_MOST * left else None
+
+    def _estimate(self, recipe: Recipe) -> float:
+        """Return what the learner says of one fold, in seconds."""
+        learner = self._learner(recipe.learner)
+        shape = replace(self._shape, n_rows=recipe.rows or self._shape.n_rows)
+        params = {**learner.defaults(shape), **recipe.params}
+        return max(learner.fit_seconds(shape, params), LEAST_ESTIMATE)

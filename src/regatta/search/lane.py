@@ -7,38 +7,37 @@ killed, it hung, it used too much memory) the lane writes into the record.
 
 import logging
 import shutil
-import tempfile
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from regatta.artifacts import read_json, write_json
+from regatta.artifacts import read_json
 from regatta.artifacts.records import RECORD, Recipe, TrialRecord, lacking, write_record
 from regatta.processes.client import is_warm
 from regatta.search import machine
 from regatta.search.announcing import announce
-from regatta.search.budget import bounded_tail, least_budget, refit_wait
+from regatta.search.budget import bounded_tail
 from regatta.search.cache import EncodedFolds
 from regatta.search.clock import Clock
 from regatta.search.costs import Costs, again_seconds
 from regatta.search.isolation import Child, Ending, Limits, wait
 from regatta.search.job import Job
-from regatta.search.launching import OTHER_SHARE, import_for, is_short, terms
+from regatta.search.launching import OTHER_SHARE, import_for, is_short, times_of
 from regatta.search.median import bars
 from regatta.search.plan import Plan, scored_rows
 from regatta.search.proposing import proposer_of
 from regatta.search.resuming import heard, note_clock, note_trial, recover
 from regatta.search.retries import retried, retry_of
+from regatta.search.strategies import RANKED
 from regatta.search.table import TrainingTable
 from regatta.search.toolbox import Toolbox
 from regatta.search.trial import run_trial
 from regatta.search.user_spaces import spaces_of, within
 
-__all__ = ["Lane", "race"]
+__all__ = ["Lane"]
 
 logger = logging.getLogger(__name__)
 
@@ -56,53 +55,6 @@ class Running:
 
     job: Job
     child: Child
-
-
-def race(
-    table: TrainingTable,
-    plan: Plan,
-    number: int,
-    folder: Path,
-    *,
-    started_at: float = 0.0,
-    speed: float = 1.0,
-    toolbox: Toolbox | None = None,
-) -> dict[str, Any]:
-    """Race the recipes of one lane.
-
-    Parameters
-    ----------
-    table : TrainingTable
-        Training rows.
-    plan : Plan
-        What is raced.
-    number : int
-        Number of the lane.
-    folder : Path
-        Existing folder for the trials, ``encoders`` and ``lane.json``. The race goes on with the
-        trials that an earlier try has left there, and keeps its deadline.
-    started_at : float, default 0
-        When the budget began, in seconds since the epoch; 0: now.
-    speed : float, default 1
-        How much slower this machine is than the reference machine.
-    toolbox : Toolbox, optional
-        Where learners and encoders come from.
-
-    Returns
-    -------
-    dict
-        What ``lane.json`` holds.
-    """
-    with tempfile.TemporaryDirectory(prefix="regatta-lane-") as scratch:
-        lane = Lane(table, plan, number, folder, Path(scratch), toolbox or Toolbox())
-        lane.start_clock(started_at, speed)
-        try:
-            lane.run()
-        finally:
-            lane.stop("the lane was stopped")
-    summary = lane.summary()
-    write_json(folder / "lane.json", summary)
-    return summary
 
 
 class Lane:
@@ -149,7 +101,7 @@ class Lane:
         seed = self._seed(drawn, PROPOSER_USE)
         self.proposer = proposer_of(plan, number, seed, self.spaces, self.earlier.recipes)
         self.made = self.earlier.by_number
-        self.costs = Costs(plan.shape.n_rows)
+        self.costs = Costs(plan.shape, toolbox.learner)
         self.clock, self.speed = Clock(0.0, 0.0, 0.0), 1.0
         self.records: list[TrialRecord] = []
         self.heard: dict[str, TrialRecord] = {}
@@ -219,31 +171,6 @@ class Lane:
         for path in (*self.folder.glob(".*"), *self.folder.glob("encoders/*/.*")):
             shutil.rmtree(path, ignore_errors=True)
 
-    def summary(self) -> dict[str, Any]:
-        """Return what ``lane.json`` holds."""
-        best = self.best
-        statuses = [record.status for record in self.records]
-        return {
-            "lane": self.number,
-            "metric": self.metric.key,
-            "slots": self.slots,
-            "threads": self.threads,
-            "memory_bytes": self.memory_bytes,
-            "head_seconds": round(self.clock.head, 3),
-            "race_seconds": round(time.time() - self.clock.began, 3),
-            "tail_seconds": round(self.clock.tail, 3),
-            "budget_ends_at": round(self.clock.end, 3),
-            "speed": round(self.speed, 3),
-            "folds": self.table.n_folds,
-            "heard": len(self.heard),
-            "least_budget": least_budget(
-                self.clock.tail - refit_wait(self.plan.refit), self.clock.head
-            ),
-            "trials": [record.id for record in self.records],
-            "statuses": {status: statuses.count(status) for status in sorted(set(statuses))},
-            "best": {"id": best.id, "score": best.score} if best else None,
-        }
-
     def _seed(self, number: int, use: int = 0) -> int:
         """Return a seed: of a trial, or of another use."""
         lane = 0 if self.plan.fixed else self.number
@@ -285,15 +212,16 @@ class Lane:
         if self.plan.fixed:
             return recipe
         if retried(recipe):
-            return recipe if self.costs.expect(recipe) <= left else None
+            return recipe if self.costs.expect(recipe, self.table.n_folds) <= left else None
         if recipe.number is not None or recipe.origin == "user":
             return recipe
-        return self.costs.affordable(recipe, OTHER_SHARE * self.clock.race, left)
+        share = OTHER_SHARE * self.clock.race
+        return self.costs.affordable(recipe, self.table.n_folds, share, left)
 
     def _launch(self, recipe: Recipe) -> None:
         """Start a trial in a child process."""
         import_for(recipe.learner)
-        times = terms(
+        times = times_of(
             self.clock,
             now := time.time(),
             longest=self.plan.settings.search.trial_seconds,
@@ -342,7 +270,7 @@ class Lane:
     def _bars(self, recipe: Recipe) -> tuple[float, ...]:
         """Return when to give a trial up; never where each was asked for."""
         search = self.plan.settings.search
-        if not search.median_stopping or self.plan.refine != "bayes":
+        if not search.median_stopping or self.plan.fixed or search.strategy not in RANKED:
             return ()
         known = [*self.records, *self.heard.values()]
         return bars(known, recipe, self.metric, self.table.n_folds)
@@ -399,7 +327,7 @@ class Lane:
         self.records.append(record)
         if told:
             self.proposer.tell(record)
-        self.costs.learn(record)
+        self.costs.learn(record, self.table.n_folds)
         learner = self.toolbox.learner(record.recipe.learner)
         if again := retry_of(record, learner, self.plan.shape):
             self.retries += within([again], self.spaces, self.plan.settings.search.spaces)

@@ -12,7 +12,7 @@ from importlib import import_module
 from regatta.search.budget import LEAST_RACE_SECONDS
 from regatta.search.clock import Clock
 
-__all__ = ["OTHER_SHARE", "Terms", "import_all", "import_for", "is_short", "terms"]
+__all__ = ["OTHER_SHARE", "Times", "import_all", "import_for", "is_short", "times_of"]
 
 # Imported before the first fork that needs them, so that children start with them.
 COMMON = ("threadpoolctl", "pyarrow.parquet", "sklearn.metrics", "regatta.features.encoders")
@@ -46,7 +46,7 @@ PROPOSING = ("optuna",)
 
 
 @dataclass(frozen=True)
-class Terms:
+class Times:
     """The times of a trial, in seconds or in seconds since the epoch.
 
     Attributes
@@ -98,7 +98,7 @@ def is_short(clock: Clock) -> bool:
     return FIRST_SHARE * clock.race <= FIRST_MOST
 
 
-def terms(
+def times_of(
     clock: Clock,
     now: float,
     *,
@@ -107,7 +107,7 @@ def terms(
     first: bool,
     hopeful: bool,
     fixed: bool,
-) -> Terms:
+) -> Times:
     """Return the times of a trial that begins now.
 
     Parameters
@@ -132,10 +132,10 @@ def terms(
     ends = min(now + most, clock.deadline)
     why = "the time of a trial" if ends < clock.deadline else "the race"
     if fixed:
-        return Terms(math.inf, math.inf, math.inf, False, ends, why)
+        return Times(math.inf, math.inf, math.inf, False, ends, why)
     partial = hopeful and not longest
     share = _first_seconds(race_seconds) if first else OTHER_SHARE * race_seconds
-    return Terms(
+    return Times(
         fit_seconds=min(share, longest or share),
         encode_seconds=ENCODE_SHARE * race_seconds / n_folds,
         # What a child needs to write its files after the last fold.

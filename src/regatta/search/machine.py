@@ -10,7 +10,7 @@ MEMORY_SHARE = 0.8
 LEAST_TRIAL_BYTES = 512 * 2**20
 """Libraries alone take 220 MiB of it: with less, more trials are ended than not."""
 POD_SLOTS = 2
-"""Trials side by side in a pod, whose memory is chosen for so many (`regatta.search.sizes`)."""
+"""Trials side by side in a pod; `regatta.search.pod_memory` chooses its memory for so many."""
 
 
 def in_pod() -> bool:

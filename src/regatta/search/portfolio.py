@@ -17,7 +17,7 @@ from regatta.learners.lightgbm import EVERY_CATEGORY
 from regatta.learners.logarithm import LOGARITHM
 from regatta.search.space import nearest_point, parameters_of
 
-__all__ = ["portfolio", "sample_rows", "variations"]
+__all__ = ["portfolio", "sample_rows", "variations", "varied"]
 
 Ranked = tuple[tuple[str, dict[str, Any]], ...]
 
@@ -186,7 +186,7 @@ def portfolio(
         pairs = [[r, (r[0], {**r[1], **LOGARITHM})] for r in wanted[1:end]]
         wanted = [wanted[0], *chain.from_iterable(pairs), *wanted[end:]]
     made = [
-        Recipe(key, _varied(learners[key], shape, changes))
+        Recipe(key, varied(learners[key], shape, changes))
         for key, changes in wanted
         if key in learners
     ]
@@ -265,8 +265,18 @@ def _text_rows(shape: Shape, n_texts: int) -> int:
     return rows if rows < shape.n_rows else 0
 
 
-def _varied(learner: Learner, shape: Shape, changes: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a learner's defaults with some changed, as far as its space has them."""
+def varied(learner: Learner, shape: Shape, changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a learner's defaults with some changed, as far as its space has them.
+
+    Parameters
+    ----------
+    learner : Learner
+        The learner.
+    shape : Shape
+        Size of one fold's training rows.
+    changes : mapping
+        New values by name; what the learner does not have is left out.
+    """
     space, known = learner.space(shape), parameters_of(learner, shape)
     varied = learner.defaults(shape)
     for name, value in changes.items():

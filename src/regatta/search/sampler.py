@@ -15,6 +15,7 @@ from regatta.artifacts.records import Recipe, TrialRecord
 from regatta.evaluation.metrics import Metric
 from regatta.learners.base import Space
 from regatta.learners.logarithm import LOGARITHM
+from regatta.search.families import Families
 from regatta.search.median import estimated_loss
 from regatta.search.space import distributions, draw, nearest_point
 
@@ -22,8 +23,6 @@ __all__ = ["BayesProposer", "Proposer", "QueueProposer", "RandomProposer"]
 
 # A family is left alone after this many failures without one success.
 FAILURES = 2
-# Chance of a family relative to the one ranked before it.
-RANK_SHARE = 0.6
 
 
 class Proposer(ABC):
@@ -97,9 +96,8 @@ class RandomProposer(Proposer):
 class BayesProposer(Proposer):
     """Refines the families that have done best, each by a Tree-structured Parzen Estimator.
 
-    Which family comes next is drawn by rank: the best one most often, each further one
-    `RANK_SHARE` times as often as the one before. Its parameters come from Optuna's TPE, which
-    has been told every trial of the family, the portfolio's included.
+    Which family comes next is for a bandit to say (`regatta.search.families`). Its parameters come
+    from Optuna's TPE, which has been told every trial of the family, the portfolio's included.
 
     Parameters
     ----------
@@ -127,7 +125,7 @@ class BayesProposer(Proposer):
         self._seed = seed
         self._rng = np.random.default_rng(np.random.SeedSequence([seed, 2]))
         self._studies: dict[str, Any] = {}
-        self._losses: dict[str, list[float]] = {}
+        self._families = Families()
         self._failures: dict[str, int] = {}
         self._told: list[TrialRecord] = []
         self._open: list[tuple[str, Any]] = []
@@ -148,9 +146,8 @@ class BayesProposer(Proposer):
         if learner not in self._spaces:
             return
         loss = self._loss(record)
-        if loss is not None:
-            self._losses.setdefault(learner, []).append(loss)
-        else:
+        self._families.tell(learner, loss, record.seconds)
+        if loss is None:
             self._failures[learner] = self._failures.get(learner, 0) + 1
         if self._close(record) or record.recipe.rows:
             # A score on few rows says nothing of the parameters' worth on all rows.
@@ -193,19 +190,13 @@ class BayesProposer(Proposer):
         return False
 
     def _family(self) -> str | None:
-        """Draw a family by rank."""
+        """Return the family to refine; none that has only failed."""
         usable = [
             key
             for key in sorted(self._spaces)
-            if key in self._losses or self._failures.get(key, 0) < FAILURES
+            if self._families.known(key) or self._failures.get(key, 0) < FAILURES
         ]
-        if not usable:
-            return None
-        # A family that nothing is known of is tried as if it were the best.
-        best = {key: min(self._losses.get(key, [-np.inf])) for key in usable}
-        ranked = sorted(usable, key=lambda key: (best[key], key))
-        chances = RANK_SHARE ** np.arange(len(ranked))
-        return str(self._rng.choice(ranked, p=chances / chances.sum()))
+        return self._families.draw(usable, self._rng) if usable else None
 
     def _study(self, learner: str) -> Any:
         """Return the study of a family, with all that has been told so far."""

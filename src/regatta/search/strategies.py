@@ -18,12 +18,15 @@ from regatta.search.space import draw, grid
 from regatta.search.user_spaces import within
 from regatta.settings import RunSettings
 
-__all__ = ["FIRSTS", "Queues", "Refine", "deal", "queues"]
+__all__ = ["FIRSTS", "RANKED", "Queues", "Refine", "deal", "queues"]
 
 Refine = Literal["bayes", "random", "halving", "none"]
 
 FIRSTS = ("user", "ledger")
 """Origins of the recipes that are raced before those of the strategy."""
+
+RANKED = ("portfolio", "bayes")
+"""Strategies that begin with recipes of the portfolio, the safest first."""
 
 # Recipes that the plan of an endless strategy names; the lanes draw further ones themselves.
 DRAWN_AHEAD = 40
@@ -87,7 +90,7 @@ def queues(
         return _halving(ahead, ranked, spaces, shape, settings)
     then, refine = _strategy(learners, spaces, shape, settings, n_texts, skewed)
     # What did well on an earlier run may take long: the model that is there at once stays ahead.
-    quick = then[:1] if refine == "bayes" else []
+    quick = then[:1] if search.strategy in RANKED else []
     users = [recipe for recipe in ahead if recipe.origin == "user"]
     recipes = _distinct([*users, *quick, *ahead, *then])
     n_lanes, most = search.lanes, search.max_trials
@@ -142,8 +145,8 @@ def _strategy(
         for recipe in ranked:
             key = f"{recipe.learner} {recipe.rows > 0}"
             firsts.setdefault(key, recipe)
-        return list(firsts.values()), "bayes"
-    return ranked, "bayes"
+        return list(firsts.values()), settings.search.refine
+    return ranked, settings.search.refine
 
 
 def _halving(

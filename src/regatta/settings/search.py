@@ -47,6 +47,10 @@ class SearchSettings(Group):
     """Which recipes are tried, in which order. ``portfolio``: proven recipes, then refined around
     the best; ``bayes``: refined from the start; ``halving``: many recipes on few rows, the best on
     more."""
+    refine: Literal["bayes", "random", "none"] = "bayes"
+    """Who goes on when the recipes of ``portfolio`` or ``bayes`` are used up. ``bayes``: the
+    families that gain most for their time, by a Tree-structured Parzen Estimator; ``random``: draws
+    from the spaces; ``none``: nobody, the race is over."""
     learners: tuple[str, ...] = ()
     """Keys of the learners to use; empty: all that suit the task."""
     spaces: dict[str, dict[str, DimensionSettings]] = Field(default_factory=dict)

@@ -18,7 +18,7 @@ from regatta.dataset.source import inspect, named
 from regatta.errors import UsageError
 from regatta.registry import registry_root
 from regatta.search.machine import in_pod
-from regatta.search.sizes import chosen, reading_bytes
+from regatta.search.pod_memory import chosen, reading_bytes
 from regatta.settings import RunSettings
 from regatta.stages.task import stage
 from regatta.store import Location, connect, is_location

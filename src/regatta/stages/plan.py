@@ -36,7 +36,7 @@ def run(features: str, settings: str, plan: str, *, memory: str = "auto") -> dic
         The budget leaves no time for a trial.
     """
     from regatta.search.plan import make_plan, write_plan
-    from regatta.search.sizes import chosen, racing_bytes
+    from regatta.search.pod_memory import chosen, racing_bytes
     from regatta.search.table import TrainingTable
     from regatta.stages.warm_start import recall_best
 

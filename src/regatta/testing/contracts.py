@@ -180,7 +180,7 @@ def check_encoder(key: str) -> None:
 
 
 def _check_space(learner: Learner, shape: Shape) -> None:
-    """Check defaults, space and estimate."""
+    """Check defaults, space and estimates."""
     defaults, space = learner.defaults(shape), learner.space(shape)
     _require(set(space) <= set(defaults), learner, "every name of the space has a default")
     for name, param in space.items():
@@ -194,6 +194,8 @@ def _check_space(learner: Learner, shape: Shape) -> None:
     few = learner.memory_bytes(shape, defaults)
     large = replace(shape, n_rows=shape.n_rows * 100, n_columns=shape.n_columns * 10)
     _require(0 < few <= learner.memory_bytes(large, defaults), learner, "memory grows with size")
+    short = learner.fit_seconds(shape, defaults)
+    _require(0 < short < learner.fit_seconds(large, defaults), learner, "time grows with size")
 
 
 def _check_predictions(model: Model, data: FitData) -> npt.NDArray[np.float64]:

@@ -16,7 +16,7 @@ from regatta.ensemble.select import Selection, _score_of, select
 from regatta.errors import ArtifactError, BudgetError, SearchError
 from regatta.evaluation.metrics import METRICS, Metric, get_metric
 from regatta.evaluation.scoring import decided
-from regatta.search.lane import race
+from regatta.search.race import race
 from tests.unit.search.fakes import TOOLBOX, open_features, plan_of
 
 OPTIONS = {"max_members": 4, "iterations": 20, "seed": 0, "seconds": 10.0}

@@ -82,6 +82,9 @@ class Line(Learner):
     def memory_bytes(self, shape, params):
         return 1_000
 
+    def fit_seconds(self, shape, params):
+        return 1e-6 * shape.n_rows
+
     def fit(self, data: FitData, params, *, seed, threads, deadline):
         self.before()
         X = np.column_stack([data.X, np.ones(len(data.X))]).astype(np.float64)

@@ -12,7 +12,7 @@ from regatta.artifacts import read_json, write_json, writing
 from regatta.artifacts.records import Recipe, TrialRecord
 from regatta.dataset.schema import Column, Schema
 from regatta.features.rows import RowFeatures
-from regatta.search.lane import race
+from regatta.search.race import race
 from regatta.search.table import TrainingTable
 from regatta.stages import featurize, ingest, plan, split, trial, validate
 from tests.unit.search.fakes import TOOLBOX, plan_of

@@ -4,6 +4,7 @@ import pytest
 
 from regatta.artifacts.records import Recipe, TrialRecord
 from regatta.errors import BudgetError
+from regatta.learners.base import Shape
 from regatta.search import machine
 from regatta.search.budget import (
     LEAST_RACE_SECONDS,
@@ -16,7 +17,8 @@ from regatta.search.budget import (
     speed_factor,
 )
 from regatta.search.clock import Clock
-from regatta.search.costs import Costs
+from regatta.search.costs import DOUBT, Costs
+from tests.unit.search.fakes import Line
 
 TABLE = {
     "n_outputs": 2,
@@ -84,34 +86,54 @@ def test_slow_machine_still_races():
     assert bounded_tail(tail, 4.0, 15.0) == 12
 
 
+class Scaled(Line):
+    """Takes a second for 25,000 rows of a fold, and ``x`` times as long."""
+
+    def fit_seconds(self, shape, params):
+        return params.get("x", 1) * shape.n_rows / 25_000
+
+
 def learnt(*trials: tuple[str, int, float], status="ok") -> Costs:
-    costs = Costs(n_rows=100_000)
+    costs = Costs(Shape("binary", 100_000, 20, 2), lambda key: Scaled())
     for learner, rows, seconds in trials:
-        recipe = Recipe(learner, rows=rows)
-        costs.learn(TrialRecord("x", 0, 0, recipe, 0, status, seconds=seconds))
+        record = TrialRecord("x", 0, 0, Recipe(learner, rows=rows), 0, status, seconds=seconds)
+        costs.learn(record, 2)
     return costs
 
 
 def test_costs_are_learnt_by_learner_and_rows():
     costs = learnt(("a", 0, 4.0), ("a", 0, 6.0), ("a", 1000, 1.0))
-    assert costs.expect(Recipe("a")) == 5
-    assert costs.expect(Recipe("a", rows=1000)) == 1
-    assert costs.expect(Recipe("a", rows=2000)) == 2
-    assert costs.expect(Recipe("b")) == 0
-    assert learnt(("a", 0, 4.0), status="raised").expect(Recipe("a")) == 0
+    assert costs.expect(Recipe("a"), 2) == pytest.approx(5)
+    assert costs.expect(Recipe("a"), 1) == pytest.approx(2.5)
+    assert costs.expect(Recipe("a", {"x": 3}), 2) == pytest.approx(15)
+    assert costs.expect(Recipe("a", rows=1000), 2) == pytest.approx(1)
+    assert costs.expect(Recipe("a", rows=2000), 2) == pytest.approx(2)
+
+
+def test_fewer_folds_say_what_all_take():
+    costs = learnt()
+    recipe = Recipe("a")
+    costs.learn(TrialRecord("x", 0, 0, recipe, 0, "ok", seconds=3.0, fold_scores=(1.0,)), 5)
+    assert costs.expect(recipe, 5) == pytest.approx(15)
+
+
+def test_what_is_not_known_is_estimated_with_the_benefit_of_the_doubt():
+    assert learnt().expect(Recipe("b"), 2) == pytest.approx(8 / DOUBT)
+    slow = learnt(("a", 0, 80.0))
+    assert slow.expect(Recipe("b"), 2) == pytest.approx(80 / DOUBT)
+    assert learnt(("a", 0, 80.0), status="raised").expect(Recipe("a"), 2) < 8
 
 
 def test_recipe_that_takes_too_long_gets_fewer_rows():
     costs = learnt(("a", 0, 40.0))
     recipe, sampled = Recipe("a", {"x": 1}), Recipe("a", {"x": 1}, rows=25_000)
-    assert costs.affordable(recipe, 50.0, 90.0) == recipe
-    assert costs.affordable(recipe, 30.0, 90.0) == recipe
-    assert costs.affordable(recipe, 20.0, 90.0) == sampled
-    assert costs.affordable(recipe, 50.0, 11.0) == sampled
-    assert costs.affordable(recipe, 5.0, 30.0) == recipe, "stopped in the middle, for want of less"
-    assert costs.affordable(recipe, 5.0, 9.0) is None
-    unknown = Recipe("unknown")
-    assert costs.affordable(unknown, 0.5, 0.5) == unknown
+    assert costs.affordable(recipe, 2, 50.0, 90.0) == recipe
+    assert costs.affordable(recipe, 2, 30.0, 90.0) == recipe
+    assert costs.affordable(recipe, 2, 20.0, 90.0) == sampled
+    assert costs.affordable(recipe, 2, 50.0, 11.0) == sampled
+    hope = costs.affordable(recipe, 2, 5.0, 30.0)
+    assert hope == recipe, "stopped in the middle, for want of less"
+    assert costs.affordable(recipe, 2, 5.0, 9.0) is None
 
 
 def test_machine_has_cores_and_memory(monkeypatch: pytest.MonkeyPatch, tmp_path):

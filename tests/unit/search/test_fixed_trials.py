@@ -13,8 +13,8 @@ from regatta.ensemble.leaderboard import leaderboard
 from regatta.ensemble.select import Selection
 from regatta.evaluation.metrics import get_metric
 from regatta.search.budget import Tail
-from regatta.search.lane import race
 from regatta.search.plan import Plan, make_plan
+from regatta.search.race import race
 from regatta.settings import RunSettings
 from regatta.stages import plan as planning
 from regatta.stages import trial

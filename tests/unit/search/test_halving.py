@@ -13,8 +13,8 @@ from regatta.artifacts.records import Recipe, TrialRecord
 from regatta.evaluation.metrics import get_metric
 from regatta.search.budget import Tail
 from regatta.search.halving import HalvingProposer, brackets, rungs
-from regatta.search.lane import race
 from regatta.search.plan import make_plan
+from regatta.search.race import race
 from regatta.search.sampler import QueueProposer
 from regatta.settings import RunSettings
 from tests.unit.search.fakes import TOOLBOX, open_features

@@ -11,7 +11,7 @@ from regatta import events
 from regatta.artifacts import open_artifact, read_json
 from regatta.artifacts.records import Recipe, TrialRecord
 from regatta.evaluation.metrics import get_metric
-from regatta.search.lane import race
+from regatta.search.race import race
 from tests.unit.search.fakes import TOOLBOX, open_features, plan_of
 
 

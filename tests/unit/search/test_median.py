@@ -8,8 +8,8 @@ import pytest
 from regatta.artifacts import read_json
 from regatta.artifacts.records import Recipe, TrialRecord
 from regatta.evaluation.metrics import get_metric
-from regatta.search.lane import race
 from regatta.search.median import bars, estimated_loss, mean_loss
+from regatta.search.race import race
 from regatta.search.sampler import BayesProposer
 from tests.unit.search.fakes import TOOLBOX, open_features, plan_of
 from tests.unit.search.test_sampler import SPACES

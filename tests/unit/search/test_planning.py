@@ -9,6 +9,7 @@ from regatta.learners import LEARNERS, get_learner, learners_for
 from regatta.learners.base import Shape
 from regatta.search.plan import make_plan, read_plan, write_plan
 from regatta.search.portfolio import portfolio, sample_rows, variations
+from regatta.search.proposing import proposer_of
 from regatta.search.space import nearest_point
 from regatta.search.strategies import deal
 from regatta.settings import RunSettings
@@ -40,6 +41,19 @@ def test_every_strategy_has_recipes_inside_the_spaces(table, strategy: str):
             assert near == {name: params[name] for name in near}
     refine = {"grid": "none", "random": "random", "halving": "halving"}
     assert plan.refine == refine.get(strategy, "bayes")
+
+
+@pytest.mark.parametrize("strategy", ["portfolio", "bayes"])
+@pytest.mark.parametrize("refine", ["bayes", "random", "none"])
+def test_who_goes_on_after_the_portfolio_can_be_chosen(table, strategy: str, refine: str):
+    plan = make_plan(table, settings(strategy=strategy, refine=refine))
+    assert plan.refine == refine
+    assert plan.lanes == make_plan(table, settings(strategy=strategy)).lanes
+    spaces = {key: get_learner(key).space(plan.shape) for key in plan.learners}
+    proposer = proposer_of(plan, 0, 0, spaces)
+    for _ in plan.lanes[0]:
+        proposer.ask()
+    assert (proposer.ask() is None) == (refine == "none")
 
 
 def test_plan_is_deterministic_and_depends_on_the_seed(table):

@@ -12,7 +12,8 @@ from regatta.refit.whole import AllRows, recipe_of_whole
 from regatta.search import table as tables
 from regatta.search import trial
 from regatta.search.costs import again_seconds
-from regatta.search.lane import Lane, race
+from regatta.search.lane import Lane
+from regatta.search.race import race
 from regatta.search.resuming import NOTES
 from regatta.search.retries import retried
 from tests.unit.search.fakes import TOOLBOX, Line, open_features, plan_of

@@ -10,8 +10,8 @@ import pytest
 
 from regatta.artifacts import open_artifact, read_json, write_json, writing
 from regatta.artifacts.records import Recipe, TrialRecord
-from regatta.search.lane import race
 from regatta.search.plan import Plan, make_plan
+from regatta.search.race import race
 from regatta.search.resuming import CLOCK, NOTES, earlier_deadline, note_clock, recover, untried
 from regatta.settings import RunSettings
 from tests.unit.search.fakes import TOOLBOX, open_features, plan_of

@@ -9,7 +9,7 @@ import pytest
 from regatta.artifacts import read_json
 from regatta.artifacts.records import Recipe, TrialRecord
 from regatta.learners.base import Shape
-from regatta.search.lane import race
+from regatta.search.race import race
 from regatta.search.retries import retried, retry_of
 from tests.unit.search.fakes import LEARNERS, TOOLBOX, open_features, plan_of
 

@@ -10,8 +10,8 @@ from regatta.errors import SettingsError
 from regatta.learners import get_learner
 from regatta.learners.base import Param
 from regatta.search.budget import Tail
-from regatta.search.lane import race
 from regatta.search.plan import make_plan, read_plan, write_plan
+from regatta.search.race import race
 from regatta.search.toolbox import Toolbox
 from regatta.search.user_recipes import user_recipes
 from regatta.search.user_spaces import spaces_of

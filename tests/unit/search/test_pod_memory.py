@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from regatta.artifacts.records import Recipe
 from regatta.errors import SettingsError
 from regatta.learners.base import Shape
-from regatta.search.sizes import (
+from regatta.search.pod_memory import (
     CLASSES,
     GIB,
     bytes_of,
