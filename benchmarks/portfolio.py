@@ -225,8 +225,7 @@ def rank(tried: Sequence[Tried], count: int) -> list[tuple[int, float]]:
         for each, losses in zip(tried, alone, strict=True)
     ]
     # Time counts by the middle recipe of a table, and half of it for whatever is begun.
-    shares = np.array([each.seconds / np.nanmedian(each.seconds) for each in tried])
-    price = 0.5 + np.nan_to_num(np.nanmedian(shares, axis=0), nan=np.inf)
+    price = 0.5 + shares_of_time(tried)
 
     def reached(recipes: Sequence[int]) -> float:
         scaled = [
@@ -246,17 +245,31 @@ def rank(tried: Sequence[Tried], count: int) -> list[tuple[int, float]]:
     return order
 
 
+def shares_of_time(tried: Sequence[Tried]) -> Floats:
+    """Return what each recipe takes beside the middle one of a table; infinity of what never ran.
+
+    Returns
+    -------
+    ndarray of shape (n_recipes,), float64
+        The median over tables.
+    """
+    shares = np.array([each.seconds / np.nanmedian(each.seconds) for each in tried])
+    ran = np.isfinite(shares).any(axis=0)
+    found = np.full(len(ran), np.inf)
+    found[ran] = np.nanmedian(shares[:, ran], axis=0)
+    return found
+
+
 def ranking(pool: Pool, tried: Sequence[Tried], count: int) -> str:
     """Return the order as a Markdown table."""
-    seconds = np.array([each.seconds for each in tried])
-    share = seconds / np.nanmedian(seconds, axis=1, keepdims=True)
+    share = shares_of_time(tried)
     rows = [
         [
             str(place),
             pool[number][0],
             json.dumps(pool[number][1]),
             f"{reached:.3f}",
-            f"{np.nanmedian(share[:, number]):.2f}",
+            f"{share[number]:.2f}",
         ]
         for place, (number, reached) in enumerate(rank(tried, count), start=1)
     ]

@@ -23,13 +23,14 @@ from regatta.search.budget import bounded_tail
 from regatta.search.cache import EncodedFolds
 from regatta.search.clock import Clock
 from regatta.search.costs import Costs, again_seconds
+from regatta.search.hearing import heard
 from regatta.search.isolation import Child, Ending, Limits, wait
 from regatta.search.job import Job
 from regatta.search.launching import OTHER_SHARE, import_for, is_short, times_of
 from regatta.search.median import bars
 from regatta.search.plan import Plan, scored_rows
 from regatta.search.proposing import proposer_of
-from regatta.search.resuming import heard, note_clock, note_trial, recover
+from regatta.search.resuming import note_clock, note_trial, recover
 from regatta.search.retries import retried, retry_of
 from regatta.search.strategies import RANKED
 from regatta.search.table import TrainingTable

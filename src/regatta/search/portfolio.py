@@ -77,6 +77,7 @@ SMALL: Ranked = (
     ("xgboost", {"learning_rate": 0.03, "max_depth": 5, "row_share": 0.9, "l2": 20.0}),
     ("svm", {"C": 10.0, "gamma": 0.1}),
     ("random_forest", {}),
+    ("lightgbm", {"dart": True, "learning_rate": 0.1, "column_share": 0.5}),
 )
 """Recipes for a small table, ranked."""
 

@@ -1,4 +1,4 @@
-"""What a lane notes in its folder, to go on where an earlier try of it died, and what it is told.
+"""What a lane notes in its folder, to go on where an earlier try of it died.
 
 A lane notes in its folder when its clock began, and each trial before it forks it. Finished trials
 are there anyway. What was noted and has no record was at work when the lane died. It may be what
@@ -8,7 +8,7 @@ the lane died of, so it is not begun again as it was: it is a trial that crashed
 import logging
 import os
 import shutil
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,12 +25,11 @@ __all__ = [
     "NOTES",
     "Earlier",
     "earlier_deadline",
-    "hear",
-    "heard",
     "note_clock",
     "note_trial",
     "recover",
     "untried",
+    "write_note",
 ]
 
 logger = logging.getLogger(__name__)
@@ -38,8 +37,6 @@ logger = logging.getLogger(__name__)
 NOTES = ".lane"
 """Folder of the notes. It is hidden, as all that is no part of the lane's artifact."""
 CLOCK = "clock.json"
-HEARD = "heard"
-"""Folder of the notes with the records of other lanes."""
 AT_WORK = "the lane died while it was at work"
 
 
@@ -131,44 +128,6 @@ def recover(folder: Path) -> Earlier:
     return Earlier(began, tuple(records), tuple(record.recipe for record in noted.values()))
 
 
-def hear(folder: Path, record: TrialRecord) -> bool:
-    """Note what came of a trial of another lane, while the lane has notes.
-
-    Parameters
-    ----------
-    folder : Path
-        Folder of the lane that hears.
-    record : TrialRecord
-        The record.
-
-    Returns
-    -------
-    bool
-        False: the lane has not begun, or has ended and its notes are gone.
-    """
-    try:
-        (folder / NOTES / HEARD).mkdir(exist_ok=True)
-        _write(folder / NOTES / HEARD / f"{record.id}.json", record.to_dict())
-    except FileNotFoundError:
-        return False
-    return True
-
-
-def heard(folder: Path, known: Container[str]) -> Iterator[TrialRecord]:
-    """Yield the records of other lanes, by their names.
-
-    Parameters
-    ----------
-    folder : Path
-        Folder of the lane.
-    known : container of str
-        Ids of those that are known already.
-    """
-    for path in sorted((folder / NOTES / HEARD).glob("[!.]*.json")):
-        if path.stem not in known:
-            yield TrialRecord.from_dict(read_json(path))
-
-
 def untried(queue: Sequence[Recipe], tried: Iterable[Recipe]) -> list[Recipe]:
     """Return the recipes of a queue that have not been tried.
 
@@ -195,14 +154,22 @@ def untried(queue: Sequence[Recipe], tried: Iterable[Recipe]) -> list[Recipe]:
     ]
 
 
-def _note(folder: Path, name: str, value: Any) -> None:
-    """Write a note that appears whole."""
-    (folder / NOTES).mkdir(exist_ok=True)
-    _write(folder / NOTES / name, value)
+def write_note(place: Path, value: Any) -> None:
+    """Write a note that appears whole.
 
-
-def _write(place: Path, value: Any) -> None:
-    """Write a file that appears whole."""
+    Parameters
+    ----------
+    place : Path
+        File in an existing folder.
+    value : object
+        What JSON can hold.
+    """
     hidden = place.with_name(f".{place.name}")
     write_json(hidden, value)
     os.replace(hidden, place)
+
+
+def _note(folder: Path, name: str, value: Any) -> None:
+    """Write a note into the folder of the notes."""
+    (folder / NOTES).mkdir(exist_ok=True)
+    write_note(folder / NOTES / name, value)

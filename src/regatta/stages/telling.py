@@ -3,7 +3,7 @@
 Each lane proposes from what it knows. What the others have found out makes its next proposals
 better, as a second round of pods would, without the time that pods take to start. A record is one
 small object beside the artifacts of the lanes. The lane's own process reads the records of others
-from its folder (`regatta.search.resuming.heard`) and needs no store.
+from its folder (`regatta.search.hearing.heard`) and needs no store.
 
 It is a help, never a need: what the store refuses is told later, or not.
 """
@@ -18,7 +18,8 @@ from pathlib import Path
 
 from regatta.artifacts.records import RECORD, TrialRecord
 from regatta.errors import RegattaError
-from regatta.search.resuming import NOTES, hear
+from regatta.search.hearing import hear
+from regatta.search.resuming import NOTES
 from regatta.stages.attending import Attendant
 from regatta.stages.handover import Handover
 from regatta.store import Location, Store

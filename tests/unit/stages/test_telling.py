@@ -12,7 +12,8 @@ import pytest
 from regatta.artifacts import read_json
 from regatta.artifacts.records import Recipe, TrialRecord, write_record
 from regatta.errors import StoreError
-from regatta.search.resuming import NOTES, heard
+from regatta.search.hearing import heard
+from regatta.search.resuming import NOTES
 from regatta.stages import plan, telling, trial
 from regatta.stages.handover import Handover, handover_at
 from regatta.stages.telling import Telling, telling_beside
