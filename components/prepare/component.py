@@ -18,6 +18,7 @@ def prepare(
     plan: dsl.Output[dsl.Artifact],
     data_fingerprint: str = "",
     data_task: str = "auto",
+    data_weight: str = "",
     pods_memory: str = "auto",
     release_registry: str = "",
     run_name: str = "model",
@@ -41,6 +42,8 @@ def prepare(
         What the table holds; the task ends if it holds something else by now.
     data_task : str
         What kind of prediction: auto, binary, multiclass or regression.
+    data_weight : str
+        Column with the weight of each row; empty for all the same.
     pods_memory : str
         Memory of a pod that races, such as 2Gi; auto for one by the size of the table.
     release_registry : str
@@ -88,6 +91,7 @@ def prepare(
             data_source=data_source,
             data_target=data_target,
             data_task=data_task,
+            data_weight=data_weight,
             release_registry=release_registry,
             run_name=run_name,
             run_seed=run_seed,

@@ -20,6 +20,7 @@ def train(
     data_source: str,
     data_target: str,
     data_task: str = "auto",
+    data_weight: str = "",
     pods_cpu: str = "500m",
     pods_memory: str = "auto",
     pods_node_selector: dict = {},
@@ -48,6 +49,8 @@ def train(
         Column to predict.
     data_task : str
         What kind of prediction.
+    data_weight : str
+        Column with the weight of each row; empty for all the same.
     pods_cpu : str
         Processors that a trial task asks for, such as 500m or 2.
     pods_memory : str
@@ -99,6 +102,7 @@ def train(
         data_target=data_target,
         data_fingerprint=found.outputs["fingerprint"],
         data_task=data_task,
+        data_weight=data_weight,
         pods_memory=pods_memory,
         release_registry=release_registry,
         run_name=run_name,

@@ -20,6 +20,7 @@ __all__ = [
     "Target",
     "Task",
     "Token",
+    "Weight",
     "given",
     "settings_of",
 ]
@@ -27,6 +28,10 @@ __all__ = [
 # What the commands for a cluster have in common.
 Source = Annotated[str, typer.Option(help="Table in an object store: s3://bucket/key.")]
 Target = Annotated[str, typer.Option(help="Column to predict.")]
+Weight = Annotated[
+    str | None,
+    typer.Option(help="Column of the rows' weights.", show_default="all the same"),
+]
 Task = Annotated[str | None, typer.Option(help="auto, binary, multiclass, regression.")]
 Metric = Annotated[str | None, typer.Option(help="Metric to optimise.")]
 Budget = Annotated[str | None, typer.Option(help="Budget: 5m, 1h.", show_default="5m")]
@@ -71,6 +76,7 @@ def settings_of(
     source: str,
     *,
     target: str,
+    weight: str | None = None,
     task: str | None,
     metric: str | None,
     budget: str | None,
@@ -96,7 +102,7 @@ def settings_of(
     options = {
         "name": name,
         "seed": seed,
-        "data": {"source": source, "target": target or None, "task": task},
+        "data": {"source": source, "target": target or None, "weight": weight, "task": task},
         "search": {
             "metric": metric,
             "max_trials": trials,

@@ -19,6 +19,7 @@ def register(app: typer.Typer) -> None:
 def plan(
     source: options.Source = "",
     target: options.Target = "",
+    weight: options.Weight = None,
     task: options.Task = None,
     metric: options.Metric = None,
     budget: options.Budget = None,
@@ -45,6 +46,7 @@ def plan(
     settings = options.settings_of(
         source,
         target=target,
+        weight=weight,
         task=task,
         metric=metric,
         budget=budget,

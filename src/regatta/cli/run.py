@@ -24,6 +24,10 @@ def register(app: typer.Typer) -> None:
 def run(
     table: Annotated[str, typer.Argument(help="CSV, Parquet or JSON-lines file.")],
     target: Annotated[str, typer.Option(help="Column to predict.")] = "",
+    weight: Annotated[
+        str | None,
+        typer.Option(help="Column of the rows' weights.", show_default="all the same"),
+    ] = None,
     task: Annotated[
         str | None,
         typer.Option(help="auto, binary, multiclass or regression.", show_default="auto"),
@@ -73,6 +77,7 @@ def run(
     settings = settings_of(
         table,
         target=target,
+        weight=weight,
         task=task,
         metric=metric,
         budget=budget,

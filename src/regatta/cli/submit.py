@@ -28,6 +28,7 @@ def train(
     source: options.Source = "",
     target: options.Target = "",
     host: options.Host = None,
+    weight: options.Weight = None,
     task: options.Task = None,
     metric: options.Metric = None,
     budget: options.Budget = None,
@@ -83,6 +84,7 @@ def train(
     settings = options.settings_of(
         source,
         target=target,
+        weight=weight,
         task=task,
         metric=metric,
         budget=budget,

@@ -61,7 +61,8 @@ def check_settings(names: Sequence[str], settings: DataSettings) -> None:
     TargetError
         The target is not.
     SettingsError
-        A name in ``data.ignore`` or ``data.kinds`` is not, or the target is ignored.
+        A name in ``data.ignore``, ``data.kinds`` or ``data.weight`` is not, the target is ignored,
+        or the weight is the target or said to be no number.
     """
     if settings.target and settings.target not in names:
         raise TargetError(
@@ -76,6 +77,7 @@ def check_settings(names: Sequence[str], settings: DataSettings) -> None:
             expected="a target that is used",
             fix="take it out of data.ignore and data.kinds, or choose another --target",
         )
+    _check_weight(names, settings)
     for key, wanted in (("data.ignore", settings.ignore), ("data.kinds", tuple(settings.kinds))):
         for name in wanted:
             if name not in names:
@@ -84,6 +86,32 @@ def check_settings(names: Sequence[str], settings: DataSettings) -> None:
                     expected=f"one of {listed(names)}",
                     fix="correct the name",
                 )
+
+
+def _check_weight(names: Sequence[str], settings: DataSettings) -> None:
+    """Check that the column of the weights is there, and is nothing else besides."""
+    name = settings.weight
+    if not name:
+        return
+    if name not in names:
+        raise SettingsError(
+            f"the table has no column {name!r}{nearest(name, names)} for the weights",
+            expected=f"one of {listed(names)}",
+            fix="name the column of the weights with --weight, or leave it out",
+        )
+    if name == settings.target:
+        raise SettingsError(
+            f"{name!r} is to be the target and the weight of the rows",
+            expected="a column of its own for the weights",
+            fix="correct --target or --weight",
+        )
+    kind = settings.kinds.get(name, "numeric")
+    if kind not in ("numeric", "ignore"):
+        raise SettingsError(
+            f"data.kinds says that {name!r}, the weight of the rows, is {kind}",
+            expected="numbers, 0 or more",
+            fix="take it out of data.kinds, or name another column with --weight",
+        )
 
 
 def check_wanted(names: Sequence[str], wanted: Sequence[str]) -> None:

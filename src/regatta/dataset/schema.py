@@ -32,7 +32,8 @@ class Column:
     used : bool
         Whether it is a feature.
     reason : str
-        Why it is none: ``target``, ``ignored``, ``constant``, ``empty``, ``id``; else ``""``.
+        Why it is none: ``target``, ``weight``, ``ignored``, ``constant``, ``empty``, ``id``; else
+        ``""``.
     missing : int
         Number of rows without a value.
     unique : int
@@ -88,6 +89,8 @@ class Schema:
         Number of rows of the table.
     class_values : tuple of str
         How `class_text` writes each class in the stored table; ``()``: as `classes`.
+    weight : str
+        Column that holds the weight of each row; ``""``: all weigh the same.
     """
 
     task: Task
@@ -96,6 +99,7 @@ class Schema:
     columns: tuple[Column, ...] = field(default_factory=tuple)
     n_rows: int = 0
     class_values: tuple[str, ...] = ()
+    weight: str = ""
 
     @property
     def features(self) -> tuple[Column, ...]:
@@ -147,6 +151,28 @@ class Schema:
                 fix="train again on a table that has this class",
             )
         return encoded.astype(np.float64, copy=False)
+
+    @property
+    def measured(self) -> tuple[str, ...]:
+        """The columns that say how predictions are judged: the target, and the weight if any."""
+        return (self.target, self.weight) if self.weight else (self.target,)
+
+    def weights(self, frame: pd.DataFrame) -> npt.NDArray[np.float64] | None:
+        """Return the weights of rows.
+
+        Parameters
+        ----------
+        frame : DataFrame of shape (n_rows, n_columns)
+            Rows as they are in the table, the column `weight` among them.
+
+        Returns
+        -------
+        ndarray of shape (n_rows,), float64, or None
+            As the table has them, NaN where missing; None where all weigh the same.
+        """
+        if not self.weight:
+            return None
+        return frame[self.weight].to_numpy(dtype=np.float64, na_value=np.nan)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""

@@ -16,7 +16,7 @@ from regatta.dataset.spellings import spelt
 from regatta.errors import TargetError
 from regatta.settings import DataSettings, Task
 
-__all__ = ["Target", "analyse"]
+__all__ = ["Target", "analyse", "first_text"]
 
 AUTO_CLASSES = 20
 AUTO_ROWS_A_CLASS = 10
@@ -139,7 +139,7 @@ def _looks_like_classes(
 def _regression(column: pa.ChunkedArray, measures: Measures, settings: DataSettings) -> Target:
     name = settings.target
     if measures.dtype == "string":
-        row, value = _first_text(column)
+        row, value = first_text(column)
         raise TargetError(
             f"target {name!r} holds {value!r} in row {row:,}",
             expected="numbers in every row for a regression",
@@ -188,7 +188,7 @@ def _check_range(column: pa.ChunkedArray, measures: Measures, name: str) -> None
         )
 
 
-def _first_text(column: pa.ChunkedArray) -> tuple[int, str]:
+def first_text(column: pa.ChunkedArray) -> tuple[int, str]:
     """Return the first row, counted from 1, that holds no number, and what it holds."""
     for row, value in enumerate(column.to_pylist(), start=1):
         try:

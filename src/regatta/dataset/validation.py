@@ -19,6 +19,7 @@ from regatta.dataset.names import check_settings, option
 from regatta.dataset.reading import Reading
 from regatta.dataset.schema import Column, Kind, Schema
 from regatta.dataset.target import Target, analyse
+from regatta.dataset.weights import analyse_weights
 from regatta.errors import DataError, RequestError, SchemaError, TargetError
 from regatta.settings import DataSettings
 
@@ -63,7 +64,7 @@ def validate(table: str | Path, reading: Reading, settings: DataSettings) -> Val
     reading : Reading
         What it returned.
     settings : DataSettings
-        Target, task, columns to leave out, kinds that are known.
+        Target, task, weights, columns to leave out, kinds that are known.
 
     Returns
     -------
@@ -77,8 +78,8 @@ def validate(table: str | Path, reading: Reading, settings: DataSettings) -> Val
     TargetError
         The target cannot be predicted.
     SchemaError
-        A column is not what it seems (a text among numbers, an infinite number), or none is left
-        to learn from.
+        A column is not what it seems (a text among numbers, an infinite number, a negative
+        weight), or none is left to learn from.
     SettingsError
         A setting names a column that is not there.
 
@@ -111,6 +112,9 @@ def _validate(file: pq.ParquetFile, reading: Reading, settings: DataSettings) ->
     )
     leaks = LeakCheck(target_column, target.task)
 
+    def weigh(values: pa.ChunkedArray) -> _Described:
+        return _describe_weight(values, (target_column, target), reading, settings)
+
     described: list[_Described] = []
     with ThreadPoolExecutor(THREADS) as pool:
         for group in _groups(names, n_rows):
@@ -119,6 +123,8 @@ def _validate(file: pq.ParquetFile, reading: Reading, settings: DataSettings) ->
             def one(name: str, values: pa.ChunkedArray) -> _Described:
                 if name == settings.target:
                     return _describe_target(name, target_measures, target, reading)
+                if name == settings.weight:
+                    return weigh(values)
                 return _describe(name, values, leaks, reading, settings)
 
             # Threads pay where a column is long: Arrow and NumPy work without the lock then.
@@ -129,7 +135,15 @@ def _validate(file: pq.ParquetFile, reading: Reading, settings: DataSettings) ->
     findings += [finding for item in described for finding in item.findings]
     _check_features(columns)
     return Validated(
-        Schema(target.task, settings.target, target.classes, columns, n_rows, target.values),
+        Schema(
+            target.task,
+            settings.target,
+            target.classes,
+            columns,
+            n_rows,
+            target.values,
+            settings.weight,
+        ),
         {item.column.name: item.profile for item in described},
         tuple(sorted(findings, key=lambda finding: finding.level != "warning")),
     )
@@ -167,6 +181,18 @@ def _describe_target(name: str, measures: Measures, target: Target, reading: Rea
         top = [list(pair) for pair in zip(target.classes, target.counts, strict=True)]
         profile["top"] = top
     return _Described(column, profile, ())
+
+
+def _describe_weight(
+    values: pa.ChunkedArray,
+    target: tuple[pa.ChunkedArray, Target],
+    reading: Reading,
+    settings: DataSettings,
+) -> _Described:
+    measures = measure(values)
+    findings = analyse_weights(values, measures, *target, settings)
+    column = _column(settings.weight, "numeric", measures, reading, "weight")
+    return _Described(column, _profile(column, measures), findings)
 
 
 def _describe(
@@ -341,7 +367,8 @@ def _check_features(columns: tuple[Column, ...]) -> None:
     reasons: dict[str, list[str]] = {}
     for column in columns:
         reasons.setdefault(column.reason, []).append(column.name)
-    others = {reason: found for reason, found in reasons.items() if reason != "target"}
+    own = ("target", "weight")
+    others = {reason: found for reason, found in reasons.items() if reason not in own}
     shown = "; ".join(
         f"{reason}: {', '.join(found[:5])}{' …' * (len(found) > 5)}"
         for reason, found in others.items()

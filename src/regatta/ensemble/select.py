@@ -16,7 +16,6 @@ from regatta.ensemble.stacking import Stack, stack_if_better
 from regatta.ensemble.thresholds import thresholds_if_better
 from regatta.evaluation.metrics import Metric, get_metric
 from regatta.evaluation.scoring import decided
-from regatta.evaluation.weighted import WEIGHTED
 
 __all__ = ["Selection", "select"]
 
@@ -71,6 +70,7 @@ def select(
     seconds: float,
     limits: Limits | None = None,
     stacking: bool = True,
+    weights: Array | None = None,
 ) -> Selection:
     """Select an ensemble from trials that gave a model.
 
@@ -96,6 +96,8 @@ def select(
         What all members together may cost.
     stacking : bool, default True
         Whether the pool of a classification may be learnt (`regatta.ensemble.stacking`).
+    weights : ndarray of shape (n_train_rows,), float64, or None
+        What each row counts, of mean 1; None: all the same.
 
     Returns
     -------
@@ -117,7 +119,8 @@ def select(
     # row when it is judged on another.
     n_repeats = len(folds)
     each = np.tile(y, n_repeats), np.tile(folds[0], n_repeats)
-    search = _Search(*each, n_repeats, rows, best.shape[1], metric, seed)
+    weighed = None if weights is None else np.tile(weights, n_repeats)
+    search = _Search(*each, n_repeats, rows, best.shape[1], metric, seed, weighed)
     selection = search.greedy(ranked, shares, max_members, iterations, seconds)
     if stacking and selection.pooling.kind == "log":
         selection = search.stacked(selection, seconds)
@@ -135,6 +138,7 @@ class _Search:
     width: int
     metric: Metric
     seed: int
+    weights: Array | None
 
     def greedy(
         self,
@@ -172,14 +176,17 @@ class _Search:
         sample = self._sample(max(STACK_CELLS // (self.width * len(trials)), 1))
         logs = np.stack([selection.pooling.terms(trial.oof()[sample]) for trial in trials])
         y, folds = self.y[sample], self._parts(sample)
-        stack = partial(stack_if_better, n_repeats=self.n_repeats, seconds=seconds)
+        each = self.weighing(sample)
+        stack = partial(stack_if_better, n_repeats=self.n_repeats, seconds=seconds, weights=each)
         found = stack(logs, y, weights, folds, lambda at, p: self.loss(sample[at], p))
         if found is None and self.metric.key in OF_ORDER and self.width == 2:
             mean = np.tensordot(weights, logs, 1)[None]
             log_loss = get_metric("log_loss", "binary")
             found = stack(
                 *(mean, y, np.ones(1), folds),
-                lambda at, p: log_loss.loss(_score_of(log_loss, y[at], p)),
+                lambda at, p: log_loss.loss(
+                    log_loss.score(y[at], p, None if each is None else each[at])
+                ),
             )
             found = found and Stack(found.weights * weights, found.bias)
         if found is None:
@@ -200,16 +207,25 @@ class _Search:
             self._parts(sample),
             lambda at, weighed: self.loss(sample[at], weighed),
             seconds=seconds,
+            weights=self.weighing(sample),
         )
         if not found:
             return selection
         pooled = self._pooled(selection.members, selection.pooling, self.rows)
-        score = _score_of(self.metric, self.y[self.rows], decided(pooled, found))
+        score = self.score(self.rows, decided(pooled, found))
         return replace(selection, thresholds=found, score=score)
 
     def loss(self, rows: npt.NDArray[np.intp], predicted: npt.NDArray[np.floating]) -> float:
         """Return the loss of predictions of some rows."""
-        return self.metric.loss(_score_of(self.metric, self.y[rows], predicted))
+        return self.metric.loss(self.score(rows, predicted))
+
+    def score(self, rows: npt.NDArray[np.intp], predicted: npt.NDArray[np.floating]) -> float:
+        """Return the score of predictions of some rows."""
+        return _score_of(self.metric, self.y[rows], predicted, self.weighing(rows))
+
+    def weighing(self, rows: npt.NDArray[np.intp]) -> Array | None:
+        """Return what some rows count; None: all the same."""
+        return None if self.weights is None else self.weights[rows]
 
     def _scored(self, trials: Sequence[Trial], weights: Array, pooling: Pooling) -> Selection:
         """Return those that have a weight, the greatest first, with their score on all rows."""
@@ -219,8 +235,7 @@ class _Search:
             key=lambda member: -member[1],
         )
         predicted = self._pooled(members, pooling, self.rows)
-        score = _score_of(self.metric, self.y[self.rows], predicted)
-        return Selection(tuple(members), score, pooling)
+        return Selection(tuple(members), self.score(self.rows, predicted), pooling)
 
     def _pooled(
         self,
@@ -285,12 +300,11 @@ def _sample(
     return np.sort(shuffled[:most])
 
 
-def _score_of(metric: Metric, y: Array, predicted: npt.NDArray[np.floating]) -> float:
-    """Score predictions by the weighted form of the metric, which needs no scikit-learn.
-
-    Importing that would take longer than the whole selection.
-    """
-    exact = predicted.astype(np.float64, copy=False)
-    if metric.key not in WEIGHTED:
-        return metric.score(y, exact)
-    return float(WEIGHTED[metric.key](y, exact)(np.ones((1, len(y))))[0])
+def _score_of(
+    metric: Metric,
+    y: Array,
+    predicted: npt.NDArray[np.floating],
+    weights: Array | None = None,
+) -> float:
+    """Score predictions, which are of float32 where they come from a trial."""
+    return metric.score(y, predicted.astype(np.float64, copy=False), weights)

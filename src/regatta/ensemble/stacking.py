@@ -78,6 +78,7 @@ def stack_if_better(
     *,
     n_repeats: int = 1,
     seconds: float = np.inf,
+    weights: Array | None = None,
 ) -> Stack | None:
     """Learn a stack; return None unless it is better on folds that it has not seen.
 
@@ -97,6 +98,8 @@ def stack_if_better(
         How often each row is among them; more predictions of a row say no more of its class.
     seconds : float, default inf
         Time after which there is none.
+    weights : ndarray of shape (n_rows,), float64, or None
+        What each row counts, of mean 1; None: all the same.
 
     Returns
     -------
@@ -109,14 +112,16 @@ def stack_if_better(
     if len(y) < LEAST_ROWS * n_repeats or len(parts) < 2:
         return None
     prior_rows = PRIOR_ROWS * n_repeats
-    stack = _fit(logs, y, prior, prior_rows, STEPS)
+    each = np.ones(len(y)) if weights is None else weights
+    stack = _fit(logs, y, each, prior, prior_rows, STEPS)
     greedy = Stack(prior, np.zeros(logs.shape[2]))
     gains = []
     for fold in parts:
         if time.perf_counter() > deadline:
             return None
         others, rows = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
-        learnt = _fit(logs[:, others], y[others], prior, prior_rows, STEPS_AGAIN)
+        known = logs[:, others], y[others], each[others]
+        learnt = _fit(*known, prior, prior_rows, STEPS_AGAIN)
         before, after = (loss(rows, one.predict(logs[:, rows])) for one in (greedy, learnt))
         gains.append(before - after)
     return stack if is_sure(np.array(gains)) else None
@@ -147,7 +152,12 @@ def is_sure(gains: Array) -> bool:
 
 
 def _fit(
-    logs: npt.NDArray[np.floating], y: Array, prior: Array, prior_rows: float, steps: int
+    logs: npt.NDArray[np.floating],
+    y: Array,
+    each: Array,
+    prior: Array,
+    prior_rows: float,
+    steps: int,
 ) -> Stack:
     """Learn weights and biases.
 
@@ -155,6 +165,8 @@ def _fit(
     ----------
     logs, y, prior
         As `stack_if_better`.
+    each : ndarray of shape (n_rows,), float64
+        What each row counts.
     prior_rows : float
         How many rows the prior counts as.
     steps : int
@@ -163,14 +175,16 @@ def _fit(
     from scipy.optimize import minimize
 
     n_members, n_rows, n_classes = logs.shape
-    strength, codes, every = prior_rows / n_rows, y.astype(np.intp), np.arange(n_rows)
+    codes, every, total = y.astype(np.intp), np.arange(n_rows), float(each.sum())
+    strength = prior_rows / total
 
     def objective(v: Array) -> tuple[float, Array]:
         weights, bias = v[:n_members], v[n_members:]
         slope = softmax(np.tensordot(weights, logs, 1) + bias)
-        loss = -float(np.mean(np.log(np.maximum(slope[every, codes], 1e-300))))
+        loss = -float(np.sum(each * np.log(np.maximum(slope[every, codes], 1e-300)))) / total
         slope[every, codes] -= 1
-        slope /= n_rows
+        slope *= each[:, None]
+        slope /= total
         drawn = weights - prior
         gradient = np.concatenate(
             [

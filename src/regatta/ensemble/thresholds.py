@@ -37,6 +37,7 @@ def thresholds_if_better(
     loss: Loss,
     *,
     seconds: float = np.inf,
+    weights: Array | None = None,
 ) -> tuple[float, ...]:
     """Choose thresholds; return none unless they are better on folds that did not choose them.
 
@@ -52,6 +53,8 @@ def thresholds_if_better(
         ``loss(rows, weighted probabilities of these rows) -> float``, less is better.
     seconds : float, default inf
         Time after which there are none.
+    weights : ndarray of shape (n_rows,), float64, or None
+        What each row counts; None: all the same. `loss` knows them, too.
 
     Returns
     -------
@@ -63,7 +66,7 @@ def thresholds_if_better(
     parts = [
         (np.flatnonzero(folds == fold), np.flatnonzero(folds != fold)) for fold in np.unique(folds)
     ]
-    choices = [(), *_choices(predicted, y)]
+    choices = [(), *_choices(predicted, y, weights)]
     inside = np.empty((len(choices), len(parts)))
     outside, on_all = np.empty_like(inside), np.empty(len(choices))
     for number, thresholds in enumerate(choices):
@@ -79,12 +82,13 @@ def thresholds_if_better(
     return choices[int(np.argmin(on_all))] if is_sure(gains) else ()
 
 
-def _choices(predicted: Array, y: Array) -> list[tuple[float, ...]]:
+def _choices(predicted: Array, y: Array, weights: Array | None) -> list[tuple[float, ...]]:
     """Return the thresholds that are tried."""
     if predicted.shape[1] == 2:
         levels = np.unique(np.quantile(predicted[:, 1], QUANTILES))
         levels = levels[(levels > FARTHEST) & (levels < 1 - FARTHEST)]
         return [(1 - float(level), float(level)) for level in levels]
-    counts = np.bincount(y.astype(np.intp), minlength=predicted.shape[1])
-    share = np.maximum(counts, 1) / len(y)
+    counts = np.bincount(y.astype(np.intp), weights, minlength=predicted.shape[1])
+    # A class that is not there counts as a row of it would.
+    share = np.where(counts > 0, counts / counts.sum(), 1 / len(y))
     return [tuple((share**exponent).tolist()) for exponent in EXPONENTS]

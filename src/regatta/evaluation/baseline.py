@@ -12,6 +12,9 @@ __all__ = ["Baseline"]
 
 Array = npt.NDArray[np.float64]
 
+# Sums of weights that differ by less are the same.
+ROUNDING = 1e-12
+
 
 @dataclass(frozen=True)
 class Baseline:
@@ -20,7 +23,7 @@ class Baseline:
     Attributes
     ----------
     answer : ndarray of shape (n_outputs,), float64
-        Share of each class, or the mean (or median) of the target.
+        Share of each class, or the mean (or median) of the target, of rows as they weigh.
     kind : {"shares", "mean", "median"}
         What the answer is.
     """
@@ -29,7 +32,14 @@ class Baseline:
     kind: Literal["shares", "mean", "median"]
 
     @classmethod
-    def fit(cls, y_train: Array, task: Task, n_outputs: int, metric: str = "") -> "Baseline":
+    def fit(
+        cls,
+        y_train: Array,
+        task: Task,
+        n_outputs: int,
+        metric: str = "",
+        weights: Array | None = None,
+    ) -> "Baseline":
         """Learn the answer.
 
         Parameters
@@ -42,6 +52,8 @@ class Baseline:
             Number of classes, or 1.
         metric : str, default ""
             Metric that decides: the median is the best constant for ``mae``, the mean for others.
+        weights : ndarray of shape (n_rows,), float64, or None
+            What each row counts, above 0; None: all the same.
 
         Examples
         --------
@@ -49,12 +61,24 @@ class Baseline:
         array([[0.75, 0.25]])
         """
         if task != "regression":
-            counts = np.bincount(y_train.astype(np.intp), minlength=n_outputs)
+            counts = np.bincount(y_train.astype(np.intp), weights, minlength=n_outputs)
             return cls(counts / counts.sum(), "shares")
         if metric == "mae":
-            return cls(np.array([np.median(y_train)]), "median")
-        return cls(np.array([np.mean(y_train)]), "mean")
+            return cls(np.array([_median(y_train, weights)]), "median")
+        return cls(np.array([np.average(y_train, weights=weights)]), "mean")
 
     def predict(self, n_rows: int) -> Array:
         """Return the answer for each row, shape (n_rows, n_outputs)."""
         return np.tile(self.answer, (n_rows, 1))
+
+
+def _median(values: Array, weights: Array | None) -> float:
+    """Return a value with half of the weight on either side; between two of them, their middle."""
+    if weights is None:
+        return float(np.median(values))
+    order = np.argsort(values, kind="stable")
+    ranked, below = values[order], np.cumsum(weights[order])
+    half = below[-1] / 2
+    first = int(np.searchsorted(below, half * (1 - ROUNDING)))
+    after = int(np.searchsorted(below, half * (1 + ROUNDING), side="right"))
+    return float((ranked[first] + ranked[min(after, len(ranked) - 1)]) / 2)

@@ -132,7 +132,7 @@ def compare(
     classes : sequence of str
         Class labels of the new model; the champion's outputs are put in their order.
     resamples, confidence
-        For the interval of the difference.
+        For the interval of the difference, and what the rows weigh.
     thresholds : sequence of float, default ()
         Of the new model.
 
@@ -149,7 +149,7 @@ def compare(
         old = decided(old, [limits[label] for label in classes] if limits else ())
         new = decided(new, thresholds)
     gain = difference(metric, y_true, new, old, resamples=resamples, confidence=confidence)
-    score = metric.score(y_true, old)
+    score = metric.score(y_true, old, resamples.row_weights)
     better = gain.score is not None and gain.score > 0
     sure = gain.low is not None and gain.high is not None and (gain.low > 0 or gain.high < 0)
     chance = "more than chance would give" if sure else "within what chance would give"

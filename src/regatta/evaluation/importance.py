@@ -89,6 +89,7 @@ def permutation_importance(
     seed: int,
     seconds: float,
     stratify: bool,
+    weights: Array | None = None,
 ) -> Importance:
     """Measure what each raw column is worth to the model.
 
@@ -115,6 +116,8 @@ def permutation_importance(
         strikes.
     stratify : bool
         Whether the sample keeps the classes in proportion.
+    weights : ndarray of shape (n_rows,), float64, or None
+        What each row counts in the score; None: all the same.
 
     Returns
     -------
@@ -140,7 +143,8 @@ def permutation_importance(
         kept = draw_rows(y_true[rows], max(LEAST, int(affordable)), rng, stratify=stratify)
         rows, answers = rows[kept], answers[kept]
     sample, y = frame.iloc[rows].reset_index(drop=True), y_true[rows]
-    before = metric.loss(metric.score(y, answers))
+    each = None if weights is None else weights[rows]
+    before = metric.loss(metric.score(y, answers, each))
     losses: dict[str, list[float]] = {name: [] for name in columns}
     waiting = ordered * REPEATS
     while waiting and time.monotonic() < deadline:
@@ -153,7 +157,7 @@ def permutation_importance(
         parts = np.split(predict(copies), len(names))
         row_seconds = (time.monotonic() - began) / max(len(copies), 1)
         for name, part in zip(names, parts, strict=True):
-            losses[name].append(metric.loss(metric.score(y, part)) - before)
+            losses[name].append(metric.loss(metric.score(y, part, each)) - before)
     return _summary(losses, metric, len(sample))
 
 

@@ -74,16 +74,26 @@ class Resamples:
         Seed of the draws.
     method : {"percentile", "normal"}
         How an interval is taken from the scores.
+    row_weights : ndarray of shape (n_rows,), float64, or None
+        What each row counts whenever it is drawn; None: all the same.
     """
 
     strata: npt.NDArray[np.intp]
     count: int
     seed: int
     method: Literal["percentile", "normal"]
+    row_weights: Array | None = None
 
     @classmethod
     def plan(
-        cls, y_true: Array, task: str, *, wanted: int, seed: int, n_outputs: int = 1
+        cls,
+        y_true: Array,
+        task: str,
+        *,
+        wanted: int,
+        seed: int,
+        n_outputs: int = 1,
+        row_weights: Array | None = None,
     ) -> "Resamples":
         """Choose the number of resamples that a few seconds allow.
 
@@ -99,6 +109,8 @@ class Resamples:
             Seed of the draws.
         n_outputs : int, default 1
             Columns of a prediction; more cost more.
+        row_weights : ndarray of shape (n_rows,), float64, or None
+            What each row counts; None: all the same.
         """
         affordable = CELLS // max(len(y_true) * n_outputs, 1)
         count = min(wanted, max(affordable, FEWEST))
@@ -108,6 +120,7 @@ class Resamples:
             count,
             seed,
             "percentile" if count >= min(PERCENTILES, wanted) else "normal",
+            row_weights,
         )
 
     @property
@@ -115,8 +128,19 @@ class Resamples:
         """Number of rows in the smallest group."""
         return int(np.bincount(self.strata).min()) if len(self.strata) else 0
 
+    @property
+    def fewest_effective(self) -> float:
+        """Rows of equal weight that say as much as those of the smallest group (Kish, 1965)."""
+        if self.row_weights is None or not len(self.strata):
+            return self.fewest
+        sums = np.bincount(self.strata, self.row_weights)
+        return float((sums**2 / np.bincount(self.strata, self.row_weights**2)).min())
+
     def weights(self) -> Iterator[Array]:
-        """Yield arrays of shape (some resamples, n_rows): how often each row was drawn."""
+        """Yield arrays of shape (some resamples, n_rows): how often each row was drawn.
+
+        Where rows have weights, times its weight.
+        """
         rng = np.random.default_rng(np.random.SeedSequence([self.seed, 13]))
         groups = [np.flatnonzero(self.strata == code) for code in np.unique(self.strata)]
         n_rows = len(self.strata)
@@ -127,7 +151,7 @@ class Resamples:
                 for group in groups:
                     drawn = rng.integers(len(group), size=len(group))
                     row[group] = np.bincount(drawn, minlength=len(group))
-            yield block
+            yield block if self.row_weights is None else block * self.row_weights
 
     def scores(
         self, metrics: Sequence[Metric], y_true: Array, predictions: Sequence[Array]
@@ -228,12 +252,14 @@ def credible(
         Without bounds where there are two classes and one has fewer than `FEWEST_OF_A_CLASS`
         rows, or where all resamples score the same. A perfect share keeps its upper bound and gets
         the lower bound of Clopper and Pearson for as many rows as the smallest class has, which is
-        careful: an error in that class costs most.
+        careful: an error in that class costs most. Of rows that have weights, as many count as rows
+        of equal weight would say as much.
 
     References
     ----------
     C. Clopper and E. Pearson, "The use of confidence or fiducial limits illustrated in the case of
-    the binomial", *Biometrika* 26, 1934.
+    the binomial", *Biometrika* 26, 1934; L. Kish, *Survey Sampling*, Wiley, 1965, for the number of
+    rows of equal weight.
     """
     if found.low is None or found.high is None:
         return found
@@ -243,5 +269,5 @@ def credible(
         return found
     if best is None or found.score != best:
         return Interval(found.score, None, None)
-    bound = ((1 - confidence) / 2) ** (1 / resamples.fewest)
+    bound = ((1 - confidence) / 2) ** (1 / resamples.fewest_effective)
     return Interval(found.score, round(best * bound, 12), best)

@@ -41,7 +41,7 @@ class Metric:
     tasks: frozenset[str]
     greater_is_better: bool
 
-    def score(self, y_true: Array, predicted: Array) -> float:
+    def score(self, y_true: Array, predicted: Array, weights: Array | None = None) -> float:
         """Score predictions.
 
         Parameters
@@ -50,13 +50,16 @@ class Metric:
             Class codes, or values of a regression.
         predicted : ndarray of shape (n_rows, n_outputs), float64
             Probability of each class, or the value in one column.
+        weights : ndarray of shape (n_rows,), float64, or None
+            What each row counts, as ``sample_weight`` of scikit-learn; None: all the same.
 
         Returns
         -------
         float
             The score in the metric's own units; NaN where it is undefined (one class only).
         """
-        return float(WEIGHTED[self.key](y_true, predicted)(np.ones((1, len(y_true))))[0])
+        each = np.ones(len(y_true)) if weights is None else weights
+        return float(WEIGHTED[self.key](y_true, predicted)(each[None])[0])
 
     def check(self, y_true: Array) -> None:
         """Refuse values that it is defined for no prediction of.

@@ -48,7 +48,7 @@ def score_all(
     predicted, baseline : ndarray of shape (n_rows, n_outputs), float64
         Predictions of the model, and the baseline's answer for each row.
     resamples : Resamples
-        For the intervals.
+        For the intervals; the rows have its weights, here and in the scores.
     confidence : float
         Their level.
     thresholds : sequence of float, default ()
@@ -67,7 +67,8 @@ def score_all(
     spread |= resamples.scores(by_label, y_true, [label_view])[0] if by_label else {}
     rows = []
     for metric in metrics:
-        score = metric.score(y_true, label_view if metric.by_label else predicted)
+        view = label_view if metric.by_label else predicted
+        score = metric.score(y_true, view, resamples.row_weights)
         found = interval(score, spread[metric.key], confidence=confidence, method=resamples.method)
         if found.score is None:
             continue
@@ -79,7 +80,7 @@ def score_all(
                 "label": metric.label,
                 "greater_is_better": metric.greater_is_better,
                 **found.to_dict(),
-                "baseline": _finite(metric.score(y_true, baseline)),
+                "baseline": _finite(metric.score(y_true, baseline, resamples.row_weights)),
             }
         )
     return rows
@@ -105,7 +106,11 @@ def difference(
     gains = [
         np.asarray([metric.loss(float(score)) for score in part[metric.key]]) for part in scores
     ]
-    gain = metric.loss(metric.score(y_true, second)) - metric.loss(metric.score(y_true, first))
+    losses = [
+        metric.loss(metric.score(y_true, predicted, resamples.row_weights))
+        for predicted in (first, second)
+    ]
+    gain = losses[1] - losses[0]
     found = interval(gain, gains[1] - gains[0], confidence=confidence, method=resamples.method)
     return credible(found, resamples, best=None, confidence=confidence)
 

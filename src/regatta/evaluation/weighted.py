@@ -2,7 +2,8 @@
 
 A bootstrap resample is a row of weights: how often each row was drawn. Written with weights, a
 thousand resamples are a few passes over one array; scikit-learn would be called a thousand times
-(20 s instead of 0.5 s on 2,000 rows). The score itself has weights of one. Tests hold these equal
+(20 s instead of 0.5 s on 2,000 rows). The score itself has weights of one, or those that the table
+gives its rows; a resample then has their product. Tests hold these equal
 to scikit-learn's metrics, and weights to rows that are repeated.
 
 Each function takes ``y``, of shape (n_rows,), and ``p``, of shape (n_rows, n_outputs), as

@@ -31,8 +31,11 @@ __all__ = [
     "Shape",
     "Space",
     "as_probabilities",
+    "average",
     "check_target",
+    "class_shares",
     "out_of_time",
+    "scale_of",
     "standardised",
 ]
 
@@ -112,6 +115,9 @@ class FitData:
         Class codes or values.
     categorical : tuple of int
         Columns of X that hold category codes (encoding ``tree``); missing or unseen is NaN.
+    weights, weights_valid : ndarray of shape (n_rows,), float64, or None
+        What the rows count, above 0, of mean 1 in a race; None: all the same. A row of weight 2
+        counts as two rows do, as far as the learner can tell them apart.
     """
 
     task: Task
@@ -121,6 +127,8 @@ class FitData:
     X_valid: Matrix
     y_valid: Array
     categorical: tuple[int, ...] = ()
+    weights: Array | None = None
+    weights_valid: Array | None = None
 
 
 class Model(ABC):
@@ -186,6 +194,8 @@ class Learner(ABC):
     package : str
         Extra of Regatta, and module of the same name, that `fit` needs; empty: none. Without it
         the learner does not race.
+    weighted : bool
+        Whether `fit` heeds weights. Where rows have some, one that does not does not race.
     """
 
     key: ClassVar[str]
@@ -193,6 +203,7 @@ class Learner(ABC):
     encoding: ClassVar[Encoding]
     model: ClassVar[type[Model]]
     package: ClassVar[str] = ""
+    weighted: ClassVar[bool] = True
 
     @classmethod
     def installed(cls) -> bool:
@@ -290,14 +301,47 @@ def standardised(data: FitData) -> tuple[Array, Array, Array]:
     Returns
     -------
     y, y_valid : ndarray of shape (n_rows,), float64
-        Values of mean 0 and deviation 1 over the rows to fit; class codes as they are.
+        Values of (weighted) mean 0 and deviation 1 over the rows to fit; class codes as they are.
     scale : ndarray of shape (2,), float64
         Mean and standard deviation that were taken out; 0 and 1 for classes.
     """
     if data.task != "regression":
         return data.y, data.y_valid, np.array([0.0, 1.0])
-    scale = np.array([data.y.mean(), data.y.std()], dtype=np.float64)
+    scale = scale_of(data)
     return (data.y - scale[0]) / scale[1], (data.y_valid - scale[0]) / scale[1], scale
+
+
+def scale_of(data: FitData) -> Array:
+    """Return mean and standard deviation of the rows to fit, of shape (2,), float64."""
+    mean = average(data.y, data.weights)
+    if data.weights is None:
+        return np.array([mean, data.y.std()], dtype=np.float64)
+    return np.array([mean, average((data.y - mean) ** 2, data.weights) ** 0.5], dtype=np.float64)
+
+
+def average(values: Array, weights: Array | None) -> float:
+    """Return the mean of values of shape (n_rows,), weighted if there are weights."""
+    return float(values.mean() if weights is None else np.dot(values, weights) / weights.sum())
+
+
+def class_shares(data: FitData, extra: float = 0.0) -> Array:
+    """Return what share of the rows to fit, or of their weight, each class has.
+
+    Parameters
+    ----------
+    data : FitData
+        Rows of classes.
+    extra : float, default 0
+        Rows that each class has besides.
+
+    Returns
+    -------
+    ndarray of shape (n_outputs,), float64
+        They add up to 1.
+    """
+    counts = np.bincount(data.y.astype(np.intp), data.weights, minlength=data.n_outputs) + extra
+    shares: Array = counts / counts.sum()
+    return shares
 
 
 def as_probabilities(predicted: npt.NDArray[Any], n_outputs: int) -> Array:

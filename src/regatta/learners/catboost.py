@@ -186,11 +186,11 @@ class CatBoostLearner(Learner):
         import catboost
 
         check_target(data)
-        y, (X_valid, y_valid), scale, present = _targets(data)
+        y, (X_valid, y_valid, weights_valid), scale, present = _targets(data)
         hot = _indicators(data)
         X = _with_indicators(data.X, *hot)
-        train = catboost.Pool(X, y)
-        valid = catboost.Pool(_with_indicators(X_valid, *hot), y_valid)
+        train = catboost.Pool(X, y, weight=data.weights)
+        valid = catboost.Pool(_with_indicators(X_valid, *hot), y_valid, weight=weights_valid)
         options = _options(data, params, seed, threads)
 
         def boost(rate: float, stopping: Stopping) -> Any:
@@ -256,21 +256,22 @@ def _with_indicators(X: Matrix, columns: npt.NDArray[np.int32], codes: Floats) -
 
 def _targets(
     data: FitData,
-) -> tuple[Array, tuple[Matrix, Array], Array, npt.NDArray[np.int64]]:
-    """Return targets, validation rows with theirs, the scale, and the classes that are there.
+) -> tuple[Array, tuple[Matrix, Array, Array | None], Array, npt.NDArray[np.int64]]:
+    """Return targets, validation rows with theirs and their weights, scale, and classes there are.
 
     A class without rows is left out, because CatBoost would warn of it on the terminal.
     """
     # CatBoost keeps targets in float32.
     y, y_valid, scale = standardised(data)
-    X_valid, present = data.X_valid, np.zeros(1, dtype=np.int64)
+    X_valid, weights, present = data.X_valid, data.weights_valid, np.zeros(1, dtype=np.int64)
     if data.n_outputs > 2:
         present = np.unique(y).astype(np.int64)
         known = np.isin(y_valid, present)
         if not known.all():
             X_valid, y_valid = X_valid[known], y_valid[known]
+            weights = None if weights is None else weights[known]
         y, y_valid = (np.searchsorted(present, part).astype(np.float64) for part in (y, y_valid))
-    return y, (X_valid, y_valid), scale, present
+    return y, (X_valid, y_valid, weights), scale, present
 
 
 def _options(data: FitData, params: Params, seed: int, threads: int) -> dict[str, Any]:

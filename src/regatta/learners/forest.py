@@ -24,6 +24,8 @@ from regatta.learners.base import (
     Shape,
     as_probabilities,
     check_target,
+    class_shares,
+    scale_of,
 )
 
 __all__ = ["ForestModel", "grow", "round_down", "visits"]
@@ -257,7 +259,7 @@ def grow(
     y, scale = data.y.astype(np.int64), np.array([0.0, 1.0])
     if data.task == "regression":
         # Sums of squares and float32 leaves lose what is small beside the mean.
-        scale = np.array([data.y.mean(), data.y.std()], dtype=np.float64)
+        scale = scale_of(data)
         y = (data.y - scale[0]) / scale[1]
     wanted, done, truncated = int(params["n_trees"]), 0, False
     began = time.time()
@@ -273,7 +275,7 @@ def grow(
                 break
         done = min(done + max(step, threads), wanted)
         forest.n_estimators = done
-        forest.fit(X, y)
+        forest.fit(X, y, sample_weight=data.weights)
     model = _flatten(forest, data, scale, threads)
     model.truncated, model.learnt = truncated, {"n_trees": float(done)}
     return model
@@ -285,8 +287,7 @@ def _flatten(forest: Any, data: FitData, scale: Array, threads: int) -> ForestMo
     n_leaves = 0
     prior = None
     if data.task != "regression":
-        counts = np.bincount(data.y.astype(np.intp), minlength=data.n_outputs)
-        prior = counts / counts.sum()
+        prior = class_shares(data)
         present = np.asarray(forest.classes_, dtype=np.intp)
     for estimator in forest.estimators_:
         tree = estimator.tree_

@@ -22,6 +22,7 @@ from regatta.learners.base import (
     Shape,
     Space,
     as_probabilities,
+    average,
     check_target,
     standardised,
 )
@@ -220,10 +221,12 @@ def _grow(
     # Gradients are kept in float32.
     y, y_valid, scale = standardised(data)
     X_valid, present = np.ascontiguousarray(data.X_valid, dtype=np.float32), np.zeros(1, np.int64)
+    weights = data.weights_valid
     if data.task != "regression":
         present = np.unique(y).astype(np.int64)
         known = np.isin(y_valid, present)
         X_valid, y_valid = X_valid[known], np.searchsorted(present, y_valid[known]).astype(float)
+        weights = None if weights is None else weights[known]
     done, began, ended = 0, time.time(), False
     scores: Any = None
     while done < wanted and not ended:
@@ -234,7 +237,7 @@ def _grow(
             more = max(min(more + done // 4, int(room / max(seconds_each, 1e-9))), 1)
         before, done = done, min(done + more, wanted)
         booster.max_iter = done
-        booster.fit(data.X, y)
+        booster.fit(data.X, y, sample_weight=data.weights)
         forest = _flatten(booster._predictors[before:], data.X.shape[1])
         if scores is None:
             scores = np.tile(booster._baseline_prediction.reshape(1, -1), (len(X_valid), 1))
@@ -242,7 +245,7 @@ def _grow(
         for number, leaves in enumerate(forest.leaves(X_valid)):
             scores[:, number % n_scores] += forest.values[leaves, 0]
             if (number + 1) % n_scores == 0 and not ended:
-                loss = _loss(scores, y_valid, data.task)
+                loss = _loss(scores, y_valid, data.task, weights)
                 ended = stopping.ends(before + number // n_scores, loss)
     forest = _flatten(booster._predictors[: stopping.best_round + 1], data.X.shape[1])
     baseline = booster._baseline_prediction.reshape(-1).astype(np.float64)
@@ -275,13 +278,13 @@ def _flatten(rounds: Iterable[Iterable[Any]], n_columns: int) -> ForestModel:
     return ForestModel(starts, *arrays, n_columns, 1, np.array([0.0, 1.0]))  # type: ignore[call-arg]
 
 
-def _loss(scores: Array, y: Array, task: str) -> float:
+def _loss(scores: Array, y: Array, task: str, weights: Array | None) -> float:
     """Return mean squared error or log-loss."""
     if task == "regression":
-        return float(np.mean((scores[:, 0] - y) ** 2))
+        return average((scores[:, 0] - y) ** 2, weights)
     if scores.shape[1] == 1:
-        return float(np.logaddexp(0, np.where(y > 0, -scores[:, 0], scores[:, 0])).mean())
+        return average(np.logaddexp(0, np.where(y > 0, -scores[:, 0], scores[:, 0])), weights)
     chosen = scores[np.arange(len(y)), y.astype(np.intp)]
     highest = scores.max(axis=1)
     total = np.log(np.exp(scores - highest[:, None]).sum(axis=1)) + highest
-    return float(np.mean(total - chosen))
+    return average(total - chosen, weights)

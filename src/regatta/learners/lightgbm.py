@@ -205,8 +205,12 @@ class LightGBMLearner(Learner):
         if linear:
             options["linear_lambda"] = params["linear_l2"]
         natives = native_columns(data, params.get("native_categories", MOST_CATEGORIES))
-        train = lightgbm.Dataset(data.X, y, categorical_feature=list(natives), params=options)
-        valid = lightgbm.Dataset(data.X_valid, y_valid, reference=train, params=options)
+        train = lightgbm.Dataset(
+            data.X, y, weight=data.weights, categorical_feature=list(natives), params=options
+        )
+        valid = lightgbm.Dataset(
+            data.X_valid, y_valid, reference=train, weight=data.weights_valid, params=options
+        )
 
         def boost(rate: float, stopping: Stopping) -> Any:
             def watch(env: Any) -> None:

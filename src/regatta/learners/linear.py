@@ -20,6 +20,7 @@ from regatta.learners.base import (
     Shape,
     Space,
     as_probabilities,
+    average,
     check_target,
     standardised,
 )
@@ -160,9 +161,10 @@ class LinearLearner(Learner):
                     start=linear,
                     max_iter=int(params["max_iter"]),
                     deadline=deadline,
+                    weights=data.weights,
                 )
                 found = LinearModel(linear, family, data.n_outputs, present, scale)
-                loss = _loss(found, X_valid, data.y_valid, data.task)
+                loss = _loss(found, X_valid, data)
                 truncated = time.time() >= deadline
                 if step == STEPS_DOWN[0] or loss < best_loss - WORTH * abs(best_loss):
                     best, best_loss = found, loss
@@ -193,15 +195,15 @@ def _fast(X: Matrix) -> Matrix:
     return X
 
 
-def _loss(model: LinearModel, X: Matrix, y: Array, task: str) -> float:
-    """Return log-loss or mean squared error."""
+def _loss(model: LinearModel, X: Matrix, data: FitData) -> float:
+    """Return log-loss or mean squared error of the rows to validate."""
     predicted = model.predict(X)
-    if task == "regression":
-        return float(np.mean((predicted[:, 0] - y) ** 2))
-    return log_loss(predicted, y)
+    if data.task == "regression":
+        return average((predicted[:, 0] - data.y_valid) ** 2, data.weights_valid)
+    return log_loss(predicted, data.y_valid, data.weights_valid)
 
 
-def log_loss(predicted: Array, y: Array) -> float:
+def log_loss(predicted: Array, y: Array, weights: Array | None = None) -> float:
     """Return the mean of the negative logarithms that the right classes were given."""
     chosen = predicted[np.arange(len(y)), y.astype(np.intp)]
-    return float(-np.mean(np.log(np.clip(chosen, 1e-15, 1))))
+    return -average(np.log(np.clip(chosen, 1e-15, 1)), weights)

@@ -106,10 +106,13 @@ class LogModel(Model):
         if factor is not None:
             return model
         predicted = model.predict(data.X_valid)[:, 0]
-        square = float(np.dot(predicted, predicted))
+        # Squared errors count what their rows weigh.
+        weights = data.weights_valid
+        weighed = predicted if weights is None else predicted * weights
+        square = float(np.dot(weighed, predicted))
         if square > 0:
             # Few validation rows must not turn a prediction round.
-            ratio = float(np.dot(predicted, data.y_valid)) / square
+            ratio = float(np.dot(weighed, data.y_valid)) / square
             return cls(inner, learner, shift, bounds, float(np.clip(ratio, 0.5, 2.0)))
         return model
 

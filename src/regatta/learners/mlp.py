@@ -23,6 +23,7 @@ from regatta.learners.base import (
     Space,
     as_probabilities,
     check_target,
+    scale_of,
 )
 from regatta.learners.epochs import Pace, Schedule, best_epoch, follow
 from regatta.learners.network import Floats, Layers, Network, forward
@@ -167,15 +168,17 @@ class MlpLearner(Learner):
         rng = np.random.default_rng(seed)
         y, y_valid, scale = _targets(data)
         known = Schedule.among(params)
-        layers = _initial(n_columns, y, params, data.task, rng)
+        weights = _mean_one(data.weights)
+        layers = _initial(n_columns, y if weights is None else y * weights, params, data.task, rng)
+        weights_valid = _mean_one(data.weights_valid)
         pace = Pace(deadline, known.planned if known else 0)
         network = Network(layers, params, rng, pace)
 
         def epoch() -> bool:
-            return network.epoch(data.X, y, data.task)
+            return network.epoch(data.X, y, data.task, weights)
 
         def loss() -> float:
-            return _loss(network.now.folded(), data.X_valid, y_valid, data.task)
+            return _loss(network.now.folded(), data.X_valid, y_valid, data.task, weights_valid)
 
         with limit_blas(threads):
             if known:
@@ -190,7 +193,7 @@ class MlpLearner(Learner):
 def _targets(data: FitData) -> tuple[Floats, Floats, Array]:
     """Return targets of the shape of the scores, and the scale of a regression."""
     if data.task == "regression":
-        scale = np.array([data.y.mean(), data.y.std()], dtype=np.float64)
+        scale = scale_of(data)
         both = [((y - scale[0]) / scale[1]).astype(np.float32) for y in (data.y, data.y_valid)]
         return both[0].reshape(-1, 1), both[1].reshape(-1, 1), scale
     if data.task == "binary":
@@ -199,6 +202,11 @@ def _targets(data: FitData) -> tuple[Floats, Floats, Array]:
         eye = np.eye(data.n_outputs, dtype=np.float32)
         both = [eye[y.astype(np.intp)] for y in (data.y, data.y_valid)]
     return both[0], both[1], np.array([0.0, 1.0])
+
+
+def _mean_one(weights: Array | None) -> Floats | None:
+    """Return weights of mean 1 and shape (n_rows, 1), so that batches take steps of one size."""
+    return None if weights is None else (weights / weights.mean()).astype(np.float32)[:, None]
 
 
 def _initial(
@@ -225,16 +233,17 @@ def _batches(X: Matrix) -> Iterator[slice]:
         yield slice(start, start + CHUNK_ROWS)
 
 
-def _loss(layers: Layers, X: Matrix, y: Floats, task: str) -> float:
-    """Return mean squared error or log-loss."""
+def _loss(layers: Layers, X: Matrix, y: Floats, task: str, weights: Floats | None = None) -> float:
+    """Return mean squared error or log-loss, the rows weighted if they have weights."""
     total = 0.0
     for rows in _batches(X):
         scores = forward(layers, X[rows]).astype(np.float64)
         if task == "regression":
-            total += float(((scores - y[rows]) ** 2).sum())
+            losses = (scores - y[rows]) ** 2
         elif task == "binary":
-            total += float(np.logaddexp(0, np.where(y[rows] > 0.5, -scores, scores)).sum())
+            losses = np.logaddexp(0, np.where(y[rows] > 0.5, -scores, scores))
         else:
-            chosen = (softmax(scores) * y[rows]).sum(axis=1)
-            total -= float(np.log(np.clip(chosen, 1e-15, 1)).sum())
+            chosen = (softmax(scores) * y[rows]).sum(axis=1, keepdims=True)
+            losses = -np.log(np.clip(chosen, 1e-15, 1))
+        total += float((losses if weights is None else losses * weights[rows]).sum())
     return float(total / max(X.shape[0], 1))

@@ -1,5 +1,6 @@
 """Nearest neighbours: what rows alike have, by brute force on a bounded sample of the rows."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -19,7 +20,9 @@ from regatta.learners.base import (
     Params,
     Shape,
     Space,
+    average,
     check_target,
+    class_shares,
     out_of_time,
 )
 from regatta.learners.threads import limit_blas
@@ -56,13 +59,21 @@ class NearestNeighborsModel(Model):
         Share of each class, or the mean of the values.
     n_neighbors : int
         Neighbours of a prediction.
+    votes : ndarray of shape (n_stored,), float64, optional
+        How many votes a row has as a neighbour; by default one.
     """
 
     def __init__(
-        self, rows: Floats, targets: Array, weights: Floats, prior: Array, n_neighbors: int
+        self,
+        rows: Floats,
+        targets: Array,
+        weights: Floats,
+        prior: Array,
+        n_neighbors: int,
+        votes: Array | None = None,
     ) -> None:
         self.rows, self.targets, self.weights = rows, targets, weights
-        self.prior, self.n_neighbors = prior, n_neighbors
+        self.prior, self.n_neighbors, self.votes = prior, n_neighbors, votes
         # In float64, so that a row alone and the same row among others get the same answer.
         self._rows = rows.astype(np.float64) * weights
         self._squares = (self._rows**2).sum(axis=1)
@@ -99,6 +110,8 @@ class NearestNeighborsModel(Model):
         # The first that is not asked is where the weight ends.
         end = squares[:, min(count, places.shape[1] - 1)][:, None]
         near = np.where(end > 0, 1 - squares[:, :count] / np.where(end > 0, end, 1), 1.0) + 0.05
+        if self.votes is not None:
+            near = near * self.votes[places[:, :count]]
         targets = self.targets[places[:, :count]]
         if len(self.prior) == 1:
             mean = (near * targets).sum(axis=1) / near.sum(axis=1)
@@ -112,8 +125,10 @@ class NearestNeighborsModel(Model):
 
     def save(self, folder: Path) -> None:
         """Write ``model.json`` and ``model.npz``."""
+        votes = {} if self.votes is None else {"votes": self.votes}
         State(
             {
+                **votes,
                 "n_neighbors": self.n_neighbors,
                 "rows": self.rows,
                 "targets": self.targets,
@@ -138,13 +153,18 @@ class NearestNeighborsModel(Model):
             state.check("targets", bool(np.isin(targets, np.arange(len(prior))).all()))
             state.check("prior", bool((prior >= 0).all()) and abs(prior.sum() - 1) < 1e-6)
         state.check("n_neighbors", 0 < count <= len(rows))
-        return cls(rows, targets, weights, prior, count)
+        votes = None
+        if "votes" in state.values:
+            votes = state.array("votes", np.float64, (len(rows),))
+            state.check("votes", bool((votes > 0).all()))
+        return cls(rows, targets, weights, prior, count, votes)
 
 
 class NearestNeighborsLearner(Learner):
     """Weighted nearest neighbours.
 
-    Distances are Euclidean. Each column counts as it is, or as much as it correlates with the
+    The nearer a row, the more its vote counts, and the more the row weighs. Distances are
+    Euclidean. Each column counts as it is, or as much as it correlates with the
     target to the power of `relevance`; that, and the number of neighbours, is what the validation
     rows like best. So one trial tries them all at the price of two passes, and a fit of all rows
     none: it knows `n_neighbors`.
@@ -193,30 +213,43 @@ class NearestNeighborsLearner(Learner):
         rng = np.random.default_rng(seed)
         most = min(STORED_ROWS, STORED_CELLS // max(n_columns, 1))
         stored = np.sort(rng.choice(n_rows, most, replace=False)) if n_rows > most else slice(None)
-        rows, targets = np.ascontiguousarray(data.X[stored]), data.y[stored]
-        relevance, exponent = _relevance(rows, targets, data.n_outputs), float(params["relevance"])
+        known_rows = _Stored.of(data, stored)
+        relevance, exponent = _relevance(known_rows, data.n_outputs), float(params["relevance"])
         if known := params.get("n_neighbors"):
-            weights, count = relevance**exponent, min(round(known), len(rows))
-            return _model(data, rows, targets, weights, count)
+            weights, count = relevance**exponent, min(round(known), len(known_rows.rows))
+            return _model(data, known_rows, weights, count)
         with limit_blas(threads):
             most = int(params["most_neighbors"])
-            return _best(data, rows, targets, relevance, exponent, most, deadline)
+            return _best(data, known_rows, relevance, exponent, most, deadline)
 
 
-def _model(
-    data: FitData, rows: Floats, targets: Array, weights: Array, count: int
-) -> NearestNeighborsModel:
+@dataclass(frozen=True)
+class _Stored:
+    """The rows that a model keeps, with their targets and, if rows have weights, their votes."""
+
+    rows: Floats
+    targets: Array
+    votes: Array | None
+
+    @classmethod
+    def of(cls, data: FitData, places: Any) -> "_Stored":
+        """Return those of the rows to fit that are at some places."""
+        votes = None if data.weights is None else data.weights[places] / data.weights.mean()
+        return cls(np.ascontiguousarray(data.X[places]), data.y[places], votes)
+
+
+def _model(data: FitData, stored: _Stored, weights: Array, count: int) -> NearestNeighborsModel:
     """Return the model of some rows."""
-    prior = np.array([data.y.mean()])
+    prior = np.array([average(data.y, data.weights)])
     if data.task != "regression":
-        prior = np.bincount(data.y.astype(np.intp), minlength=data.n_outputs) / len(data.y)
-    return NearestNeighborsModel(rows, targets, weights.astype(np.float32), prior, count)
+        prior = class_shares(data)
+    columns = weights.astype(np.float32)
+    return NearestNeighborsModel(stored.rows, stored.targets, columns, prior, count, stored.votes)
 
 
 def _best(
     data: FitData,
-    rows: Floats,
-    targets: Array,
+    stored: _Stored,
     relevance: Array,
     exponent: float,
     most: int,
@@ -224,23 +257,26 @@ def _best(
 ) -> NearestNeighborsModel:
     """Return the weights of columns and the number of neighbours with the least loss."""
     judged = np.linspace(0, len(data.y_valid) - 1, min(len(data.y_valid), JUDGED_ROWS))
-    X, y = data.X_valid[judged.astype(np.intp)], data.y_valid[judged.astype(np.intp)]
-    counts = [count for count in NEIGHBORS if count <= most and count < len(rows)] or [1]
+    places = judged.astype(np.intp)
+    X, y = data.X_valid[places], data.y_valid[places]
+    each = None if data.weights_valid is None else data.weights_valid[places]
+    n_stored = len(stored.rows)
+    counts = [count for count in NEIGHBORS if count <= most and count < n_stored] or [1]
     models = [
-        (power, _model(data, rows, targets, relevance**power, counts[0]))
-        for power in (exponent, 0.0)
+        (power, _model(data, stored, relevance**power, counts[0])) for power in (exponent, 0.0)
     ]
     best, best_loss, truncated = models[0][1], np.inf, False
     for power, model in models:
         losses = np.zeros(len(counts))
-        step = max(1, CHUNK_CELLS // len(rows))
+        step = max(1, CHUNK_CELLS // n_stored)
         for start in range(0, len(y), step):
             truncated = truncated or out_of_time(deadline)
             if truncated:
                 break
             part = slice(start, start + step)
             near = model.nearest(X[part], counts[-1] + 1)
-            losses += [_loss(model.among(*near, count), y[part], data.task) for count in counts]
+            weighing = None if each is None else each[part]
+            losses += [_loss(model.among(*near, n), y[part], data.task, weighing) for n in counts]
         if truncated:
             break
         if losses.min() < best_loss:
@@ -251,24 +287,34 @@ def _best(
     return best
 
 
-def _relevance(rows: Floats, targets: Array, n_outputs: int) -> Array:
+def _relevance(stored: _Stored, n_outputs: int) -> Array:
     """Return the correlation of each column with the target, or the greatest with a class."""
-    targets = targets[:, None]
+    targets = stored.targets[:, None]
     if n_outputs > 2:
         targets = (targets == np.arange(n_outputs)).astype(np.float64)
-    targets = (targets - targets.mean(axis=0)) / np.maximum(targets.std(axis=0), 1e-12)
-    X = rows.astype(np.float64)
-    related = (X - X.mean(axis=0)).T @ targets / len(X)
-    found = np.abs(related / np.maximum(X.std(axis=0), 1e-6)[:, None]).max(axis=1)
+    X = stored.rows.astype(np.float64)
+    if stored.votes is None:
+        targets = (targets - targets.mean(axis=0)) / np.maximum(targets.std(axis=0), 1e-12)
+        related = (X - X.mean(axis=0)).T @ targets / len(X)
+        spread = X.std(axis=0)
+    else:
+        shares = stored.votes / stored.votes.sum()
+        targets, X = targets - shares @ targets, X - shares @ X
+        targets = targets / np.maximum(np.sqrt(shares @ targets**2), 1e-12)
+        related = (X * shares[:, None]).T @ targets
+        spread = np.sqrt(shares @ X**2)
+    found = np.abs(related / np.maximum(spread, 1e-6)[:, None]).max(axis=1)
     # Chance alone gives so much.
     found = np.maximum(found, 1 / np.sqrt(len(X)))
     relevance: Array = found / found.max()
     return relevance
 
 
-def _loss(predicted: Array, y: Array, task: str) -> float:
-    """Return the sum of log-losses or squared errors."""
+def _loss(predicted: Array, y: Array, task: str, weights: Array | None = None) -> float:
+    """Return the sum of log-losses or squared errors, the rows weighted if they have weights."""
     if task == "regression":
-        return float(((predicted[:, 0] - y) ** 2).sum())
-    chosen = predicted[np.arange(len(y)), y.astype(np.intp)]
-    return float(-np.log(np.clip(chosen, 1e-15, 1)).sum())
+        losses = (predicted[:, 0] - y) ** 2
+    else:
+        chosen = predicted[np.arange(len(y)), y.astype(np.intp)]
+        losses = -np.log(np.clip(chosen, 1e-15, 1))
+    return float((losses if weights is None else losses * weights).sum())

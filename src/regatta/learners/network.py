@@ -136,8 +136,18 @@ class Network:
         self.now = earlier.copy()
         self.rate /= 4
 
-    def epoch(self, X: Matrix, y: Floats, task: str) -> bool:
-        """Pass once over the rows; return whether there was time for all."""
+    def epoch(self, X: Matrix, y: Floats, task: str, weights: Floats | None = None) -> bool:
+        """Pass once over the rows; return whether there was time for all.
+
+        Parameters
+        ----------
+        X, y : ndarray of shape (n_rows, n_columns) and (n_rows, n_scores), float32
+            Rows and their targets.
+        task : {"binary", "multiclass", "regression"}
+            Kind of prediction.
+        weights : ndarray of shape (n_rows, 1), float32, or None
+            What the rows count, of mean 1; None: all the same.
+        """
         order = self.rng.permutation(len(y))
         batch = int(self.params["batch"])
         for number, start in enumerate(range(0, len(y), batch)):
@@ -148,7 +158,8 @@ class Network:
             rows = order[start : start + batch]
             # The deviations of very few rows say nothing.
             if not self.now.norms or len(rows) > batch // 4 or not start:
-                self._step(X[rows], y[rows], task)
+                each = None if weights is None else weights[rows]
+                self._step(X[rows], y[rows], task, each)
         self.pace.done += 1
         return True
 
@@ -157,9 +168,9 @@ class Network:
         layers = [array for layer in self.now.layers for array in layer]
         return layers + [array for norm in self.now.norms for array in (norm.scale, norm.shift)]
 
-    def _step(self, X: Floats, y: Floats, task: str) -> None:
+    def _step(self, X: Floats, y: Floats, task: str, weights: Floats | None) -> None:
         """Take one step of Adam."""
-        gradients = self._gradients(X, y, task)
+        gradients = self._gradients(X, y, task, weights)
         self.steps += 1
         correction = np.sqrt(1 - 0.999**self.steps) / (1 - 0.9**self.steps)
         now = self.rate * self.share
@@ -176,7 +187,9 @@ class Network:
                 array *= shrink
             array -= rate * first / (np.sqrt(second) + np.float32(1e-8))
 
-    def _gradients(self, X: Floats, y: Floats, task: str) -> list[Floats]:
+    def _gradients(
+        self, X: Floats, y: Floats, task: str, weights: Floats | None = None
+    ) -> list[Floats]:
         """Return the gradients of the mean loss, in the order of `_learnt`."""
         layers, norms = self.now.layers, self.now.norms
         keep = 1 - float(self.params["dropout"])
@@ -194,6 +207,8 @@ class Network:
                 values = values * masks[-1]
             inputs.append(values)
         slope = _slope(inputs[-1] @ layers[-1][0] + layers[-1][1], y, task)
+        if weights is not None:
+            slope *= weights
         found: list[Floats] = []
         found_norms: list[Floats] = []
         for place in range(len(layers) - 1, -1, -1):

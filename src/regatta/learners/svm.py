@@ -22,6 +22,7 @@ from regatta.learners.base import (
     Space,
     as_probabilities,
     check_target,
+    scale_of,
 )
 from regatta.learners.threads import limit_blas
 
@@ -185,19 +186,22 @@ class SvmLearner(Learner):
         check_target(data)
         _check_size(data, float(params["C"]), deadline)
         X = np.asarray(data.X, dtype=np.float64)
-        gamma = float(params["gamma"]) / max(X.shape[1] * float(X.var()), 1e-12)
+        gamma = float(params["gamma"]) / max(X.shape[1] * _variance(X, data.weights), 1e-12)
         options = {"C": float(params["C"]), "gamma": gamma, "cache_size": CACHE_MB}
         scale, present = np.array([0.0, 1.0]), np.zeros(1, dtype=np.int64)
         with limit_blas(threads):
             if data.task == "regression":
-                scale = np.array([data.y.mean(), data.y.std()], dtype=np.float64)
+                scale = scale_of(data)
                 options["epsilon"] = float(params["epsilon"])
-                machines = [_machine(X, (data.y - scale[0]) / scale[1], "SVR", options)]
+                y = (data.y - scale[0]) / scale[1]
+                machines = [_machine(X, y, data.weights, "SVR", options)]
             else:
                 present = np.unique(data.y).astype(np.int64)
                 if data.n_outputs == 2:
                     present = present[1:]
-                machines = [_machine(X, data.y == code, "SVC", options) for code in present]
+                machines = [
+                    _machine(X, data.y == code, data.weights, "SVC", options) for code in present
+                ]
             dual = np.stack([weights for weights, _ in machines], axis=1)
             there = np.flatnonzero((dual != 0).any(axis=1))
             model = SvmModel(
@@ -213,7 +217,9 @@ class SvmLearner(Learner):
             if data.task != "regression":
                 scores = model.scores(data.X_valid)
                 for place, code in enumerate(present):
-                    model.sigmoids[place] = _sigmoid(scores[:, place], data.y_valid == code)
+                    model.sigmoids[place] = _sigmoid(
+                        scores[:, place], data.y_valid == code, data.weights_valid
+                    )
         return model
 
 
@@ -239,24 +245,37 @@ def _check_size(data: FitData, C: float, deadline: float) -> None:
         )
 
 
-def _machine(X: Array, y: Any, kind: str, options: dict[str, Any]) -> tuple[Array, float]:
+def _variance(X: Array, weights: Array | None) -> float:
+    """Return the variance of all values, each weighing what its row weighs."""
+    if weights is None:
+        return float(X.var())
+    rows = weights / (weights.sum() * X.shape[1])
+    return float(rows @ ((X - (rows @ X).sum()) ** 2).sum(axis=1))
+
+
+def _machine(
+    X: Array, y: Any, weights: Array | None, kind: str, options: dict[str, Any]
+) -> tuple[Array, float]:
     """Return the dual coefficient of each row, and the intercept."""
     from sklearn import svm
 
-    fitted = getattr(svm, kind)(kernel="rbf", **options).fit(X, y)
-    weights = np.zeros(len(X))
-    weights[fitted.support_] = fitted.dual_coef_[0]
-    return weights, float(fitted.intercept_[0])
+    fitted = getattr(svm, kind)(kernel="rbf", **options).fit(X, y, sample_weight=weights)
+    dual = np.zeros(len(X))
+    dual[fitted.support_] = fitted.dual_coef_[0]
+    return dual, float(fitted.intercept_[0])
 
 
-def _sigmoid(scores: Array, positive: npt.NDArray[np.bool_]) -> tuple[float, float]:
+def _sigmoid(
+    scores: Array, positive: npt.NDArray[np.bool_], weights: Array | None = None
+) -> tuple[float, float]:
     """Return slope and offset of the log-odds, by Newton's method on Platt's targets.
 
     The targets are not quite 0 and 1, so that it ends where scores separate the classes. Scores
     never speak for the other side, and rows of one class leave the slope as it is.
     """
-    n_positive = int(positive.sum())
-    n_negative = len(scores) - n_positive
+    each = np.ones(len(scores)) if weights is None else weights
+    n_positive = float(each[positive].sum())
+    n_negative = float(each[~positive].sum())
     offset = float(np.log((n_positive + 0.5) / (n_negative + 0.5)))
     if not n_positive or not n_negative:
         return 1.0, offset
@@ -266,7 +285,7 @@ def _sigmoid(scores: Array, positive: npt.NDArray[np.bool_]) -> tuple[float, flo
     found = best
     for _ in range(NEWTON_STEPS):
         odds = design @ found
-        loss = float((np.logaddexp(0, odds) - target * odds).sum())
+        loss = float((each * (np.logaddexp(0, odds) - target * odds)).sum())
         if loss > best_loss:
             # Too far: half of the step.
             step = step / 2
@@ -276,7 +295,7 @@ def _sigmoid(scores: Array, positive: npt.NDArray[np.bool_]) -> tuple[float, flo
             break
         best, best_loss = found, loss
         chance = 1 / (1 + np.exp(-np.clip(odds, -500, 500)))
-        curve = (design * (chance * (1 - chance))[:, None]).T @ design + 1e-9 * np.eye(2)
-        step = np.linalg.solve(curve, design.T @ (target - chance))
+        curve = (design * (each * chance * (1 - chance))[:, None]).T @ design + 1e-9 * np.eye(2)
+        step = np.linalg.solve(curve, design.T @ (each * (target - chance)))
         found = best + step
     return float(np.clip(best[0], 0.0, STEEPEST)), float(best[1])

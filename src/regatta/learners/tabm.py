@@ -21,6 +21,7 @@ from regatta.learners.base import (
     Space,
     as_probabilities,
     check_target,
+    class_shares,
     standardised,
 )
 from regatta.learners.tabm_network import Block, Weights, train
@@ -227,7 +228,6 @@ def _prior(data: FitData) -> Array:
     """Return the scores that predict the shares of the classes, or the mean."""
     if data.task == "regression":
         return np.zeros(1)
-    counts = np.bincount(data.y.astype(np.intp), minlength=data.n_outputs) + 0.5
-    share = counts / counts.sum()
+    share = class_shares(data, 0.5)
     scores: Array = np.log(share[1:] / share[0]) if data.task == "binary" else np.log(share)
     return scores

@@ -167,19 +167,21 @@ def _train(
 ) -> tuple[Weights, bool, Schedule]:
     """Pass over the rows until there is no gain; see `train`."""
     y, y_valid = targets
+    # Of mean 1, so that steps are of one size.
+    weights = None if data.weights is None else data.weights / data.weights.mean()
     began = time.time()
     if began >= deadline:
         return network.copy(), True, Schedule(())
     if known := Schedule.among(network.params):
         pace = Pace(deadline, known.planned)
-        return *follow(network, lambda: network.epoch(data.X, y, pace), known), known
-    first_loss = network.valid_loss(data.X_valid, y_valid)
+        return *follow(network, lambda: network.epoch(data.X, y, pace, weights), known), known
+    first_loss = network.valid_loss(data.X_valid, y_valid, data.weights_valid)
     # The last loss takes time, too.
     pace = Pace(deadline - min(2 * (time.time() - began), 0.2 * (deadline - began)), began=began)
     return best_epoch(
         network,
-        lambda: network.epoch(data.X, y, pace),
-        lambda: network.valid_loss(data.X_valid, y_valid),
+        lambda: network.epoch(data.X, y, pace, weights),
+        lambda: network.valid_loss(data.X_valid, y_valid, data.weights_valid),
         network.params,
         best_loss=first_loss if np.isfinite(first_loss) else np.inf,
     )
@@ -215,7 +217,7 @@ class _Network:
         groups = [{"params": shared, "weight_decay": decay}, {"params": own, "weight_decay": 0.0}]
         self.optimiser = torch.optim.AdamW(groups, lr=self.rate, fused=True)
 
-    def epoch(self, X: Floats, y: Array, pace: Pace) -> bool:
+    def epoch(self, X: Floats, y: Array, pace: Pace, weights: Array | None = None) -> bool:
         """Pass once over the rows; return whether there was time for all."""
         order = self.rng.permutation(len(y))
         batch = int(self.params["batch"])
@@ -227,15 +229,15 @@ class _Network:
                 for group in self.optimiser.param_groups:
                     group["lr"] = self.rate * share
             rows = order[start : start + batch]
-            self._step(X[rows], y[rows])
+            self._step(X[rows], y[rows], None if weights is None else weights[rows])
         pace.done += 1
         return True
 
-    def _step(self, X: Floats, y: Array) -> None:
+    def _step(self, X: Floats, y: Array, weights: Array | None) -> None:
         """Take one step of AdamW."""
         torch = self.torch
         self.optimiser.zero_grad(set_to_none=True)
-        loss = self.loss(torch.from_numpy(X), y)
+        loss = self.loss(torch.from_numpy(X), y, weights)
         # A batch that holds what is not finite would leave no weight that is.
         if not np.isfinite(loss.item()):
             return
@@ -243,19 +245,30 @@ class _Network:
         torch.nn.utils.clip_grad_norm_(self.now.parts(), CLIP)
         self.optimiser.step()
 
-    def loss(self, X: Any, y: Array) -> Any:
+    def loss(self, X: Any, y: Array, weights: Array | None = None) -> Any:
         """Return the mean of the submodels' losses: each learns as if it were alone."""
+        if weights is not None:
+            each = self.torch.from_numpy(weights.astype(np.float32))
+            return (self._losses(X, y, "none").reshape(-1, len(y)) * each).mean()
+        return self._losses(X, y, "mean")
+
+    def _losses(self, X: Any, y: Array, reduction: str) -> Any:
+        """Return the losses of the rows for each submodel in turn, or their mean."""
         torch = self.torch
         scores = self._scores(X, learning=True)
         k, n_rows, n_scores = scores.shape
         losses = torch.nn.functional
         if self.task == "multiclass":
             codes = torch.from_numpy(y.astype(np.int64)).repeat(k)
-            return losses.cross_entropy(scores.reshape(k * n_rows, n_scores), codes)
+            return losses.cross_entropy(
+                scores.reshape(k * n_rows, n_scores), codes, reduction=reduction
+            )
         wanted = torch.from_numpy(y.astype(np.float32)).expand(k, n_rows)
         if self.task == "binary":
-            return losses.binary_cross_entropy_with_logits(scores[:, :, 0], wanted)
-        return losses.mse_loss(scores[:, :, 0], wanted)
+            return losses.binary_cross_entropy_with_logits(
+                scores[:, :, 0], wanted, reduction=reduction
+            )
+        return losses.mse_loss(scores[:, :, 0], wanted, reduction=reduction)
 
     def _scores(self, X: Any, *, learning: bool) -> Any:
         """Return scores of shape (n_submodels, n_rows, n_scores).
@@ -287,28 +300,32 @@ class _Network:
         mask = kept.astype(np.float32) * np.float32(256 / (256 - cut))
         return values * self.torch.from_numpy(mask).view(values.shape)
 
-    def valid_loss(self, X: Floats, y: Array) -> float:
+    def valid_loss(self, X: Floats, y: Array, weights: Array | None = None) -> float:
         """Return log-loss or mean squared error of the submodels' mean prediction."""
         k, width = int(self.params["submodels"]), int(self.params["width"])
         chunk = max(1, VALID_CELLS // (k * max(X.shape[1], width, self.now.head.shape[2])))
         total = 0.0
         with self.torch.no_grad():
             for start in range(0, len(X), chunk):
-                part = X[start : start + chunk].copy()
+                rows = slice(start, start + chunk)
+                part = X[rows].copy()
                 scores = self._scores(self.torch.from_numpy(part), learning=False)
                 found = scores.double().numpy()
-                total += _loss_sum(found, y[start : start + chunk], self.task)
-        return total / max(len(X), 1)
+                each = None if weights is None else weights[rows]
+                total += _loss_sum(found, y[rows], self.task, each)
+        return total / (max(len(X), 1) if weights is None else float(weights.sum()))
 
 
-def _loss_sum(scores: Array, y: Array, task: str) -> float:
+def _loss_sum(scores: Array, y: Array, task: str, weights: Array | None = None) -> float:
     """Return the sum of the rows' losses, from scores of shape (n_submodels, n_rows, n_scores)."""
     if task == "regression":
-        return float(((scores[:, :, 0].mean(axis=0) - y) ** 2).sum())
+        losses = (scores[:, :, 0].mean(axis=0) - y) ** 2
+        return float((losses if weights is None else losses * weights).sum())
     if task == "binary":
         chance = (1 / (1 + np.exp(-np.clip(scores[:, :, 0], -500, 500)))).mean(axis=0)
         chosen = np.where(y > 0.5, chance, 1 - chance)
     else:
         picked = np.arange(len(y)), y.astype(np.intp)
         chosen = np.mean([softmax(part)[picked] for part in scores], axis=0)
-    return -float(np.log(np.clip(chosen, 1e-15, 1)).sum())
+    logs = np.log(np.clip(chosen, 1e-15, 1))
+    return -float((logs if weights is None else logs * weights).sum())

@@ -176,8 +176,10 @@ class XGBoostLearner(Learner):
             "max_bin": int(params["max_bins"]),
             "nthread": threads,
         }
-        train = xgboost.QuantileDMatrix(data.X, y, **common)
-        valid = xgboost.QuantileDMatrix(data.X_valid, y_valid, ref=train, **common)
+        train = xgboost.QuantileDMatrix(data.X, y, weight=data.weights, **common)
+        valid = xgboost.QuantileDMatrix(
+            data.X_valid, y_valid, weight=data.weights_valid, ref=train, **common
+        )
         options = _options(data, params, seed, threads)
 
         def boost(rate: float, stopping: Stopping) -> Any:

@@ -163,6 +163,8 @@ class EncodedFolds:
             X_valid=_load(folder, "valid"),
             y_valid=table.y[valid],
             categorical=tuple(about["categorical"]),
+            weights=table.weights_of(train),
+            weights_valid=table.weights_of(valid),
         )
         return Fold(data, valid, about["encoder"])
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from regatta.artifacts import open_artifact, read_json, write_json, writing
 from regatta.artifacts.records import Recipe
+from regatta.errors import SettingsError
 from regatta.evaluation.metrics import Metric, get_metric
 from regatta.learners.base import Learner, Shape
 from regatta.learners.logarithm import is_skewed
@@ -159,7 +160,8 @@ def make_plan(
     metric = get_metric(settings.search.metric, table.task)
     metric.check(table.y)
     shape = table.shape
-    learners = _learners(settings.search.learners, shape, tools)
+    weighted = table.weights is not None
+    learners = _learners(settings.search.learners, shape, tools, weighted=weighted)
     scored = scored_rows(table.n_rows, settings)
     tail = estimate_tail(
         table.n_rows,
@@ -222,9 +224,20 @@ def read_plan(path: str | Path, *, verify: bool = True) -> Plan:
     return Plan.from_dict(read_json(open_artifact(path, "plan", verify=verify).file("plan.json")))
 
 
-def _learners(wanted: tuple[str, ...], shape: Shape, tools: Toolbox) -> dict[str, Learner]:
-    """Return the learners that race, in the order of the portfolio."""
+def _learners(
+    wanted: tuple[str, ...], shape: Shape, tools: Toolbox, *, weighted: bool
+) -> dict[str, Learner]:
+    """Return the learners that race, in the order of the portfolio; all heed weights if any."""
     for key in wanted:
         check_learner(key, shape, tools, "search.learners")
     keys = dict.fromkeys(wanted) or tools.learners_for(shape.task)
-    return {key: tools.learner(key) for key in keys}
+    found = {key: tools.learner(key) for key in keys}
+    able = {key: one for key, one in found.items() if one.weighted or not weighted}
+    if wanted and len(able) < len(found):
+        deaf = next(key for key in found if key not in able)
+        raise SettingsError(
+            f"learner {deaf!r} does not heed the weights of rows (data.weight)",
+            expected="learners that do",
+            fix="take it out of search.learners, or run without weights",
+        )
+    return able

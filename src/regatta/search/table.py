@@ -46,6 +46,8 @@ class TrainingTable:
         trained on only.
     n_folds : int
         Number of folds, of all repeats together; 1 is a holdout.
+    weights : ndarray of shape (n_rows,), float64, or None
+        Weight of each row, above 0; None: all weigh the same.
     """
 
     path: Path
@@ -54,6 +56,7 @@ class TrainingTable:
     y: npt.NDArray[np.float64]
     folds: npt.NDArray[np.int16]
     n_folds: int
+    weights: npt.NDArray[np.float64] | None = None
 
     @classmethod
     def open(cls, path: str | Path, *, verify: bool = True) -> "TrainingTable":
@@ -74,16 +77,31 @@ class TrainingTable:
         from regatta.features.rows import RowFeatures
 
         artifact = open_artifact(path, "features", verify=verify)
+        schema = Schema.from_dict(read_json(artifact.file("schema.json")))
         y = np.load(artifact.file("target.npy"), allow_pickle=False)
         folds = np.load(artifact.file("folds.npy"), allow_pickle=False)
         return cls(
             path=artifact.path,
-            schema=Schema.from_dict(read_json(artifact.file("schema.json"))),
+            schema=schema,
             features=RowFeatures.from_dict(read_json(artifact.file("features.json"))),
             y=y,
             folds=folds,
             n_folds=int(artifact.metadata["n_folds"]),
+            weights=np.load(artifact.file("weights.npy"), allow_pickle=False)
+            if schema.weight
+            else None,
         )
+
+    def weights_of(self, rows: Indices) -> npt.NDArray[np.float64] | None:
+        """Return the weights of some rows, scaled so that their mean is 1; None: all the same.
+
+        Penalties of learners weigh against the sum of the rows' losses, so what they mean must not
+        depend on the unit of the weights.
+        """
+        if self.weights is None or not len(rows):
+            return None
+        found: npt.NDArray[np.float64] = self.weights[rows] / self.weights[rows].mean()
+        return found
 
     @property
     def task(self) -> Task:

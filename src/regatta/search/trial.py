@@ -117,6 +117,8 @@ def _fit_all(
     """Fit every fold and predict the rows that it left out."""
     if table.task not in learner.tasks:
         raise TrialSkipped(f"{learner.key} does not learn a {table.task} task", fix="leave it out")
+    if table.weights is not None and not learner.weighted:
+        raise TrialSkipped(f"{learner.key} does not heed weights of rows", fix="leave it out")
     if learner.package:
         # The first fold shall not pay for it, or the trial would be judged by that.
         import_module(learner.package)
@@ -135,7 +137,8 @@ def _fit_all(
         predicted = _fit_fold(job, learner, fold, progress, left, folder / f"model/fold-{number}")
         places = table.places(1, number)
         progress.oof[places] = predicted
-        score = metric.score(table.y[fold.valid], progress.oof[places].astype(np.float64))
+        found = progress.oof[places].astype(np.float64)
+        score = metric.score(table.y[fold.valid], found, table.weights_of(fold.valid))
         progress.scores.append(score if np.isfinite(score) else None)
     cache.forget_frame()
     return progress
@@ -237,7 +240,8 @@ def _finish(
     """Score the predictions of all folds and write them."""
     places = table.places(progress.folds)
     predicted = progress.oof[places].astype(np.float64)
-    score = metric.score(table.y[places % table.n_rows], predicted)
+    rows = places % table.n_rows
+    score = metric.score(table.y[rows], predicted, table.weights_of(rows))
     if not np.isfinite(score):
         raise BadValuesError(f"{metric.label} is undefined for these predictions")
     np.save(folder / "oof.npy", progress.oof)

@@ -20,6 +20,10 @@ class DataSettings(Group):
     """Path of the table: CSV, Parquet or JSON lines."""
     target: str = ""
     """Column to predict."""
+    weight: str = ""
+    """Column with the weight of each row: a number, 0 or more, such as how many cases the row
+    stands for. Weights count in what is learnt and in all scores; the column is no feature, and
+    rows of weight 0 are left out. Empty: all rows weigh the same."""
     task: TaskChoice = "auto"
     """What kind of prediction; ``auto`` decides by the target's type and number of values."""
     delimiter: str = ""

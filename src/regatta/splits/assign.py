@@ -85,7 +85,7 @@ def assign(
     Parameters
     ----------
     target : ndarray of shape (n_rows,), float64
-        Class codes, or values of a regression; NaN where missing.
+        Class codes, or values of a regression; NaN where missing, or where a row weighs nothing.
     scheme : Scheme
         Number of folds.
     keys : ndarray of shape (n_rows,), uint64
@@ -102,9 +102,9 @@ def assign(
     Returns
     -------
     ndarray of shape (n_rows,), int16
-        -2 dropped (no target), -1 locked, ``k`` validated in fold ``k``; with one holdout, 0
-        validated and 1 trained on only. Of a class with at least two rows, at least one row is
-        trained on in each fold.
+        -2 dropped (no target or no weight), -1 locked, ``k`` validated in fold ``k``; with one
+        holdout, 0 validated and 1 trained on only. Of a class with at least two rows, at least one
+        row is trained on in each fold.
 
     Raises
     ------

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ UNUSED_BITS = 11
 """A key has the 53 bits that every JSON reader keeps."""
 
 
-def row_keys(dataset: str | Path, seed: int) -> Keys:
+def row_keys(dataset: str | Path, seed: int, *, without: Collection[str] = ()) -> Keys:
     """Return the key of each row of a dataset.
 
     Keys are as good as drawn at random, but a row has the same key in every table with the same
@@ -39,6 +39,8 @@ def row_keys(dataset: str | Path, seed: int) -> Keys:
         Folder of the dataset artifact.
     seed : int
         Another seed gives other keys.
+    without : collection of str, default ()
+        Columns that are no part of what a row holds.
 
     Returns
     -------
@@ -50,7 +52,7 @@ def row_keys(dataset: str | Path, seed: int) -> Keys:
     ArtifactError
         The artifact is missing or no dataset.
     """
-    parts = [_hashed(batch) for batch in _batches(dataset)]
+    parts = [_hashed(batch, without) for batch in _batches(dataset)]
     content: Keys = np.concatenate(parts) if parts else np.empty(0, np.uint64)
     salt = np.random.SeedSequence(seed).generate_state(1, np.uint64)[0]
     keys = pd.util.hash_array(content + salt)
@@ -58,7 +60,7 @@ def row_keys(dataset: str | Path, seed: int) -> Keys:
     return np.asarray(keys >> np.uint64(UNUSED_BITS), dtype=np.uint64)
 
 
-def columns_digest(dataset: str | Path) -> str:
+def columns_digest(dataset: str | Path, *, without: Collection[str] = ()) -> str:
     """Return the SHA-256 of the columns: two tables with the same one have comparable keys.
 
     What the cells of a file were taken for is part of it: its first day above the twelfth makes
@@ -68,6 +70,8 @@ def columns_digest(dataset: str | Path) -> str:
     ----------
     dataset : str or Path
         Folder of the dataset artifact.
+    without : collection of str, default ()
+        Columns that the keys leave out.
     """
     artifact = open_artifact(dataset, "dataset", verify=False)
     schema = pq.read_schema(artifact.file(TABLE))
@@ -80,6 +84,7 @@ def columns_digest(dataset: str | Path) -> str:
             ",".join(sorted(reading["na_values"].get(field.name, ()))),
         ]
         for field in schema
+        if field.name not in without
     )
     # Where the comma separates no fields it may be a decimal sign.
     has_commas = reading["format"] == "csv" and reading["delimiter"] != ","
@@ -94,9 +99,9 @@ def _batches(dataset: str | Path) -> Iterator[pa.RecordBatch]:
         yield from file.iter_batches(max(1, CELLS_AT_ONCE // n_columns))
 
 
-def _hashed(batch: pa.RecordBatch) -> Keys:
+def _hashed(batch: pa.RecordBatch, without: Collection[str]) -> Keys:
     """Return a hash of each row's values, the columns in the order of their names."""
-    names = sorted(batch.schema.names)
+    names = sorted(set(batch.schema.names).difference(without))
     values = {number: _plain(batch.column(name)) for number, name in enumerate(names)}
     hashed = pd.util.hash_pandas_object(pd.DataFrame(values), index=False)
     return np.asarray(hashed, dtype=np.uint64)

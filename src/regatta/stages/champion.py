@@ -63,6 +63,7 @@ def challenge(
     settings: RunSettings,
     *,
     thresholds: Sequence[float] = (),
+    weights: Array | None = None,
 ) -> Verdict:
     """Compare a new model with the champion, if there is one and it can be compared.
 
@@ -88,6 +89,8 @@ def challenge(
         Of the run.
     thresholds : sequence of float, default ()
         Of the new model.
+    weights : ndarray of shape (n_rows,), float64, or None
+        What the rows count; None: all the same.
     """
     from regatta import bundle as bundles
 
@@ -142,6 +145,7 @@ def challenge(
             wanted=settings.evaluate.resamples,
             n_outputs=schema.n_outputs,
             seed=settings.seed,
+            row_weights=None if weights is None else weights[fair],
         ),
         confidence=settings.evaluate.confidence,
         thresholds=thresholds,

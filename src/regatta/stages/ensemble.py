@@ -60,8 +60,12 @@ def run(
         race = read_lanes(trials)
         if not race.usable:
             raise nothing_succeeded(race, settings.budget.seconds)
-        wanted = ("target.npy", "folds.npy", "schema.json", "features.json")
+        known = open_artifact(features, "features", verify=("schema.json",)).file("schema.json")
+        about = Schema.from_dict(read_json(known))
+        own = ("weights.npy",) if about.weight else ()
+        wanted = ("target.npy", "folds.npy", "features.json", *own)
         table = open_artifact(features, "features", verify=wanted)
+        weights = np.load(table.file(own[0]), allow_pickle=False) if own else None
         selection = select(
             race.comparable,
             np.load(table.file("target.npy"), allow_pickle=False),
@@ -76,10 +80,11 @@ def run(
             else selection_seconds(settings.budget.seconds),
             limits=_limits(settings, features),
             stacking=settings.ensemble.stacking,
+            weights=None if weights is None else weights / weights.mean(),
         )
         spec = bundles.BundleSpec(
             name=settings.name,
-            schema=Schema.from_dict(read_json(table.file("schema.json"))),
+            schema=about,
             features=read_json(table.file("features.json")),
             metric=metric.key,
             members=tuple(trial.member(weight) for trial, weight in selection.members),

@@ -50,7 +50,8 @@ SCALARS = 9
 class _Locked:
     """The locked rows that are scored, with what the bundle says of them.
 
-    `all_rows` are the positions of the whole locked part in the table.
+    `all_rows` are the positions of the whole locked part in the table; `weights` are of mean 1, or
+    None where all rows weigh the same.
     """
 
     frame: "pd.DataFrame"
@@ -60,6 +61,8 @@ class _Locked:
     y_train: Array
     keys: npt.NDArray[np.uint64]
     lock: Lock
+    weights: Array | None
+    train_weights: Array | None
 
     @property
     def sha256(self) -> str:
@@ -144,6 +147,7 @@ def run(
                 locked.lock,
                 settings,
                 thresholds=winner.thresholds,
+                weights=locked.weights,
             )
             # Also where the champion stays: the new version is registered as its challenger.
             learnt = learning.finish(bundles.Measured(locked.keys, locked.predicted))
@@ -194,8 +198,8 @@ def _open_locked(
 
     cut = Splits.open(splits)
     rows = np.asarray(cut.locked(), dtype=np.int64)
-    target = [schema.target]
-    y = schema.encode_target(load_frame(dataset, columns=target, rows=rows)[schema.target])
+    judged = load_frame(dataset, columns=schema.measured, rows=rows)
+    y, weights = schema.encode_target(judged[schema.target]), schema.weights(judged)
     if not len(y) or not np.isfinite(y).all():
         raise ArtifactError(
             f"{len(y)} locked rows, {int(np.isnan(y).sum())} of them without a target",
@@ -204,17 +208,19 @@ def _open_locked(
         )
     rng = np.random.default_rng(np.random.SeedSequence([settings.seed, 11]))
     drawn = draw_rows(y, settings.evaluate.max_rows, rng, stratify=bool(schema.classes))
-    columns = [column.name for column in schema.columns if column.name != schema.target]
+    columns = [column.name for column in schema.columns if column.name not in schema.measured]
     frame = load_frame(dataset, columns=columns, rows=rows[drawn], verify=False)
-    train = load_frame(dataset, columns=target, rows=cut.train(), verify=False)[schema.target]
+    train = load_frame(dataset, columns=schema.measured, rows=cut.train(), verify=False)
     return _Locked(
         frame=frame.reset_index(drop=True),
         y=y[drawn],
         predicted=model.predict_array(frame),
         all_rows=rows,
-        y_train=schema.encode_target(train),
+        y_train=schema.encode_target(train[schema.target]),
         keys=cut.keys[drawn],
         lock=cut.lock,
+        weights=None if weights is None else weights[drawn] / weights[drawn].mean(),
+        train_weights=schema.weights(train),
     )
 
 
@@ -229,8 +235,12 @@ def _evaluate(
     """Compute everything that evaluation.json says about the model itself."""
     wanted = settings.evaluate.resamples
     outputs = {"n_outputs": schema.n_outputs, "seed": settings.seed}
-    resamples = Resamples.plan(locked.y, schema.task, wanted=wanted, **outputs)
-    baseline = Baseline.fit(locked.y_train, schema.task, schema.n_outputs, metric.key)
+    resamples = Resamples.plan(
+        locked.y, schema.task, wanted=wanted, row_weights=locked.weights, **outputs
+    )
+    baseline = Baseline.fit(
+        locked.y_train, schema.task, schema.n_outputs, metric.key, locked.train_weights
+    )
     # The run's own metric leads wherever metrics are listed.
     ordered = [metric, *(other for other in metrics_for(schema.task) if other is not metric)]
     scores = score_all(
@@ -248,6 +258,7 @@ def _evaluate(
         "name": model.name,
         "task": schema.task,
         "target": schema.target,
+        "weight": schema.weight,
         "classes": list(schema.classes),
         "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "metric": {**scores[0], "validation": model.metadata.get("score")},
@@ -303,6 +314,7 @@ def _importance(
         seed=settings.seed,
         seconds=max(min(kept, ends - time.time()), COLUMNS_BOUNDS[0]),
         stratify=bool(schema.classes),
+        weights=locked.weights,
     )
 
 

@@ -31,7 +31,7 @@ def run(dataset: str, schema: str, splits: str, features: str) -> dict[str, Any]
     features : str
         Folder of the artifact to write: frame.parquet (the features of the training rows, in the
         order of the table), target.npy (float64, of shape (n_rows,)), folds.npy (int16, of shape
-        (n_repeats, n_rows)),
+        (n_repeats, n_rows)), weights.npy where rows have weights (float64, of shape (n_rows,)),
         features.json (`RowFeatures`), schema.json.
 
     Returns
@@ -78,10 +78,13 @@ def write_features(
     **metadata
         For the manifest; ``n_folds`` among it.
     """
-    target = load_frame(dataset, columns=[about.target], rows=rows)[about.target]
+    judged = load_frame(dataset, columns=about.measured, rows=rows)
+    weights = about.weights(judged)
     with writing(features, "features", **metadata) as folder:
         _write_frame(folder / "frame.parquet", dataset, about, rows, plan)
-        np.save(folder / "target.npy", about.encode_target(target))
+        np.save(folder / "target.npy", about.encode_target(judged[about.target]))
+        if weights is not None:
+            np.save(folder / "weights.npy", weights)
         np.save(folder / "folds.npy", folds.astype(np.int16))
         write_json(folder / "features.json", plan.to_dict())
         write_json(folder / "schema.json", about.to_dict())

@@ -11,6 +11,7 @@ PARAMETERS = {
     "data_source": "data.source",
     "data_target": "data.target",
     "data_task": "data.task",
+    "data_weight": "data.weight",
     "release_registry": "deploy.registry",
     "release_target": "deploy.target",
     "run_name": "name",

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import numpy as np
+
 from regatta.artifacts.base import open_artifact, read_json
 from regatta.dataset import Schema, load_frame
 from regatta.settings import RunSettings
@@ -38,9 +40,14 @@ def run(dataset: str, schema: str, settings: str, splits: str) -> dict[str, Any]
     with stage("split") as numbers:
         wanted = RunSettings.from_json(settings)
         about = Schema.from_dict(read_json(open_artifact(schema, "schema").file("schema.json")))
-        values = load_frame(dataset, columns=[about.target])[about.target]
-        target = about.encode_target(values)
-        n_rows = int(values.notna().sum())
+        frame = load_frame(dataset, columns=about.measured)
+        target = about.encode_target(frame[about.target])
+        weights = about.weights(frame)
+        if weights is not None:
+            # What has no say is left out like what has no target: nothing is learnt from it, and
+            # it would only take the place of rows that are scored.
+            target[weights == 0] = np.nan
+        n_rows = int((~np.isnan(target)).sum())
         share = choose_locked_share(n_rows, wanted.split.locked_share)
         n_train = round(n_rows * (1 - share))
         scheme = choose_scheme(
@@ -50,7 +57,10 @@ def run(dataset: str, schema: str, settings: str, splits: str) -> dict[str, Any]
             repeats=wanted.split.repeats,
         )
         regression = about.task == "regression"
-        keys = row_keys(dataset, wanted.seed)
+        # Weights say how rows are judged, not what they are: a run with other weights locks the
+        # same ones, and can be compared with the champion.
+        others = about.measured[1:]
+        keys = row_keys(dataset, wanted.seed, without=others)
         parts = assign(
             target, scheme, keys, regression=regression, locked_share=share, seed=wanted.seed
         )
@@ -61,7 +71,7 @@ def run(dataset: str, schema: str, settings: str, splits: str) -> dict[str, Any]
             target,
             labels=about.classes,
             seed=wanted.seed,
-            columns=columns_digest(dataset),
+            columns=columns_digest(dataset, without=others),
         )
         numbers.update(stored.write(splits, scheme))
     return numbers
