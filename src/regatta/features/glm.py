@@ -7,8 +7,9 @@ Minimises, with :math:`r` the share of the L1 penalty,
 
 so that `C` means what it means in scikit-learn; where rows have weights, n is their sum. Two
 things differ from its solver: it can be stopped at a deadline with what there is, and it works in
-the variables :math:`v_j = w_j \sqrt{h_j}`, with :math:`h_j` a bound of the Hessian's diagonal. TF-IDF columns differ by orders of
-magnitude in that diagonal; on reviews, 10 steps reach what takes 100 without.
+the variables :math:`v_j = w_j \sqrt{h_j}`, with :math:`h_j` a bound of the Hessian's diagonal.
+TF-IDF columns differ by orders of magnitude in that diagonal; on reviews, 10 steps reach what takes
+100 without.
 """
 
 import time

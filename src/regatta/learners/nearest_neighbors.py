@@ -164,10 +164,10 @@ class NearestNeighborsLearner(Learner):
     """Weighted nearest neighbours.
 
     The nearer a row, the more its vote counts, and the more the row weighs. Distances are
-    Euclidean. Each column counts as it is, or as much as it correlates with the
-    target to the power of `relevance`; that, and the number of neighbours, is what the validation
-    rows like best. So one trial tries them all at the price of two passes, and a fit of all rows
-    none: it knows `n_neighbors`.
+    Euclidean. Each column counts as it is, or as much as it correlates with the target to the power
+    of `relevance`; that, and the number of neighbours, is what the validation rows like best. So
+    one trial tries them all at the price of two passes, and a fit of all rows none: it knows
+    `n_neighbors`.
 
     References
     ----------

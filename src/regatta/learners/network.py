@@ -188,9 +188,12 @@ class Network:
             array -= rate * first / (np.sqrt(second) + np.float32(1e-8))
 
     def _gradients(
-        self, X: Floats, y: Floats, task: str, weights: Floats | None = None
+        self, X: Floats, y: Floats, task: str, each: Floats | None = None
     ) -> list[Floats]:
-        """Return the gradients of the mean loss, in the order of `_learnt`."""
+        """Return the gradients of the mean loss, in the order of `_learnt`.
+
+        What each row counts is of shape (n_rows, 1).
+        """
         layers, norms = self.now.layers, self.now.norms
         keep = 1 - float(self.params["dropout"])
         inputs, rectified, masks, kept = [X], [], [], []
@@ -207,8 +210,8 @@ class Network:
                 values = values * masks[-1]
             inputs.append(values)
         slope = _slope(inputs[-1] @ layers[-1][0] + layers[-1][1], y, task)
-        if weights is not None:
-            slope *= weights
+        if each is not None:
+            slope *= each
         found: list[Floats] = []
         found_norms: list[Floats] = []
         for place in range(len(layers) - 1, -1, -1):

@@ -92,7 +92,11 @@ def run(
             pooling=selection.pooling,
             thresholds=selection.thresholds,
             fingerprint=str(table.metadata.get("fingerprint", "")),
-            metadata={"seed": settings.seed, "n_folds": planned["n_folds"]},
+            metadata={
+                "seed": settings.seed,
+                "n_folds": planned["n_folds"],
+                **({"weight": about.weight} if about.weight else {}),
+            },
         )
         bundles.write(bundle, spec)
         with writing(leaderboard, "leaderboard", metric=metric.key) as folder:
