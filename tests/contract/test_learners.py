@@ -5,6 +5,7 @@ import pytest
 from regatta.features.encoders import ENCODERS
 from regatta.learners import LEARNERS
 from regatta.testing.contracts import check_encoder, check_learner
+from regatta.testing.weights import check_weights
 
 
 @pytest.mark.parametrize("key", sorted(LEARNERS))
@@ -16,6 +17,13 @@ def test_learner_keeps_its_contract(key, capfd):
     printed = capfd.readouterr()
     assert printed.out == ""
     assert printed.err == ""
+
+
+@pytest.mark.parametrize("key", sorted(LEARNERS))
+def test_learner_heeds_weights(key):
+    if not LEARNERS[key].weighted or not LEARNERS[key].installed():
+        pytest.skip(f"{key} does not heed weights, or is not installed")
+    check_weights(LEARNERS[key]())
 
 
 @pytest.mark.parametrize("key", sorted(ENCODERS))

@@ -16,6 +16,7 @@ __all__ = ["analyse_weights"]
 
 Mask = npt.NDArray[np.bool_]
 
+MIN_ROWS = 20
 # Learners keep weights as float32, and add them up: rows that weigh less than this share of the
 # heaviest would be lost in rounding, with no word of it.
 MOST_RATIO = 1e9
@@ -53,8 +54,8 @@ def analyse_weights(
     Raises
     ------
     SchemaError
-        A weight is missing, no number, negative or infinite, all are 0, or they differ by more
-        than nine orders of magnitude.
+        A weight is missing, no number, negative or infinite, all but a few are 0, or they differ
+        by more than nine orders of magnitude.
     TargetError
         Without the rows of weight 0 there is nothing to learn: a class has fewer than two rows, or
         all values are the same.
@@ -70,6 +71,12 @@ def analyse_weights(
             f"the weights in {name!r} are 0 in all rows that have a target",
             expected="a weight above 0 in most rows",
             fix="check the column, or run without data.weight",
+        )
+    if heavy.sum() < min(MIN_ROWS, int(known.sum())):
+        raise SchemaError(
+            f"{int(heavy.sum())} rows have a target and a weight {name!r} above 0",
+            expected=f"at least {MIN_ROWS}",
+            fix="add rows, or give more of them a weight",
         )
     low, high = float(weights[heavy].min()), float(weights[heavy].max())
     if high > MOST_RATIO * low:

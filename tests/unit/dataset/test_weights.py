@@ -61,6 +61,7 @@ REFUSED = {
     "true": (["true", "false"] * (N // 2), SchemaError, "'w' holds true and false"),
     "dates": (["2024-01-02", "2024-02-03"] * (N // 2), SchemaError, "'w' holds dates"),
     "zeros": ([0] * N, SchemaError, "'w' are 0 in all rows"),
+    "few": ([*[1] * 12, *[0] * (N - 12)], SchemaError, "12 rows have a target and a weight 'w'"),
     "range": (with_one(1e-12), SchemaError, "'w' reach from 1e-12 to 2"),
     "class": ([1, 0] * (N // 2), TargetError, "class 'no' of target 'y' has no rows with a weight"),
 }
@@ -71,19 +72,18 @@ def test_what_is_refused(refused, case):
     weights, error, expected = REFUSED[case]
     message = refused(columns(weights), error, weight="w")
     assert expected in message
-    assert "To fix: " in message or "; " in message
 
 
 def test_a_class_needs_two_rows_of_weight(refused):
-    weights = [1, *[1, 0] * (N // 2)][:N]
+    weights = [1, 1, *[1, 0] * (N // 2)][:N]
     message = refused(columns(weights), TargetError, weight="w")
-    assert "class 'no' of target 'y' has 1 row" in message or "class 'yes'" in message
+    assert "class 'no' of target 'y' has 1 row with a weight 'w' above 0" in message
 
 
 def test_a_regression_needs_two_values_of_weight(refused):
     y = [5.5, *np.linspace(1, 3, N - 1).round(3)]
-    y[1] = 5.5
-    message = refused(columns([1, 1, *[0] * (N - 2)], y), TargetError, weight="w")
+    y[:22] = [5.5] * 22
+    message = refused(columns([*[1] * 22, *[0] * (N - 22)], y), TargetError, weight="w")
     assert "one value in all rows whose weight 'w' is above 0" in message
 
 

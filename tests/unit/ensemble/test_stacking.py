@@ -110,3 +110,25 @@ def test_there_is_none_when_time_is_up_or_the_loss_is_undefined() -> None:
     assert learnt(logs, y, seconds=-1) is None
     folds = np.arange(500) % FOLDS
     assert stack_if_better(logs, y, np.ones(1), folds, lambda *_: np.nan) is None
+
+
+def test_weighted_rows_count_as_repeated_ones() -> None:
+    logits, y, rng = scored(2_000, 5)
+    logs = logs_of(expit(logits / 2), expit(rng.normal(size=2_000)))
+    counts = rng.integers(1, 4, 2_000)
+    folds = np.arange(2_000) % FOLDS
+    prior = np.full(2, 0.5)
+    rows = np.repeat(np.arange(2_000), counts)
+
+    def loss(at, p):
+        return log_loss(y[at], p[:, 1], labels=[0, 1], sample_weight=counts[at])
+
+    def loss_repeated(at, p):
+        return log_loss(y[rows][at], p[:, 1], labels=[0, 1])
+
+    weighted = stack_if_better(logs, y, prior, folds, loss, weights=counts.astype(float))
+    repeated = stack_if_better(logs[:, rows], y[rows], prior, folds[rows], loss_repeated)
+    assert weighted is not None
+    assert repeated is not None
+    assert weighted.weights == pytest.approx(repeated.weights, rel=1e-3, abs=1e-4)
+    assert weighted.bias == pytest.approx(repeated.bias, rel=1e-3, abs=1e-4)

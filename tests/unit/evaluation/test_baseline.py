@@ -20,3 +20,20 @@ def test_a_class_without_training_rows():
 def test_the_constant_suits_the_metric(metric, answer):
     y = np.array([1.0, 2.0, 9.0])
     assert Baseline.fit(y, "regression", 1, metric).answer[0] == answer
+
+
+@pytest.mark.parametrize(("metric", "n_outputs"), [("rmse", 1), ("mae", 1), ("log_loss", 3)])
+def test_weights_are_as_repeated_rows(metric, n_outputs):
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 3, 40).astype(float) if n_outputs > 1 else rng.normal(size=40)
+    counts = rng.integers(1, 5, 40)
+    task = "multiclass" if n_outputs > 1 else "regression"
+    repeated = Baseline.fit(np.repeat(y, counts), task, n_outputs, metric)
+    for unit in (1.0, 0.1):
+        weighted = Baseline.fit(y, task, n_outputs, metric, unit * counts)
+        assert weighted.answer == pytest.approx(repeated.answer, rel=1e-12)
+
+
+def test_a_weighted_median_may_lie_between_two():
+    y, weights = np.array([1.0, 2.0, 4.0]), np.array([0.1, 0.2, 0.3])
+    assert Baseline.fit(y, "regression", 1, "mae", weights).answer[0] == 3.0

@@ -162,3 +162,33 @@ def test_no_spread_without_a_bound_is_no_interval():
     assert scored(y, y[:, None], "rmse", "regression") == (0, None, None)
     classes = np.tile([0.0, 1.0], 20)
     assert scored(classes, np.full((40, 2), 0.5)) == (0.5, None, None)
+
+
+def test_resamples_draw_rows_with_their_weights():
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 2, 60).astype(float)
+    p = rng.random(60)
+    p = np.column_stack([1 - p, p])
+    weights = rng.choice([0.5, 2.0], 60)
+    plain = Resamples.plan(y, "binary", wanted=5, seed=1)
+    weighted = Resamples.plan(y, "binary", wanted=5, seed=1, row_weights=weights)
+    metric = METRICS["roc_auc"]
+    (found,) = weighted.scores([metric], y, [p])
+    counts = np.concatenate(list(plain.weights()))
+    expected = [metric.score(y, p, row * weights) for row in counts]
+    assert found["roc_auc"] == pytest.approx(expected)
+    rows = score_all([metric], y, p, p, resamples=weighted, confidence=0.9)
+    assert rows[0]["score"] == rows[0]["baseline"] == metric.score(y, p, weights)
+
+
+def test_unequal_weights_prove_less():
+    y = np.repeat([0.0, 1.0], 40)
+    p = np.column_stack([1 - y, y]) * 0.8 + 0.1
+    lows = []
+    for row_weights in (None, np.ones(80), np.tile([9.0, 1.0], 40)):
+        plan = Resamples.plan(y, "binary", wanted=50, seed=0, row_weights=row_weights)
+        (row,) = score_all([METRICS["accuracy"]], y, p, p, resamples=plan, confidence=0.95)
+        lows.append(row["low"])
+    assert lows[0] == lows[1] > lows[2]
+    # Rows of weights 9 and 1, half each, say as much as (10 / 2)^2 / (82 / 2) of them.
+    assert plan.fewest_effective == pytest.approx(40 * 25 / 41)

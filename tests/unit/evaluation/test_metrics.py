@@ -133,3 +133,61 @@ def test_unknown_metric_names_the_nearest():
 def test_metric_of_another_task():
     with pytest.raises(SettingsError, match="does not fit a regression task"):
         get_metric("roc_auc", "regression")
+
+
+def weighing(n_rows: int) -> np.ndarray:
+    return np.random.default_rng(7).choice([0.25, 1.0, 3.5], n_rows)
+
+
+def drawn(task: str, n_rows: int = 300) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(3)
+    if task == "regression":
+        y = rng.gamma(2.0, size=n_rows)
+        return y, (y + rng.normal(0, 0.4, n_rows))[:, None].round(2)
+    k = 2 if task == "binary" else 4
+    y = rng.integers(0, k, n_rows).astype(float)
+    p = (rng.dirichlet(np.ones(k), n_rows) + 0.4 * np.eye(k)[y.astype(int)]).round(2) + 0.01
+    return y, p / p.sum(axis=1, keepdims=True)
+
+
+def of_scikit_learn(key: str, y: np.ndarray, p: np.ndarray, weights: np.ndarray) -> float:
+    """Return what scikit-learn says of weighted rows."""
+    k, labels = p.shape[1], p.argmax(axis=1)
+    each = {"sample_weight": weights}
+    ranked = {"roc_auc": sk.roc_auc_score, "average_precision": sk.average_precision_score}
+    if key in ranked:
+        codes = [1] if k == 2 else range(k)
+        return float(np.mean([ranked[key](y == code, p[:, code], **each) for code in codes]))
+    truth = np.eye(k)[y.astype(int)] if k > 1 else y
+    return {
+        "log_loss": lambda: sk.log_loss(y, p, **each),
+        "accuracy": lambda: sk.accuracy_score(y, labels, **each),
+        "balanced_accuracy": lambda: sk.balanced_accuracy_score(y, labels, **each),
+        "f1": lambda: sk.f1_score(y, labels, **each),
+        "f1_macro": lambda: sk.f1_score(y, labels, average="macro", **each),
+        # Half of the sum over the classes, as for two of them.
+        "brier": lambda: k / 2 * sk.mean_squared_error(truth, p, **each),
+        "rmse": lambda: sk.root_mean_squared_error(y, p[:, 0], **each),
+        "mae": lambda: sk.mean_absolute_error(y, p[:, 0], **each),
+        "r2": lambda: sk.r2_score(y, p[:, 0], **each),
+        "rmsle": lambda: sk.root_mean_squared_log_error(y, np.clip(p[:, 0], 0, None), **each),
+    }[key]()
+
+
+@pytest.mark.parametrize(
+    ("task", "key"),
+    [
+        (task, metric.key)
+        for task in ("binary", "multiclass", "regression")
+        for metric in metrics_for(task)
+    ],
+)
+def test_weighted_rows_score_as_in_scikit_learn(task, key):
+    y, p = drawn(task)
+    weights = weighing(len(y))
+    score = METRICS[key].score(y, p, weights)
+    assert score == pytest.approx(of_scikit_learn(key, y, p, weights), rel=1e-9)
+    assert score != pytest.approx(METRICS[key].score(y, p), rel=1e-4)
+    # They have no unit, and ones are none.
+    assert METRICS[key].score(y, p, 40 * weights) == pytest.approx(score, rel=1e-9)
+    assert METRICS[key].score(y, p, np.ones(len(y))) == METRICS[key].score(y, p)
