@@ -279,3 +279,21 @@ def test_lane_json_is_readable(raced):
     _, lanes = raced
     summary = read_json(lanes[0] / "lane.json")
     assert {"lane", "slots", "memory_bytes", "race_seconds", "least_budget"} <= set(summary)
+
+
+def test_weighted_rows_decide(raced):
+    table, lanes = raced
+    trials = read_lanes(lanes).usable
+    metric = get_metric("rmse", "regression")
+    weights = np.where(np.arange(table.n_rows) % 3 == 0, 2.9, 0.05)
+    weights /= weights.mean()
+    scored = [
+        replace(t, record=replace(t.record, score=metric.score(table.y, t.oof(), weights)))
+        for t in trials
+    ]
+    chosen = select(scored, table.y, table.folds, metric, weights=weights, **OPTIONS)
+    blend = sum(weight * trial.oof().astype(float) for trial, weight in chosen.members)
+    assert chosen.score == pytest.approx(metric.score(table.y, blend, weights), rel=1e-6)
+    assert chosen.score <= min(trial.record.score for trial in scored)
+    even = select(trials, table.y, table.folds, metric, weights=np.ones(table.n_rows), **OPTIONS)
+    assert even == select(trials, table.y, table.folds, metric, **OPTIONS)

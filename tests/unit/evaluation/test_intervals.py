@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -8,7 +10,7 @@ from sklearn import metrics as sk
 from regatta.evaluation import intervals
 from regatta.evaluation.intervals import Resamples, interval
 from regatta.evaluation.metrics import METRICS, metrics_for
-from regatta.evaluation.scoring import score_all
+from regatta.evaluation.scoring import difference, score_all
 from regatta.evaluation.weighted import WEIGHTED
 
 
@@ -192,3 +194,20 @@ def test_unequal_weights_prove_less():
     assert lows[0] == lows[1] > lows[2]
     # Rows of weights 9 and 1, half each, say as much as (10 / 2)^2 / (82 / 2) of them.
     assert plan.fewest_effective == pytest.approx(40 * 25 / 41)
+
+
+def test_two_models_are_compared_by_weighted_rows():
+    rng = np.random.default_rng(0)
+    y = rng.normal(size=80)
+    heavy = np.arange(80) < 20
+    # The first is right where rows weigh much, the second on all others.
+    first, second = (np.where(one, y, 0.0)[:, None] for one in (heavy, ~heavy))
+    plain = Resamples.plan(y, "regression", wanted=50, seed=0)
+    weighted = replace(plain, row_weights=np.where(heavy, 20.0, 0.1))
+    gains = [
+        difference(METRICS["rmse"], y, first, second, resamples=one, confidence=0.9)
+        for one in (plain, weighted)
+    ]
+    assert gains[0].score < 0 < gains[1].low
+    known = [METRICS["rmse"].score(y, p, weighted.row_weights) for p in (first, second)]
+    assert gains[1].score == pytest.approx(known[1] - known[0])

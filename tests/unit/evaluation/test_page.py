@@ -302,3 +302,11 @@ def test_what_is_released_may_know_more_than_what_was_measured():
     assert "Only then the model learnt from them, too" in render(values, trials)
     del values["refit"]
     assert "Only then" not in render(values, trials)
+
+
+def test_weights_are_told():
+    values, trials = example()
+    assert "Rows count by their weight" not in render(values, trials)
+    page = render({**values, "weight": "<exposure>"}, trials)
+    assert "Rows count by their weight in <bdi>&lt;exposure&gt;</bdi>" in page
+    assert "count each row once" in page

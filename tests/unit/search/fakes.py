@@ -253,6 +253,13 @@ class NanIfNoisy(Line):
         return (Nan() if params["noise"] else Line()).fit(data, params, **options)
 
 
+class Deaf(Line):
+    """Does not heed weights, and says so."""
+
+    key = "deaf"
+    weighted = False
+
+
 class Regression(Line):
     key = "only_regression"
     tasks = frozenset({"regression"})
@@ -263,7 +270,7 @@ LEARNERS: dict[str, Learner] = {
     for kind in (
         Line, Slow, Raises, Skips, Huge, Nan, Hangs, Hogs, HogsInChild, CannotAllocate, Segfaults,
         Exits, Regression, KilledByMany, HangsOnMany, HogsOnMany, SlowOnMany, RaisesIfNoisy,
-        NanIfNoisy,
+        NanIfNoisy, Deaf,
     )
 }  # fmt: skip
 
@@ -281,6 +288,7 @@ def write_features(
     task: str = "binary",
     seed: int = 0,
     n_repeats: int = 1,
+    weighted: bool = False,
 ) -> Path:
     """Write a features artifact of numeric columns; `n_folds` are those of one repeat."""
     rng = np.random.default_rng(seed)
@@ -292,11 +300,17 @@ def write_features(
     columns = tuple(Column(name, "numeric", "float64") for name in frame.columns)
     target = Column("y", "categorical", "string", used=False, reason="target")
     classes = ("no", "yes") if task == "binary" else ()
-    schema = Schema(task, "y", classes, (*columns, target), n_rows)  # type: ignore[arg-type]
+    schema = Schema(
+        task,  # type: ignore[arg-type]
+        *("y", classes, (*columns, target), n_rows),
+        weight="w" if weighted else "",
+    )
     with writing(path, "features", n_folds=n_folds * n_repeats, fingerprint="f" * 64) as folder:
         frame.to_parquet(folder / "frame.parquet")
         np.save(folder / "target.npy", y.astype(np.float64))
         np.save(folder / "folds.npy", np.array([folds, *others], dtype=np.int16))
+        if weighted:
+            np.save(folder / "weights.npy", rng.choice([1.0, 2.0, 6.0], n_rows))
         write_json(folder / "features.json", RowFeatures.plan(schema).to_dict())
         write_json(folder / "schema.json", asdict(schema))
     return path

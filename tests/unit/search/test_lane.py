@@ -255,3 +255,21 @@ def test_every_trial_is_an_event(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert second["best"] == first["score"]
     assert {"id", "learner", "metric", "seconds", "peak_memory_bytes"} <= set(first)
     assert json.dumps(told)
+
+
+def test_scores_of_weighted_rows_are_weighted(tmp_path: Path):
+    table = open_features(tmp_path / "features", weighted=True)
+    _summary, (record,), folder = run(tmp_path, ["line"], table=table)
+    oof = np.load(folder / record.id / "oof.npy").astype(float)
+    metric = get_metric("roc_auc", "binary")
+    assert record.score == pytest.approx(metric.score(table.y, oof, table.weights))
+    assert record.score != pytest.approx(metric.score(table.y, oof), rel=1e-6)
+    valid = table.valid(1)
+    expected = metric.score(table.y[valid], oof[valid], table.weights[valid])
+    assert record.fold_scores[1] == pytest.approx(expected)
+
+
+def test_what_does_not_heed_weights_is_skipped(tmp_path: Path):
+    table = open_features(tmp_path / "features", weighted=True)
+    record = one(tmp_path, "deaf", table=table)
+    assert (record.status, record.reason) == ("skipped", "deaf does not heed weights of rows")

@@ -172,3 +172,13 @@ def test_sets_of_many_categories_race_against_thresholds_where_there_are_many():
         for n_categories, raced in ((100, {None, 30, 1000}), (1500, {None, 30, 1000, 1001})):
             recipes = portfolio(learners, replace(shape, n_categories=n_categories), 60)
             assert {recipe.params.get("native_categories") for recipe in recipes} == raced
+
+
+def test_what_does_not_heed_weights_does_not_race(tmp_path):
+    tools = replace(TOOLBOX, learners_for=lambda task: ["deaf", "line"])
+    for weighted in (False, True):
+        table = open_features(tmp_path / f"{weighted}", weighted=weighted)
+        found = make_plan(table, settings(), tools).learners
+        assert found == (("line",) if weighted else ("deaf", "line"))
+    with pytest.raises(SettingsError, match="'deaf' does not heed the weights of rows"):
+        make_plan(table, settings(learners=["line", "deaf"]), tools)

@@ -1,8 +1,11 @@
+import time
+
 import numpy as np
 import pytest
 
 from regatta.artifacts import writing
 from regatta.errors import ArtifactError
+from regatta.refit.whole import AllRows
 from regatta.search.cache import EncodedFolds
 from regatta.search.table import ROWS_OF_RARE_CLASS
 from tests.unit.search.fakes import TOOLBOX, open_features
@@ -88,3 +91,25 @@ def test_sparse_folds_survive(tmp_path):
         loaded = _load(folder, "train")
         assert loaded.shape == matrix.shape
         assert (loaded != matrix).nnz == 0
+
+
+def test_weights_go_with_their_rows(tmp_path):
+    table = open_features(tmp_path / "features", n_rows=300, weighted=True)
+    rows = table.sample(0, 50, seed=3)
+    found = table.weights_of(rows)
+    assert table.weights is not None
+    assert found.mean() == pytest.approx(1)
+    assert found == pytest.approx(table.weights[rows] / table.weights[rows].mean())
+    assert table.weights_of(rows[:0]) is None
+    assert open_features(tmp_path / "plain").weights_of(rows) is None
+    cache = EncodedFolds(table, tmp_path / "scratch", tmp_path / "encoders", 3, TOOLBOX)
+    fold = cache.fold("tree", 1, 40, time.time() + 60)
+    assert fold.data.weights == pytest.approx(table.weights_of(table.sample(1, 40, 3)))
+    assert fold.data.weights_valid == pytest.approx(table.weights_of(fold.valid))
+    assert not np.allclose(fold.data.weights, 1)
+
+
+def test_all_rows_keep_their_weights(tmp_path):
+    table = open_features(tmp_path / "features", weighted=True)
+    whole = AllRows.of(table, 0)
+    assert np.array_equal(whole.weights_of(whole.train(0)), table.weights_of(np.arange(120)))

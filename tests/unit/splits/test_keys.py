@@ -16,14 +16,15 @@ from regatta.splits.lock import Lock, draw
 def keys_of(tmp_path_factory):
     folder = tmp_path_factory.mktemp("keys")
 
-    def keys_of(table, seed=0, **reading):
+    def keys_of(table, seed=0, without=(), **reading):
         if isinstance(table, pd.DataFrame):
             table = pa.Table.from_pandas(table, preserve_index=False)
         about = {"format": "csv", "delimiter": ",", "na_values": {}, "formats": {}, **reading}
         with writing(folder / "dataset", "dataset") as path:
             pq.write_table(table, path / "table.parquet")
             write_json(path / "reading.json", about)
-        return row_keys(folder / "dataset", seed), columns_digest(folder / "dataset")
+        path = folder / "dataset"
+        return row_keys(path, seed, without=without), columns_digest(path, without=without)
 
     return keys_of
 
@@ -66,6 +67,15 @@ def test_a_row_keeps_its_key_when_the_table_grows(keys_of, monkeypatch):
     assert np.array_equal(grown[:300], keys)
     assert columns == columns_grown
     assert np.array_equal(keys_of(more)[0], grown)
+
+
+def test_a_column_may_be_left_out(keys_of):
+    table = frame(300)
+    keys, columns = keys_of(table.drop(columns="number"))
+    again, columns_again = keys_of(table, without=("number",))
+
+    assert np.array_equal(keys, again)
+    assert columns == columns_again
 
 
 def test_other_columns_are_noticed(keys_of):

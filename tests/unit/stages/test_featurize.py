@@ -1,6 +1,7 @@
 """The features artifact: training rows only, in the order of the table."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,7 @@ from regatta.artifacts.base import open_artifact, read_json
 from regatta.dataset import Schema, conform, load_frame
 from regatta.errors import ArtifactError
 from regatta.features import RowFeatures
+from regatta.search.table import TrainingTable
 from regatta.splits import Splits
 from regatta.stages import featurize, ingest, split, validate
 from regatta.testing.tables import TARGET, binary_table, regression_table
@@ -19,7 +21,8 @@ from regatta.testing.tables import TARGET, binary_table, regression_table
 def staged(folder, table, **settings):
     source = folder / "table.parquet"
     table.to_parquet(source)
-    values = {"data": {"source": str(source), "target": TARGET}, **settings}
+    data = {"source": str(source), "target": TARGET, **settings.pop("data", {})}
+    values = {"data": data, **settings}
     text = json.dumps(values)
     paths = {name: str(folder / name) for name in ("dataset", "schema", "splits", "features")}
     ingest.run(text, paths["dataset"])
@@ -128,3 +131,19 @@ def test_a_missing_artifact_leaves_nothing_behind(made, tmp_path):
             paths["dataset"], str(tmp_path / "none"), paths["splits"], str(tmp_path / "f")
         )
     assert not list(tmp_path.iterdir())
+
+
+def test_weights_are_written_where_there_are_some(made, tmp_path):
+    paths, _, _ = made
+    assert not (Path(paths["features"]) / "weights.npy").exists()
+    assert TrainingTable.open(paths["features"]).weights is None
+    table = binary_table(200)
+    table["w"] = np.arange(200) % 5 * 0.5
+    weighted = staged(tmp_path, table, data={"weight": "w"}, split={"folds": 5})
+    featurize.run(**weighted)
+    found = TrainingTable.open(weighted["features"])
+    train = Splits.open(weighted["splits"]).train()
+    assert found.weights is not None
+    assert found.weights.tolist() == table["w"].to_numpy()[train].tolist()
+    assert found.weights.min() > 0
+    assert "w" not in [feature.source for feature in found.features.columns]

@@ -15,7 +15,8 @@ def run(tmp_path):
     def go(frame, **values):
         path = tmp_path / "table.csv"
         frame.to_csv(path, index=False)
-        wanted = json.dumps({"data": {"source": str(path), "target": "outcome"}, **values})
+        data = {"source": str(path), "target": "outcome", **values.pop("data", {})}
+        wanted = json.dumps({"data": data, **values})
         dataset, schema, splits = (str(tmp_path / name) for name in ("dataset", "schema", "splits"))
         ingest.run(wanted, dataset)
         validate.run(dataset, wanted, schema)
@@ -96,3 +97,25 @@ def test_a_table_that_has_grown_locks_the_same_rows(run, task):
     assert fair.mean() > 0.9
     assert (was[fair] < 700).any()
     assert (was[fair] >= 700).any()
+
+
+def test_rows_of_weight_zero_are_left_out(run):
+    frame = binary_table(400)
+    frame["w"] = np.arange(400) % 4 + 1.0
+    frame.loc[:19, "w"] = 0
+    frame.loc[10:29, "outcome"] = None
+    numbers, splits, _ = run(frame, data={"weight": "w"})
+
+    assert numbers["n_dropped"] == 30
+    assert numbers["n_train"] + numbers["n_locked"] == 370
+    assert (splits.assignment[:, :30] == -2).all()
+
+
+def test_other_weights_lock_the_same_rows(run):
+    frame = binary_table(300)
+    frame["w"] = np.arange(300) % 4 + 1.0
+    _, first, _ = run(frame, data={"weight": "w"})
+    _, second, _ = run(frame.assign(w=frame["w"] ** 0.5), data={"weight": "w"})
+
+    assert np.array_equal(first.assignment, second.assignment)
+    assert first.lock == second.lock
