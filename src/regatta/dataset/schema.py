@@ -178,6 +178,9 @@ class Schema:
         """Return plain values for JSON."""
         # `asdict` copies each value of each column: half a second where there are thousands.
         own = {item.name: getattr(self, item.name) for item in fields(self)}
+        if not self.weight:
+            # What has no weights is written as it was before there were any.
+            del own["weight"]
         return {**own, "columns": tuple(dict(vars(column)) for column in self.columns)}
 
     @classmethod

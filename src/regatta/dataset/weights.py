@@ -20,6 +20,7 @@ MIN_ROWS = 20
 # Learners keep weights as float32, and add them up: rows that weigh less than this share of the
 # heaviest would be lost in rounding, with no word of it.
 MOST_RATIO = 1e9
+LEAST = 1e-100
 
 
 def analyse_weights(
@@ -78,14 +79,7 @@ def analyse_weights(
             expected=f"at least {MIN_ROWS}",
             fix="add rows, or give more of them a weight",
         )
-    low, high = float(weights[heavy].min()), float(weights[heavy].max())
-    if high > MOST_RATIO * low:
-        raise SchemaError(
-            f"the weights in {name!r} reach from {low:g} to {high:g}",
-            expected=f"weights above 0 that differ by a factor of {MOST_RATIO:g} at most: beyond,"
-            " the smallest are lost in rounding",
-            fix="set those that shall not count to 0, or cut the largest",
-        )
+    low, high = _check_range(name, weights, heavy)
     _check_target(name, target_column, heavy, target, settings)
     return _findings(name, int((known & ~heavy).sum()), same=low == high)
 
@@ -128,6 +122,26 @@ def _check_each(name: str, weights: npt.NDArray[np.float64], known: Mask) -> Non
                 expected="finite numbers, 0 or more",
                 fix="correct the value; a row that shall not count has the weight 0",
             )
+
+
+def _check_range(name: str, weights: npt.NDArray[np.float64], heavy: Mask) -> tuple[float, float]:
+    """Return the least and the greatest weight above 0; refuse what rounding would lose."""
+    low, high = float(weights[heavy].min()), float(weights[heavy].max())
+    if not LEAST <= low <= high <= 1 / LEAST:
+        odd = low if low < LEAST else high
+        raise SchemaError(
+            f"weight {name!r} is {odd:g} in row {int(np.argmax(heavy & (weights == odd))) + 1:,}",
+            expected=f"0, or numbers between {LEAST:g} and {1 / LEAST:g}",
+            fix="multiply or divide the whole column by a constant: weights have no unit",
+        )
+    if high > MOST_RATIO * low:
+        raise SchemaError(
+            f"the weights in {name!r} reach from {low:g} to {high:g}",
+            expected=f"weights above 0 that differ by a factor of {MOST_RATIO:g} at most: beyond,"
+            " the smallest are lost in rounding",
+            fix="set those that shall not count to 0, or cut the largest",
+        )
+    return low, high
 
 
 def _missing(name: str, row: int, count: int) -> SchemaError:

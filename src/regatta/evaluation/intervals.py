@@ -134,7 +134,9 @@ class Resamples:
         if self.row_weights is None or not len(self.strata):
             return self.fewest
         sums = np.bincount(self.strata, self.row_weights)
-        return float((sums**2 / np.bincount(self.strata, self.row_weights**2)).min())
+        effective = sums**2 / np.bincount(self.strata, self.row_weights**2)
+        # Those of equal weights are whole but for rounding.
+        return round(float(effective.min()), 6)
 
     def weights(self) -> Iterator[Array]:
         """Yield arrays of shape (some resamples, n_rows): how often each row was drawn.
@@ -249,11 +251,11 @@ def credible(
     Returns
     -------
     Interval
-        Without bounds where there are two classes and one has fewer than `FEWEST_OF_A_CLASS`
-        rows, or where all resamples score the same. A perfect share keeps its upper bound and gets
-        the lower bound of Clopper and Pearson for as many rows as the smallest class has, which is
-        careful: an error in that class costs most. Of rows that have weights, as many count as rows
-        of equal weight would say as much.
+        Without bounds where there are two classes and one has fewer than `FEWEST_OF_A_CLASS` rows
+        (of equal weight, or what says as much), or where all resamples score the same. A perfect
+        share keeps its upper bound and gets the lower bound of Clopper and Pearson for as many rows
+        as the smallest class has, which is careful: an error in that class costs most. Of rows that
+        have weights, as many count as rows of equal weight would say as much.
 
     References
     ----------
@@ -263,7 +265,7 @@ def credible(
     """
     if found.low is None or found.high is None:
         return found
-    if resamples.strata.max(initial=0) == 1 and resamples.fewest < FEWEST_OF_A_CLASS:
+    if resamples.strata.max(initial=0) == 1 and resamples.fewest_effective < FEWEST_OF_A_CLASS:
         return Interval(found.score, None, None)
     if found.high > found.low:
         return found

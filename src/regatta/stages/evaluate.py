@@ -269,7 +269,7 @@ def _evaluate(
             "resamples": resamples.count,
             "wanted": wanted,
             "method": resamples.method,
-            "fewest": resamples.fewest,
+            "fewest": int(resamples.fewest_effective),
         },
         "baseline": {"kind": baseline.kind, "answer": baseline.answer.tolist()},
         "locked": {

@@ -46,7 +46,7 @@ def run(dataset: str, schema: str, settings: str, splits: str) -> dict[str, Any]
         if weights is not None:
             # What has no say is left out like what has no target: nothing is learnt from it, and
             # it would only take the place of rows that are scored.
-            target[weights == 0] = np.nan
+            target = np.where(weights == 0, np.nan, target)
         n_rows = int((~np.isnan(target)).sum())
         share = choose_locked_share(n_rows, wanted.split.locked_share)
         n_train = round(n_rows * (1 - share))

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from regatta.dataset import Schema
 from regatta.errors import SchemaError, SettingsError, TargetError
 
 N = 40
@@ -25,12 +26,14 @@ def test_a_weight_is_no_feature(check):
     assert [column.name for column in found.schema.features] == ["x"]
     assert found.schema.column("w").reason == "weight"
     assert found.schema.measured == ("y", "w")
+    assert Schema.from_dict(found.schema.to_dict()) == found.schema
     assert not [one for one in found.findings if one.column == "w"]
 
 
 def test_without_the_setting_it_is_one(check):
     schema = check(columns([1, 2] * (N // 2))).schema
     assert (schema.weight, schema.measured) == ("", ("y",))
+    assert "weight" not in schema.to_dict()
     assert "w" in [column.name for column in schema.features]
 
 
@@ -62,6 +65,8 @@ REFUSED = {
     "dates": (["2024-01-02", "2024-02-03"] * (N // 2), SchemaError, "'w' holds dates"),
     "zeros": ([0] * N, SchemaError, "'w' are 0 in all rows"),
     "few": ([*[1] * 12, *[0] * (N - 12)], SchemaError, "12 rows have a target and a weight 'w'"),
+    "huge": ([1e200] * N, SchemaError, "weight 'w' is 1e+200 in row 1;"),
+    "tiny": ([1e-200] * N, SchemaError, "weight 'w' is 1e-200 in row 1;"),
     "range": (with_one(1e-12), SchemaError, "'w' reach from 1e-12 to 2"),
     "class": ([1, 0] * (N // 2), TargetError, "class 'no' of target 'y' has no rows with a weight"),
 }

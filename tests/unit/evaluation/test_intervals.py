@@ -193,7 +193,12 @@ def test_unequal_weights_prove_less():
         lows.append(row["low"])
     assert lows[0] == lows[1] > lows[2]
     # Rows of weights 9 and 1, half each, say as much as (10 / 2)^2 / (82 / 2) of them.
-    assert plan.fewest_effective == pytest.approx(40 * 25 / 41)
+    assert plan.fewest_effective == pytest.approx(40 * 25 / 41, abs=1e-5)
+    # One row of each class that outweighs all others says no more than one row does.
+    heavy = np.where(np.arange(80) % 40 == 0, 1e6, 1.0)
+    plan = Resamples.plan(y, "binary", wanted=50, seed=0, row_weights=heavy)
+    (row,) = score_all([METRICS["log_loss"]], y, p, p, resamples=plan, confidence=0.95)
+    assert row["low"] is row["high"] is None
 
 
 def test_two_models_are_compared_by_weighted_rows():

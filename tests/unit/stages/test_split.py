@@ -111,6 +111,15 @@ def test_rows_of_weight_zero_are_left_out(run):
     assert (splits.assignment[:, :30] == -2).all()
 
 
+def test_a_regression_leaves_them_out_too(run):
+    frame = regression_table(200)
+    frame["w"] = (np.arange(200) > 9) * 2.5
+    numbers, splits, _ = run(frame, data={"weight": "w"})
+
+    assert numbers["n_dropped"] == 10
+    assert (splits.assignment[:, :10] == -2).all()
+
+
 def test_other_weights_lock_the_same_rows(run):
     frame = binary_table(300)
     frame["w"] = np.arange(300) % 4 + 1.0
