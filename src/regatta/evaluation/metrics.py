@@ -74,7 +74,7 @@ class Metric:
         SettingsError
             It takes logarithms, and a value has none.
         """
-        if self.key == "rmsle" and y_true.min() <= -1:
+        if self.of_logarithms and y_true.min() <= -1:
             raise SettingsError(
                 f"the least value of the target is {y_true.min():g}, and the metric is 'rmsle'",
                 expected="values above -1, for their logarithms are compared",
@@ -84,6 +84,16 @@ class Metric:
     def loss(self, score: float) -> float:
         """Return the score turned so that less is better."""
         return -score if self.greater_is_better else score
+
+    @property
+    def of_medians(self) -> bool:
+        """Whether the median of what may happen is the best prediction of a value."""
+        return self.key == "mae"
+
+    @property
+    def of_logarithms(self) -> bool:
+        """Whether errors of log(1 + value) are compared."""
+        return self.key == "rmsle"
 
     @property
     def by_label(self) -> bool:

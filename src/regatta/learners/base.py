@@ -24,6 +24,7 @@ __all__ = [
     "Encoding",
     "FitData",
     "Learner",
+    "Loss",
     "Matrix",
     "Model",
     "Param",
@@ -40,6 +41,7 @@ __all__ = [
 ]
 
 Encoding = Literal["tree", "linear", "dense", "scaled"]
+Loss = Literal["binary", "multiclass", "regression", "median"]
 Matrix: TypeAlias = npt.NDArray[np.float32] | sparse.csr_matrix
 Params = Mapping[str, Any]
 Array = npt.NDArray[np.float64]
@@ -118,6 +120,9 @@ class FitData:
     weights, weights_valid : ndarray of shape (n_rows,), float64, or None
         What the rows count, above 0, of mean 1 in a race; None: all the same. A row of weight 2
         counts as two rows do, as far as the learner can tell them apart.
+    median : bool
+        Whether values to predict are medians, whose absolute errors are least, and not means. A
+        learner that has no such loss predicts means.
     """
 
     task: Task
@@ -129,6 +134,12 @@ class FitData:
     categorical: tuple[int, ...] = ()
     weights: Array | None = None
     weights_valid: Array | None = None
+    median: bool = False
+
+    @property
+    def loss(self) -> Loss:
+        """What a fit makes least: that of the task, or absolute errors."""
+        return "median" if self.median else self.task
 
 
 class Model(ABC):

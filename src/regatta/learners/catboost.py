@@ -39,7 +39,12 @@ CODES = 3, 10
 MOST_INDICATORS = 500
 # Of the time there is, what shrinking and reading the model takes after the last round.
 READING_SHARE = 0.1
-_LOSSES = {"binary": "Logloss", "multiclass": "MultiClass", "regression": "RMSE"}
+_LOSSES = {
+    "binary": "Logloss",
+    "multiclass": "MultiClass",
+    "regression": "RMSE",
+    "median": "MAE",
+}
 
 
 class CatBoostModel(Model):
@@ -276,7 +281,7 @@ def _targets(
 
 def _options(data: FitData, params: Params, seed: int, threads: int) -> dict[str, Any]:
     """Return CatBoost's own names."""
-    loss = _LOSSES[data.task]
+    loss = _LOSSES[data.loss]
     share = float(params["row_share"])
     options = {
         "loss_function": loss,

@@ -15,6 +15,7 @@ from regatta.learners.base import (
     Encoding,
     FitData,
     Learner,
+    Loss,
     Matrix,
     Model,
     Param,
@@ -188,8 +189,11 @@ class HistGradientBoostingLearner(Learner):
         regression = data.task == "regression"
         boosting = HistGradientBoostingRegressor if regression else HistGradientBoostingClassifier
 
+        loss = {"loss": "absolute_error"} if data.median else {}
+
         def boost(rate: float, stopping: Stopping) -> HistGradientBoostingModel:
             booster = boosting(
+                **loss,
                 learning_rate=rate,
                 max_leaf_nodes=int(params["num_leaves"]),
                 min_samples_leaf=int(params["min_rows"]),
@@ -245,7 +249,7 @@ def _grow(
         for number, leaves in enumerate(forest.leaves(X_valid)):
             scores[:, number % n_scores] += forest.values[leaves, 0]
             if (number + 1) % n_scores == 0 and not ended:
-                loss = _loss(scores, y_valid, data.task, weights)
+                loss = _loss(scores, y_valid, data.loss, weights)
                 ended = stopping.ends(before + number // n_scores, loss)
     forest = _flatten(booster._predictors[: stopping.best_round + 1], data.X.shape[1])
     baseline = booster._baseline_prediction.reshape(-1).astype(np.float64)
@@ -278,9 +282,11 @@ def _flatten(rounds: Iterable[Iterable[Any]], n_columns: int) -> ForestModel:
     return ForestModel(starts, *arrays, n_columns, 1, np.array([0.0, 1.0]))  # type: ignore[call-arg]
 
 
-def _loss(scores: Array, y: Array, task: str, weights: Array | None) -> float:
-    """Return mean squared error or log-loss."""
-    if task == "regression":
+def _loss(scores: Array, y: Array, loss: Loss, weights: Array | None) -> float:
+    """Return mean squared or absolute error, or log-loss."""
+    if loss == "median":
+        return average(np.abs(scores[:, 0] - y), weights)
+    if loss == "regression":
         return average((scores[:, 0] - y) ** 2, weights)
     if scores.shape[1] == 1:
         return average(np.logaddexp(0, np.where(y > 0, -scores[:, 0], scores[:, 0])), weights)

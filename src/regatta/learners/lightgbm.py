@@ -37,8 +37,12 @@ WIDE = 60
 MOST_CATEGORIES, EVERY_CATEGORY = 1000, 1001
 # Linear leaves go on beyond the training values; predictions do so by this share of their range.
 BEYOND = 0.1
-_OBJECTIVES = {"binary": "binary", "multiclass": "multiclass", "regression": "regression"}
-_METRICS = {"binary": "binary_logloss", "multiclass": "multi_logloss", "regression": "l2"}
+_OBJECTIVES = {
+    "binary": ("binary", "binary_logloss"),
+    "multiclass": ("multiclass", "multi_logloss"),
+    "regression": ("regression", "l2"),
+    "median": ("regression_l1", "l1"),
+}
 
 
 class LightGBMModel(Model):
@@ -197,8 +201,9 @@ class LightGBMLearner(Learner):
         check_target(data)
         # LightGBM keeps targets in float32.
         y, y_valid, scale = standardised(data)
-        # LightGBM fits the lines to dense columns.
-        linear = bool(params.get("linear_leaves")) and isinstance(data.X, np.ndarray)
+        # LightGBM fits the lines to dense columns, by least squares.
+        fits_lines = isinstance(data.X, np.ndarray) and not data.median
+        linear = bool(params.get("linear_leaves")) and fits_lines
         options = {**_options(data, params, seed, threads), "linear_tree": linear}
         # Rounds change the trees of those before them: there is no best round to go back to.
         dart = bool(params.get("dart"))
@@ -246,9 +251,10 @@ def _bounds(y: Array) -> Array:
 
 def _options(data: FitData, params: Params, seed: int, threads: int) -> dict[str, Any]:
     """Return LightGBM's own names."""
+    objective, metric = _OBJECTIVES[data.loss]
     options = {
-        "objective": _OBJECTIVES[data.task],
-        "metric": _METRICS[data.task],
+        "objective": objective,
+        "metric": metric,
         "num_leaves": int(params["num_leaves"]),
         "min_data_in_leaf": int(params["min_rows"]),
         "bagging_fraction": params["row_share"],

@@ -36,8 +36,9 @@ def check_text(text: str, n_outputs: int, *, linear: bool = False) -> None:
     n_groups = n_outputs if n_outputs > 2 else 1
     if per_round != n_groups or int(header["num_class"]) != n_groups:
         raise ValueError(f"{per_round} trees a round for {n_outputs} outputs")
-    wanted = {1: "regression", 2: "binary"}.get(n_outputs, f"multiclass num_class:{n_outputs}")
-    if not f"{header['objective']} ".startswith(f"{wanted} "):
+    known = {1: ("regression ", "regression_l1 "), 2: ("binary ",)}
+    wanted = known.get(n_outputs, (f"multiclass num_class:{n_outputs} ",))
+    if not f"{header['objective']} ".startswith(wanted):
         raise ValueError(f"objective {header['objective']!r} for {n_outputs} outputs")
     sizes = [int(size) for size in header["tree_sizes"].split()]
     if not trees or len(trees) % per_round or len(sizes) != len(trees):

@@ -83,7 +83,12 @@ class LogModel(Model):
 
     @classmethod
     def fitted(
-        cls, inner: Model, learner: str, data: FitData, factor: float | None = None
+        cls,
+        inner: Model,
+        learner: str,
+        data: FitData,
+        factor: float | None = None,
+        shift: float | None = None,
     ) -> "LogModel":
         """Wrap a model that was fitted on what `to_logarithm` returned.
 
@@ -96,9 +101,13 @@ class LogModel(Model):
         data : FitData
             Rows with their values.
         factor : float, optional
-            What makes up for the mean; by default it is found by the validation rows.
+            What makes up for the mean; by default it is found by the validation rows. A median of
+            logarithms is the logarithm of the median: then it is 1.
+        shift : float, optional
+            As that of `to_logarithm`.
         """
-        shift = _shift(data.y)
+        shift = _shift(data.y) if shift is None else shift
+        factor = 1.0 if data.median else factor
         logs = np.log(data.y + shift)
         room = BEYOND * (logs.max() - logs.min())
         bounds = np.array([logs.min() - room, logs.max() + room])
@@ -117,15 +126,18 @@ class LogModel(Model):
         return model
 
 
-def to_logarithm(data: FitData) -> FitData:
+def to_logarithm(data: FitData, shift: float | None = None) -> FitData:
     """Return rows with the logarithm of their values.
 
     Parameters
     ----------
     data : FitData
         Rows of a regression.
+    shift : float, optional
+        What is added before; by default nothing where all values are positive, else what makes
+        them so.
     """
-    shift, least = _shift(data.y), data.y.min()
+    shift, least = _shift(data.y) if shift is None else shift, data.y.min()
     valid = np.log(np.maximum(data.y_valid, least) + shift)
     return replace(data, y=np.log(data.y + shift), y_valid=valid)
 

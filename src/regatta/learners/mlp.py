@@ -15,6 +15,7 @@ from regatta.learners.base import (
     Encoding,
     FitData,
     Learner,
+    Loss,
     Matrix,
     Model,
     Param,
@@ -175,10 +176,10 @@ class MlpLearner(Learner):
         network = Network(layers, params, rng, pace)
 
         def epoch() -> bool:
-            return network.epoch(data.X, y, data.task, weights)
+            return network.epoch(data.X, y, data.loss, weights)
 
         def loss() -> float:
-            return _loss(network.now.folded(), data.X_valid, y_valid, data.task, weights_valid)
+            return _loss(network.now.folded(), data.X_valid, y_valid, data.loss, weights_valid)
 
         with limit_blas(threads):
             if known:
@@ -233,14 +234,16 @@ def _batches(X: Matrix) -> Iterator[slice]:
         yield slice(start, start + CHUNK_ROWS)
 
 
-def _loss(layers: Layers, X: Matrix, y: Floats, task: str, weights: Floats | None = None) -> float:
-    """Return mean squared error or log-loss, the rows weighted if they have weights."""
+def _loss(layers: Layers, X: Matrix, y: Floats, loss: Loss, weights: Floats | None = None) -> float:
+    """Return mean squared or absolute error or log-loss, the rows weighted if they have weights."""
     total = 0.0
     for rows in _batches(X):
         scores = forward(layers, X[rows]).astype(np.float64)
-        if task == "regression":
+        if loss == "median":
+            losses = np.abs(scores - y[rows])
+        elif loss == "regression":
             losses = (scores - y[rows]) ** 2
-        elif task == "binary":
+        elif loss == "binary":
             losses = np.logaddexp(0, np.where(y[rows] > 0.5, -scores, scores))
         else:
             chosen = (softmax(scores) * y[rows]).sum(axis=1, keepdims=True)

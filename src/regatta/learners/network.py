@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from regatta.features.glm import softmax
-from regatta.learners.base import Matrix, Params
+from regatta.learners.base import Loss, Matrix, Params
 from regatta.learners.epochs import Pace
 
 __all__ = ["Floats", "Layers", "Network", "forward"]
@@ -136,15 +136,15 @@ class Network:
         self.now = earlier.copy()
         self.rate /= 4
 
-    def epoch(self, X: Matrix, y: Floats, task: str, weights: Floats | None = None) -> bool:
+    def epoch(self, X: Matrix, y: Floats, loss: Loss, weights: Floats | None = None) -> bool:
         """Pass once over the rows; return whether there was time for all.
 
         Parameters
         ----------
         X, y : ndarray of shape (n_rows, n_columns) and (n_rows, n_scores), float32
             Rows and their targets.
-        task : {"binary", "multiclass", "regression"}
-            Kind of prediction.
+        loss : {"binary", "multiclass", "regression", "median"}
+            What is made least (`FitData.loss`).
         weights : ndarray of shape (n_rows, 1), float32, or None
             What the rows count, of mean 1; None: all the same.
         """
@@ -159,7 +159,7 @@ class Network:
             # The deviations of very few rows say nothing.
             if not self.now.norms or len(rows) > batch // 4 or not start:
                 each = None if weights is None else weights[rows]
-                self._step(X[rows], y[rows], task, each)
+                self._step(X[rows], y[rows], loss, each)
         self.pace.done += 1
         return True
 
@@ -168,9 +168,9 @@ class Network:
         layers = [array for layer in self.now.layers for array in layer]
         return layers + [array for norm in self.now.norms for array in (norm.scale, norm.shift)]
 
-    def _step(self, X: Floats, y: Floats, task: str, weights: Floats | None) -> None:
+    def _step(self, X: Floats, y: Floats, loss: Loss, weights: Floats | None) -> None:
         """Take one step of Adam."""
-        gradients = self._gradients(X, y, task, weights)
+        gradients = self._gradients(X, y, loss, weights)
         self.steps += 1
         correction = np.sqrt(1 - 0.999**self.steps) / (1 - 0.9**self.steps)
         now = self.rate * self.share
@@ -188,7 +188,7 @@ class Network:
             array -= rate * first / (np.sqrt(second) + np.float32(1e-8))
 
     def _gradients(
-        self, X: Floats, y: Floats, task: str, each: Floats | None = None
+        self, X: Floats, y: Floats, loss: Loss, each: Floats | None = None
     ) -> list[Floats]:
         """Return the gradients of the mean loss, in the order of `_learnt`.
 
@@ -209,7 +209,7 @@ class Network:
                 masks.append((mask * np.float32(1 / keep)).astype(np.float32))
                 values = values * masks[-1]
             inputs.append(values)
-        slope = _slope(inputs[-1] @ layers[-1][0] + layers[-1][1], y, task)
+        slope = _slope(inputs[-1] @ layers[-1][0] + layers[-1][1], y, loss)
         if each is not None:
             slope *= each
         found: list[Floats] = []
@@ -238,12 +238,15 @@ def forward(layers: Any, X: Any) -> Any:
     return values
 
 
-def _slope(scores: Floats, y: Floats, task: str) -> Floats:
+def _slope(scores: Floats, y: Floats, loss: Loss) -> Floats:
     """Return the derivative of the mean loss by the scores."""
     rows = np.float32(len(y))
-    if task == "regression":
+    if loss == "median":
+        side: Floats = np.sign(scores - y)
+        return side / rows
+    if loss == "regression":
         return (scores - y) / rows
-    if task == "binary":
+    if loss == "binary":
         chance: Floats = (1 / (1 + np.exp(-np.clip(scores, -60, 60)))).astype(np.float32)
         return (chance - y) / rows
     return (softmax(scores).astype(np.float32) - y) / rows

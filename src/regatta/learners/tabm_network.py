@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from regatta.features.glm import softmax
-from regatta.learners.base import Array, FitData, Params
+from regatta.learners.base import Array, FitData, Loss, Params
 from regatta.learners.epochs import Pace, Schedule, best_epoch, follow
 
 __all__ = ["Block", "Floats", "Weights", "train"]
@@ -157,7 +157,7 @@ def train(
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
-        return _train(_Network(torch, start, data.task, params, rng), data, targets, deadline)
+        return _train(_Network(torch, start, data.loss, params, rng), data, targets, deadline)
     finally:
         torch.set_num_threads(before)
 
@@ -191,9 +191,9 @@ class _Network:
     """Tensors that learn, with their optimiser."""
 
     def __init__(
-        self, torch: Any, start: Weights, task: str, params: Params, rng: np.random.Generator
+        self, torch: Any, start: Weights, kind: Loss, params: Params, rng: np.random.Generator
     ) -> None:
-        self.torch, self.task, self.params, self.rng = torch, task, params, rng
+        self.torch, self.kind, self.params, self.rng = torch, kind, params, rng
         self.rate = float(params["learning_rate"])
         self._take(start)
 
@@ -258,17 +258,18 @@ class _Network:
         scores = self._scores(X, learning=True)
         k, n_rows, n_scores = scores.shape
         losses = torch.nn.functional
-        if self.task == "multiclass":
+        if self.kind == "multiclass":
             codes = torch.from_numpy(y.astype(np.int64)).repeat(k)
             return losses.cross_entropy(
                 scores.reshape(k * n_rows, n_scores), codes, reduction=reduction
             )
         wanted = torch.from_numpy(y.astype(np.float32)).expand(k, n_rows)
-        if self.task == "binary":
+        if self.kind == "binary":
             return losses.binary_cross_entropy_with_logits(
                 scores[:, :, 0], wanted, reduction=reduction
             )
-        return losses.mse_loss(scores[:, :, 0], wanted, reduction=reduction)
+        error = losses.l1_loss if self.kind == "median" else losses.mse_loss
+        return error(scores[:, :, 0], wanted, reduction=reduction)
 
     def _scores(self, X: Any, *, learning: bool) -> Any:
         """Return scores of shape (n_submodels, n_rows, n_scores).
@@ -312,16 +313,17 @@ class _Network:
                 scores = self._scores(self.torch.from_numpy(part), learning=False)
                 found = scores.double().numpy()
                 each = None if weights is None else weights[rows]
-                total += _loss_sum(found, y[rows], self.task, each)
+                total += _loss_sum(found, y[rows], self.kind, each)
         return total / (max(len(X), 1) if weights is None else float(weights.sum()))
 
 
-def _loss_sum(scores: Array, y: Array, task: str, weights: Array | None = None) -> float:
+def _loss_sum(scores: Array, y: Array, kind: Loss, weights: Array | None = None) -> float:
     """Return the sum of the rows' losses, from scores of shape (n_submodels, n_rows, n_scores)."""
-    if task == "regression":
-        losses = (scores[:, :, 0].mean(axis=0) - y) ** 2
+    if kind in ("regression", "median"):
+        apart = scores[:, :, 0].mean(axis=0) - y
+        losses = np.abs(apart) if kind == "median" else apart**2
         return float((losses if weights is None else losses * weights).sum())
-    if task == "binary":
+    if kind == "binary":
         chance = (1 / (1 + np.exp(-np.clip(scores[:, :, 0], -500, 500)))).mean(axis=0)
         chosen = np.where(y > 0.5, chance, 1 - chance)
     else:

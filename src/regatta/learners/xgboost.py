@@ -34,11 +34,11 @@ FILE = "booster.json"
 MOST_CATEGORIES = 200
 MANY_ROWS = 2000
 _OBJECTIVES = {
-    "binary": "binary:logistic",
-    "multiclass": "multi:softprob",
-    "regression": "reg:squarederror",
+    "binary": ("binary:logistic", "logloss"),
+    "multiclass": ("multi:softprob", "mlogloss"),
+    "regression": ("reg:squarederror", "rmse"),
+    "median": ("reg:absoluteerror", "mae"),
 }
-_METRICS = {"binary": "logloss", "multiclass": "mlogloss", "regression": "rmse"}
 
 
 class XGBoostModel(Model):
@@ -185,7 +185,7 @@ class XGBoostLearner(Learner):
         def boost(rate: float, stopping: Stopping) -> Any:
             class Watch(xgboost.callback.TrainingCallback):  # type: ignore[misc]
                 def after_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:
-                    return stopping.ends(epoch, evals_log["valid"][_METRICS[data.task]][-1])
+                    return stopping.ends(epoch, evals_log["valid"][options["eval_metric"]][-1])
 
             return xgboost.train(
                 {**options, "eta": rate},
@@ -207,9 +207,10 @@ class XGBoostLearner(Learner):
 
 def _options(data: FitData, params: Params, seed: int, threads: int) -> dict[str, Any]:
     """Return XGBoost's own names."""
+    objective, metric = _OBJECTIVES[data.loss]
     options = {
-        "objective": _OBJECTIVES[data.task],
-        "eval_metric": _METRICS[data.task],
+        "objective": objective,
+        "eval_metric": metric,
         "tree_method": "hist",
         "max_depth": int(params["max_depth"]),
         "min_child_weight": params["min_weight"],

@@ -14,7 +14,11 @@ Ints = npt.NDArray[np.int64]
 
 ROOT = 2**31 - 1
 """What XGBoost writes for the parent of a root."""
-_OBJECTIVES = {1: "reg:squarederror", 2: "binary:logistic", 3: "multi:softprob"}
+_OBJECTIVES = {
+    1: ("reg:squarederror", "reg:absoluteerror"),
+    2: ("binary:logistic",),
+    3: ("multi:softprob",),
+}
 
 _BY_NODE = (
     "left_children",
@@ -51,7 +55,7 @@ def check_trees(raw: bytes, n_outputs: int) -> None:
     n_groups = n_outputs if n_outputs > 2 else 1
     if max(int(params["num_class"]), 1) != n_groups or int(params["num_target"]) != 1:
         raise ValueError(f"{params['num_class']} classes for {n_outputs} outputs")
-    if learner["objective"]["name"] != _OBJECTIVES[min(n_outputs, 3)]:
+    if learner["objective"]["name"] not in _OBJECTIVES[min(n_outputs, 3)]:
         raise ValueError(f"objective {learner['objective']['name']!r} for {n_outputs} outputs")
     model = learner["gradient_booster"]["model"]
     trees, groups = model["trees"], np.asarray(model["tree_info"])

@@ -178,7 +178,9 @@ def make_plan(
     left = settings.budget.seconds - head - tail.seconds()
     wanted = settings.ensemble.refit
     refit = refit_seconds(left, table.n_rows, shape.n_columns) if wanted else 0.0
-    skewed = shape.task == "regression" and is_skewed(table.y)
+    # Where logarithms are compared, every trial learns them.
+    plain = shape.task == "regression" and not metric.of_logarithms
+    skewed = plain and is_skewed(table.y)
     n_texts = sum(feature.kind == "text" for feature in table.features.columns)
     spaces = spaces_of(learners, shape, settings.search.spaces, tools)
     firsts = user_recipes(settings.search.recipes, shape, tools)

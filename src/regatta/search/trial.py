@@ -8,6 +8,7 @@ import time
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from regatta.artifacts import folder_bytes, write_json, writing
 from regatta.artifacts.records import RECORD, TrialRecord
 from regatta.errors import TrialSkipped
 from regatta.evaluation.metrics import Metric
-from regatta.learners.base import Learner, Model, Shape
+from regatta.learners.base import FitData, Learner, Model, Shape
 from regatta.learners.logarithm import FACTOR, LOGARITHM, LogModel, to_logarithm
 from regatta.search.cache import EncodedFolds, Fold
 from regatta.search.isolation import memory_text
@@ -134,7 +135,8 @@ def _fit_all(
         fold = cache.fold(learner.encoding, number, job.recipe.rows, deadline)
         progress.encode_seconds += time.time() - began
         left = table.n_folds - number
-        predicted = _fit_fold(job, learner, fold, progress, left, folder / f"model/fold-{number}")
+        place = folder / f"model/fold-{number}"
+        predicted = _fit_fold(job, learner, fold, metric, progress, left, place)
         places = table.places(1, number)
         progress.oof[places] = predicted
         found = progress.oof[places].astype(np.float64)
@@ -174,33 +176,31 @@ def _time_for_another(job: Job, progress: Progress, n_folds: int) -> bool:
 
 
 def _fit_fold(
-    job: Job, learner: Learner, fold: Fold, progress: Progress, left: int, folder: Path
+    job: Job,
+    learner: Learner,
+    fold: Fold,
+    metric: Metric,
+    progress: Progress,
+    left: int,
+    folder: Path,
 ) -> npt.NDArray[np.float64]:
     """Fit one fold, save its model, and return what it predicts of its validation rows."""
-    data = fold.data
-    n_rows, n_columns = np.shape(data.X)
-    shape = Shape(data.task, n_rows, n_columns, data.n_outputs)
+    n_rows, n_columns = np.shape(fold.data.X)
+    shape = Shape(fold.data.task, n_rows, n_columns, fold.data.n_outputs)
     progress.params = {**learner.defaults(shape), **job.recipe.params}
+    if metric.of_logarithms:
+        progress.params |= LOGARITHM
     _check_memory(job, learner, shape, progress.params)
     began = time.time()
     # The folds that are left have to be encoded, too.
     coming = progress.encode_seconds / (progress.folds + 1) * (left - 1)
     spare = min(job.fit_seconds - progress.fit_seconds, job.deadline - began - coming)
     deadline = began + FIT_SHARE * max(spare, 0.0) / left
-    in_logarithms = LOGARITHM.items() <= progress.params.items()
-    model = learner.fit(
-        to_logarithm(data) if in_logarithms else data,
-        progress.params,
-        seed=job.seed,
-        threads=job.threads,
-        deadline=deadline,
-    )
-    if in_logarithms:
-        model = LogModel.fitted(model, learner.key, data, progress.params.get(FACTOR))
+    model = _fit_model(job, learner, fold.data, metric, progress.params, deadline)
     progress.truncated |= bool(getattr(model, "truncated", time.time() >= deadline))
     progress.learnt.append(model.learnt)
     fitted = time.perf_counter()
-    predicted = _checked(model, fold, data.n_outputs)
+    predicted = _checked(model, fold, fold.data.n_outputs)
     seconds = time.perf_counter() - fitted
     progress.predict_seconds_per_row += seconds / max(len(fold.valid), 1)
     progress.encoders.append(fold.encoder)
@@ -208,6 +208,24 @@ def _fit_fold(
     model.save(folder)
     progress.fit_seconds += time.time() - began
     return predicted
+
+
+def _fit_model(
+    job: Job,
+    learner: Learner,
+    data: FitData,
+    metric: Metric,
+    params: Mapping[str, Any],
+    deadline: float,
+) -> Model:
+    """Fit a model of the values or of their logarithms, to what the metric asks for."""
+    data = replace(data, median=metric.of_medians)
+    fit = partial(learner.fit, seed=job.seed, threads=job.threads, deadline=deadline)
+    if not LOGARITHM.items() <= params.items():
+        return fit(data, params)
+    factor, shift = (1.0, 1.0) if metric.of_logarithms else (params.get(FACTOR), None)
+    model = fit(to_logarithm(data, shift), params)
+    return LogModel.fitted(model, learner.key, data, factor, shift)
 
 
 def _checked(model: Model, fold: Fold, n_outputs: int) -> npt.NDArray[np.float64]:

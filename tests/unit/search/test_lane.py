@@ -2,6 +2,7 @@
 
 import json
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -273,3 +274,18 @@ def test_what_does_not_heed_weights_is_skipped(tmp_path: Path):
     table = open_features(tmp_path / "features", weighted=True)
     record = one(tmp_path, "deaf", table=table)
     assert (record.status, record.reason) == ("skipped", "deaf does not heed weights of rows")
+
+
+@pytest.mark.parametrize("metric", ["rmse", "mae", "rmsle"])
+def test_metric_reaches_what_is_fitted(tmp_path: Path, metric: str):
+    table = open_features(tmp_path / "features", task="regression")
+    table = replace(table, y=np.exp(table.y))
+    plan = plan_of(table, [Recipe("lightgbm", {"n_rounds": 20})], search={"cores": 1})
+    folder = tmp_path / "lane"
+    folder.mkdir()
+    (name,) = race(table, replace(plan, metric=metric), 0, folder)["trials"]
+    record = TrialRecord.from_dict(read_json(folder / name / "trial.json"))
+    assert (record.status, record.reason) == ("ok", "")
+    assert (record.recipe.params.get("target") == "log") == (metric == "rmsle")
+    model = (folder / name / "model" / "fold-0" / "model.txt").read_text()
+    assert ("objective=regression_l1" in model) == (metric == "mae")
