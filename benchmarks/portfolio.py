@@ -57,6 +57,7 @@ def main() -> None:
     parser.add_argument("--tables", type=Path, help="folder with a datasets.json")
     parser.add_argument("--only", nargs="+", default=[], help="names of tables")
     parser.add_argument("--rows", type=int, default=0, help="most rows of a table; 0: all")
+    parser.add_argument("--folds", type=int, default=0, help="folds of a table; 0: by its size")
     parser.add_argument("--draws", type=int, default=3, help="random recipes of each learner")
     parser.add_argument("--keep", type=int, default=16, help="recipes to rank")
     parser.add_argument("--results", type=Path, default=Path("build/portfolio"))
@@ -67,7 +68,7 @@ def main() -> None:
     for table in find_tables(options.tables, options.only):
         file = options.results / f"{table.name}.npz"
         if not file.exists():
-            np.savez(file, **try_all(table, pool, options.rows))
+            np.savez(file, **try_all(table, pool, options.rows, options.folds))
             print(table.name, flush=True)
         tried.append(Tried.read(file))
     print(f"\n{len(tried)} tables\n")
@@ -100,7 +101,7 @@ def rounded(params: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def try_all(table: MeasuredTable, pool: Pool, most_rows: int) -> dict[str, Any]:
+def try_all(table: MeasuredTable, pool: Pool, most_rows: int, folds: int) -> dict[str, Any]:
     """Return what `Tried` reads: of each recipe its predictions of some rows, and its seconds."""
     with TemporaryDirectory(prefix="portfolio-") as scratch:
         folder = Path(scratch)
@@ -116,6 +117,7 @@ def try_all(table: MeasuredTable, pool: Pool, most_rows: int) -> dict[str, Any]:
                     "task": table.task,
                 },
                 "search": {"max_trials": 1, "memory_bytes": 8_000_000_000},
+                "split": {"folds": folds},
                 "budget": {"seconds": BUDGET_SECONDS},
                 "deploy": {"target": "none"},
             }
