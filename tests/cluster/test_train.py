@@ -48,8 +48,11 @@ def test_every_pod_was_bounded_and_not_root(trained: Trained, kubectl: Callable[
 
 
 def test_trials_run_where_they_were_told_to(trained: Trained, kubectl: Callable[..., Any]) -> None:
-    chosen = ("-l", "regatta/stage=trial", "--sort-by=.metadata.creationTimestamp", "-o", "json")
-    for pod in kubectl("-n", RUNS, "get", "pods", *chosen)["items"][-2:]:
+    run = trained.ended.output.partition("/runs/details/")[2].split()[0]
+    chosen = ("-l", f"regatta/stage=trial,pipeline/runid={run}", "-o", "json")
+    pods = kubectl("-n", RUNS, "get", "pods", *chosen)["items"]
+    assert len(pods) >= 2
+    for pod in pods:
         assert pod["spec"]["nodeSelector"] == {"kubernetes.io/os": "linux"}
         assert "dedicated" in [one.get("key") for one in pod["spec"]["tolerations"]]
 
