@@ -298,7 +298,11 @@ def test_pods_that_were_deleted_are_tried_again(tmp_path: Path) -> None:
     assert strategy == {"retryStrategy": {"limit": "0", "retryPolicy": "Always"}}
     env = variables(found["Deployment", "workflow-controller"])
     names = {name: one["value"] for name, one in env.items()}
-    assert names == {"LEADER_ELECTION_IDENTITY": "x", "DEFAULT_REQUEUE_TIME": "1s"}
+    assert names == {
+        "LEADER_ELECTION_IDENTITY": "x",
+        "DEFAULT_REQUEUE_TIME": "1s",
+        "MAX_OPERATION_TIME": "5m",
+    }
     providers = yaml.safe_load(found["ConfigMap", "kfp-launcher"]["data"]["providers"])
     assert providers["minio"]["default"]["credentials"]["fromEnv"] is False
 
