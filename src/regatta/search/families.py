@@ -9,7 +9,7 @@ References
 C. Wang et al., FLAML: a fast and lightweight AutoML library, MLSys 2021, section 4.2: chances in
 proportion to the inverse of the estimated cost for improvement. We differ in how a family that is
 behind is judged: by how much its best trial is ahead of its median one, which a first trial that
-was the best already does not hide.
+was the best already does not hide. One that was tried once is given the widest such lead of all.
 """
 
 from collections.abc import Sequence
@@ -52,10 +52,15 @@ class _Arm:
         last, before = self.gains[-1], self.gains[-2] if len(self.gains) > 1 else 0.0
         return max(self.seconds - last, last - before, LEAST_SECONDS)
 
-    def catching_up(self, best: float) -> float:
-        """Seconds until it is as good as the best family; a single trial says nothing of that."""
-        gap, spread = self.best - best, median(self.losses) - self.best
-        if gap <= 0 or len(self.losses) < 2:
+    @property
+    def spread(self) -> float:
+        """By how much the best trial is ahead of the median one; 0 of a single one."""
+        return median(self.losses) - self.best
+
+    def catching_up(self, best: float, spread: float) -> float:
+        """Seconds until it is as good as the best family, at a pace of `spread` for all it took."""
+        gap = self.best - best
+        if gap <= 0:
             return 0.0
         return gap * self.seconds / spread if spread > 0 else np.inf
 
@@ -103,7 +108,12 @@ class Families:
         """
         arms = {key: self._arms[key] for key in keys if self.known(key)}
         best = min((arm.best for arm in arms.values()), default=0.0)
-        costs = {key: max(arm.next_gain, arm.catching_up(best)) for key, arm in arms.items()}
+        # Further trials of a family may differ as much as those of any other.
+        widest = max((arm.spread for arm in arms.values()), default=0.0)
+        costs = {}
+        for key, arm in arms.items():
+            spread = arm.spread if len(arm.losses) > 1 else widest
+            costs[key] = max(arm.next_gain, arm.catching_up(best, spread))
         least = min(costs.values(), default=1.0)
         chances = np.array([1 / costs.get(key, least) for key in keys])
         return str(rng.choice(list(keys), p=chances / chances.sum()))

@@ -38,6 +38,14 @@ def test_one_that_lags_is_drawn_as_it_may_catch_up():
     assert share(hopeless, "b") == 0
 
 
+def test_one_that_was_tried_once_may_differ_as_much_as_any_other():
+    # The trials of a differ by 0.5: a family that is behind by 0.25 may catch up in half a trial.
+    near = told(a=[(2.0, 1.0), (1.0, 1.0)], b=[(1.25, 1.0)])
+    assert share(near, "b") == pytest.approx(0.5, abs=0.04)
+    far = told(a=[(2.0, 1.0), (1.0, 1.0)], b=[(51.0, 1.0)])
+    assert share(far, "b") == pytest.approx(0.01, abs=0.01)
+
+
 def test_failures_cost_time():
     families = told(a=[(1.0, 1.0), (None, 3.0)], b=[(1.0, 1.0)])
     assert share(families, "a") == pytest.approx(1 / 4, abs=0.04)
