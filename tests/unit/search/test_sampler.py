@@ -32,11 +32,11 @@ def drive(proposer, count: int) -> list[TrialRecord]:
 
 
 def test_bayes_finds_the_family_and_the_optimum():
-    told = drive(BayesProposer(SPACES, RMSE, 0), 30)
+    told = drive(BayesProposer(SPACES, RMSE, 0), 60)
     assert min(r.score for r in told) < 0.003
     good = [r.recipe.learner == "good" for r in told]
     assert 0.35 < np.mean(good) < 0.95
-    late = [r.recipe.params["x"] for r in told[15:] if r.recipe.learner == "good"]
+    late = [r.recipe.params["x"] for r in told[30:] if r.recipe.learner == "good"]
     assert np.median(np.abs(np.array(late) - 0.3)) < 0.2
 
 
