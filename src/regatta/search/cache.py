@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 __all__ = ["EncodedFolds", "Fold", "variant"]
 
+# File that tells trials that one fold does.
+ONE_FOLD = "one-fold"
 SPARSE_PARTS = ("data", "indices", "indptr")
 
 
@@ -114,6 +116,15 @@ class EncodedFolds:
                 if not folder.exists():
                     self._encode(encoding, fold, rows, deadline, name)
         return self._open(folder, fold)
+
+    @property
+    def one_fold_does(self) -> bool:
+        """Whether the lane has settled for one fold, perhaps while a trial was at work."""
+        return (self.scratch / ONE_FOLD).exists()
+
+    def settle_for_one(self) -> None:
+        """Tell trials that are at work that one fold does."""
+        (self.scratch / ONE_FOLD).touch()
 
     def forget_frame(self) -> None:
         """Give back the memory of the raw rows."""

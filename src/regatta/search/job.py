@@ -125,3 +125,17 @@ class Progress:
     def folds(self) -> int:
         """Folds that are done."""
         return len(self.scores)
+
+    def forget_all_but_first(self, places: npt.NDArray[np.intp]) -> None:
+        """Forget what folds behind the first have given.
+
+        Parameters
+        ----------
+        places : ndarray of shape (n_valid,), intp
+            Where the predictions of the first fold are in `oof`.
+        """
+        self.predict_seconds_per_row /= self.folds
+        first = self.oof[places]
+        self.oof[:] = np.nan
+        self.oof[places] = first
+        del self.scores[1:], self.encoders[1:], self.learnt[1:]

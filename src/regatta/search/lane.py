@@ -319,6 +319,7 @@ class Lane:
         if any(record.status == "ok" and len(record.fold_scores) == 1 for record in probes):
             logger.info("lane %d: one fold of %d has to do", self.number, self.table.n_folds)
             self.table = replace(self.table, n_folds=1)
+            self.cache.settle_for_one()
             done = [r.recipe for r in self.records if len(r.fold_scores) <= 1]
             more = [r.recipe for r in self.records if len(r.fold_scores) > 1]
             self.retries += [recipe for recipe in more if recipe not in done]

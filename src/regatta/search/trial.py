@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import resource
+import shutil
 import sys
 import time
 import traceback
@@ -125,6 +126,8 @@ def _fit_all(
         import_module(learner.package)
     progress = Progress(np.full((table.folds.size, table.n_outputs), np.nan, dtype=np.float32))
     for number in range(table.n_folds):
+        if number and cache.one_fold_does:
+            break
         if number == 1 and job.probe and progress.truncated and table.one_fold_may_do:
             break
         if number and not _time_for_another(job, progress, table.n_folds):
@@ -143,6 +146,10 @@ def _fit_all(
         score = metric.score(table.y[fold.valid], found, table.weights_of(fold.valid))
         progress.scores.append(score if np.isfinite(score) else None)
     cache.forget_frame()
+    if progress.folds > 1 and cache.one_fold_does:
+        progress.forget_all_but_first(table.places(1))
+        for model in (folder / "model").glob("fold-[!0]*"):
+            shutil.rmtree(model)
     return progress
 
 

@@ -1,9 +1,11 @@
 """The first trial finds out whether there is time for the folds."""
 
 import json
+import time
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from regatta.artifacts import write_json
@@ -12,11 +14,12 @@ from regatta.refit.whole import AllRows, recipe_of_whole
 from regatta.search import table as tables
 from regatta.search import trial
 from regatta.search.costs import again_seconds
+from regatta.search.job import Progress
 from regatta.search.lane import Lane
 from regatta.search.race import race
 from regatta.search.resuming import NOTES
 from regatta.search.retries import retried
-from tests.unit.search.fakes import TOOLBOX, Line, open_features, plan_of
+from tests.unit.search.fakes import TOOLBOX, Line, Slow, open_features, plan_of
 
 
 @pytest.fixture
@@ -51,6 +54,32 @@ def test_one_fold_does_where_the_first_trial_is_cut_short(table, tmp_path: Path)
     single = [record for record in records if len(record.fold_scores) == 1]
     assert {record.recipe.params["alpha"] for record in single} == {1.0, 2.0, 3.0}
     assert summary["best"]["id"] in {record.id for record in single}
+
+
+def test_what_is_at_work_ends_with_its_first_fold(table, tmp_path: Path, monkeypatch):
+    # Each takes its time for a fold, and the first trial but a little.
+    monkeypatch.setattr(Line, "before", lambda self: time.sleep(0.05 if self.quick else 0.4))
+    monkeypatch.setattr(Line, "quick", True, raising=False)
+    monkeypatch.setattr(Slow, "quick", False, raising=False)
+    monkeypatch.setattr(Slow, "before", Line.before)
+    plan = plan_of(table, [Recipe("line"), Recipe("slow")], search={"cores": 2})
+    folder = tmp_path / "lane"
+    folder.mkdir()
+    summary = race(table, plan, 0, folder, toolbox=TOOLBOX)
+    assert summary["trials"] == ["00-000-line", "00-001-slow"]
+    record = TrialRecord.from_dict(json.loads((folder / "00-001-slow/trial.json").read_text()))
+    assert (record.status, len(record.fold_scores)) == ("ok", 1)
+
+
+def test_folds_behind_the_first_are_forgotten():
+    oof = np.arange(12, dtype=np.float32).reshape(6, 2)
+    progress = Progress(oof, scores=[0.1, 0.2, 0.3], encoders=["a", "b", "c"], learnt=[{}] * 3)
+    progress.predict_seconds_per_row = 3.0
+    progress.forget_all_but_first(np.array([1, 4]))
+    assert (progress.folds, progress.encoders, progress.learnt) == (1, ["a"], [{}])
+    assert progress.predict_seconds_per_row == 1.0
+    assert np.flatnonzero(np.isfinite(progress.oof[:, 0])).tolist() == [1, 4]
+    assert progress.oof[4].tolist() == [8, 9]
 
 
 def test_a_lane_that_goes_on_keeps_to_it(table, tmp_path: Path):
@@ -128,13 +157,17 @@ def test_a_forest_that_time_has_cut_short_grows_as_many_trees_as_its_folds():
 
 def test_a_trial_that_killed_the_lane_is_not_begun_again(table, tmp_path: Path):
     _, records = run(table, tmp_path)
-    (several,) = {r.recipe.params["alpha"] for r in records if len(r.fold_scores) > 1}
-    for record in records:
-        if record.recipe.params["alpha"] == several and len(record.fold_scores) == 1:
-            crashed = replace(record, status="crashed", fold_scores=(), score=None)
-            (tmp_path / "lane" / record.id / "trial.json").write_text(json.dumps(crashed.to_dict()))
+    # One was done with all folds when the lane settled, and then killed the lane with one.
+    single = next(record for record in records if record.recipe.params["alpha"] == 2.0)
+    several = replace(single, id="00-009-line", fold_scores=single.fold_scores * 3)
+    crashed = replace(single, status="crashed", fold_scores=(), score=None)
+    (tmp_path / "lane" / several.id).mkdir()
+    for record in (several, crashed):
+        place = tmp_path / "lane" / record.id / "trial.json"
+        place.write_text(json.dumps(record.to_dict()))
     plan = plan_of(table, [], search={"cores": 2})
     lane = Lane(table, plan, 0, tmp_path / "lane", tmp_path, TOOLBOX)
     lane.start_clock(0.0, 1.0)
     assert lane.table.n_folds == 1
-    assert several not in [recipe.params["alpha"] for recipe in lane.retries if not retried(recipe)]
+    again = [recipe.params["alpha"] for recipe in lane.retries if not retried(recipe)]
+    assert 2.0 not in again
