@@ -21,6 +21,8 @@ from regatta.errors import TrialSkipped
 from regatta.settings import Task
 
 __all__ = [
+    "MEDIAN",
+    "STATISTICS",
     "Encoding",
     "FitData",
     "Learner",
@@ -45,6 +47,12 @@ Loss = Literal["binary", "multiclass", "regression", "median"]
 Matrix: TypeAlias = npt.NDArray[np.float32] | sparse.csr_matrix
 Params = Mapping[str, Any]
 Array = npt.NDArray[np.float64]
+
+
+MEDIAN = {"statistic": "median"}
+"""What a recipe has among its parameters to learn medians of values."""
+STATISTICS = ("mean", "median")
+"""What the parameter may be, for learners that can."""
 
 
 @dataclass(frozen=True)
@@ -205,6 +213,8 @@ class Learner(ABC):
     package : str
         Extra of Regatta, and module of the same name, that `fit` needs; empty: none. Without it
         the learner does not race.
+    medians : bool
+        Whether `fit` can learn medians (`FitData.median`).
     weighted : bool
         Whether `fit` heeds weights. Where rows have some, one that does not does not race.
     """
@@ -214,6 +224,7 @@ class Learner(ABC):
     encoding: ClassVar[Encoding]
     model: ClassVar[type[Model]]
     package: ClassVar[str] = ""
+    medians: ClassVar[bool] = False
     weighted: ClassVar[bool] = True
 
     @classmethod

@@ -141,6 +141,7 @@ class CatBoostLearner(Learner):
     key: ClassVar[str] = "catboost"
     encoding: ClassVar[Encoding] = "tree"
     model: ClassVar[type[Model]] = CatBoostModel
+    medians: ClassVar[bool] = True
     package: ClassVar[str] = "catboost"
 
     def defaults(self, shape: Shape) -> dict[str, Any]:

@@ -136,6 +136,7 @@ class HistGradientBoostingLearner(Learner):
     key: ClassVar[str] = "hist_gradient_boosting"
     encoding: ClassVar[Encoding] = "tree"
     model: ClassVar[type[Model]] = HistGradientBoostingModel
+    medians: ClassVar[bool] = True
 
     def defaults(self, shape: Shape) -> dict[str, Any]:
         """Return the parameters of a good first try."""

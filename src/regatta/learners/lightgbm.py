@@ -133,6 +133,7 @@ class LightGBMLearner(Learner):
     key: ClassVar[str] = "lightgbm"
     encoding: ClassVar[Encoding] = "tree"
     model: ClassVar[type[Model]] = LightGBMModel
+    medians: ClassVar[bool] = True
 
     def defaults(self, shape: Shape) -> dict[str, Any]:
         """Return the parameters of a good first try."""

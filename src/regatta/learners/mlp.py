@@ -114,6 +114,7 @@ class MlpLearner(Learner):
     key: ClassVar[str] = "mlp"
     encoding: ClassVar[Encoding] = "dense"
     model: ClassVar[type[Model]] = MlpModel
+    medians: ClassVar[bool] = True
     # Of the products of all epochs, beside those of pieces.
     share_of_work: ClassVar[float] = 1.0
 

@@ -151,6 +151,7 @@ class TabMLearner(Learner):
     key: ClassVar[str] = "tabm"
     encoding: ClassVar[Encoding] = "dense"
     model: ClassVar[type[Model]] = TabMModel
+    medians: ClassVar[bool] = True
     package: ClassVar[str] = "torch"
 
     def defaults(self, shape: Shape) -> dict[str, Any]:

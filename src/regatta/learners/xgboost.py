@@ -118,6 +118,7 @@ class XGBoostLearner(Learner):
     key: ClassVar[str] = "xgboost"
     encoding: ClassVar[Encoding] = "tree"
     model: ClassVar[type[Model]] = XGBoostModel
+    medians: ClassVar[bool] = True
 
     def defaults(self, shape: Shape) -> dict[str, Any]:
         """Return the parameters of a good first try."""

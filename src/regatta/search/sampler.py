@@ -13,7 +13,7 @@ import numpy as np
 
 from regatta.artifacts.records import Recipe, TrialRecord
 from regatta.evaluation.metrics import Metric
-from regatta.learners.base import Space
+from regatta.learners.base import MEDIAN, Space
 from regatta.learners.logarithm import LOGARITHM
 from regatta.search.families import Families
 from regatta.search.median import estimated_loss
@@ -166,10 +166,11 @@ class BayesProposer(Proposer):
         return None
 
     def _scale(self, learner: str) -> dict[str, Any]:
-        """Return whether the family learns the logarithm: as its best trial did."""
+        """Return whether the family learns logarithms and medians: as its best trial did."""
         known = [r for r in self._told if r.recipe.learner == learner and r.score is not None]
         best = min(known, key=lambda r: self._metric.loss(r.score or 0.0), default=None)
-        return dict(LOGARITHM) if best and LOGARITHM.items() <= best.recipe.params.items() else {}
+        kinds = {**LOGARITHM, **MEDIAN}.items()
+        return {name: kind for name, kind in kinds if best and best.recipe.params.get(name) == kind}
 
     def _close(self, record: TrialRecord) -> bool:
         """Tell Optuna of a trial that it proposed; return whether it is one of those."""

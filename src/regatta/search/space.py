@@ -8,10 +8,11 @@ from typing import Any, TypeGuard
 import numpy as np
 
 from regatta.errors import SettingsError
-from regatta.learners.base import Learner, Param, Shape, Space
+from regatta.learners.base import STATISTICS, Learner, Param, Shape, Space
 from regatta.learners.logarithm import SCALES
 
 __all__ = [
+    "KINDS",
     "bounded",
     "check_space",
     "distributions",
@@ -22,6 +23,10 @@ __all__ = [
     "nearest_point",
     "parameters_of",
 ]
+
+
+KINDS: dict[str, tuple[str, ...]] = {"target": SCALES, "statistic": STATISTICS}
+"""What parameters may be that many learners of regressions have; the first is the default."""
 
 
 def check_space(space: Space, owner: str) -> None:
@@ -64,10 +69,12 @@ def parameters_of(learner: Learner, shape: Shape) -> dict[str, Any]:
         The learner.
     shape : Shape
         Size and task of the table. Every learner of a regression has a ``target``: whether the
-        plain values are learnt or their logarithm (`regatta.learners.logarithm`).
+        plain values are learnt or their logarithm (`regatta.learners.logarithm`); one that can
+        learn medians has a ``statistic``.
     """
-    common = {"target": SCALES[0]} if shape.task == "regression" else {}
-    return {**learner.defaults(shape), **common}
+    names = ("target", "statistic") if learner.medians else ("target",)
+    common = names if shape.task == "regression" else ()
+    return {**learner.defaults(shape), **{name: KINDS[name][0] for name in common}}
 
 
 def draw(space: Space, rng: np.random.Generator) -> dict[str, Any]:

@@ -5,10 +5,10 @@ leaderboard depends on the seed alone. Then random draws take the place of Bayes
 whose proposals depend on which trial ended first, and on which lane heard of it.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
-from typing import Literal
+from typing import Any, Literal
 
 from regatta.artifacts.records import Recipe
 from regatta.learners.base import Learner, Shape, Space
@@ -60,7 +60,7 @@ def queues(
     settings: RunSettings,
     *,
     n_texts: int = 0,
-    skewed: bool = False,
+    also: Sequence[Mapping[str, Any]] = (),
     firsts: Iterable[Recipe] = (),
 ) -> Queues:
     """Return the queues of all lanes.
@@ -77,18 +77,18 @@ def queues(
         Settings of the run.
     n_texts : int, default 0
         Columns of text among the features.
-    skewed : bool, default False
-        Whether the values of a regression are skewed.
+    also : sequence of mapping, default ()
+        Parameters with which the first recipes are tried once more (`regatta.search.portfolio`).
     firsts : iterable of Recipe
         What is raced before all else.
     """
     search = settings.search
     ahead = _distinct(firsts)
     if search.strategy == "halving":
-        ranked = portfolio(learners, shape, settings.budget.seconds, skewed=skewed)
+        ranked = portfolio(learners, shape, settings.budget.seconds, also=also)
         ranked = within(ranked, spaces, search.spaces)
         return _halving(ahead, ranked, spaces, shape, settings)
-    then, refine = _strategy(learners, spaces, shape, settings, n_texts, skewed)
+    then, refine = _strategy(learners, spaces, shape, settings, n_texts, also)
     # What did well on an earlier run may take long: the model that is there at once stays ahead.
     quick = then[:1] if search.strategy in RANKED else []
     users = [recipe for recipe in ahead if recipe.origin == "user"]
@@ -129,7 +129,7 @@ def _strategy(
     shape: Shape,
     settings: RunSettings,
     n_texts: int,
-    skewed: bool,
+    also: Sequence[Mapping[str, Any]],
 ) -> tuple[list[Recipe], Refine]:
     """Return the recipes of a strategy, best first, and who goes on after them."""
     strategy, seed = settings.search.strategy, settings.seed
@@ -138,7 +138,7 @@ def _strategy(
         return _drawn(spaces, seed, ahead), "random"
     if strategy == "grid":
         return _grid(spaces, seed, settings.search.max_trials or GRID_MOST), "none"
-    ranked = portfolio(learners, shape, settings.budget.seconds, n_texts, skewed=skewed)
+    ranked = portfolio(learners, shape, settings.budget.seconds, n_texts, also=also)
     ranked = within(ranked, spaces, settings.search.spaces)
     if strategy == "bayes":
         firsts: dict[str, Recipe] = {}

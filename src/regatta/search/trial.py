@@ -21,7 +21,7 @@ from regatta.artifacts import folder_bytes, write_json, writing
 from regatta.artifacts.records import RECORD, TrialRecord
 from regatta.errors import TrialSkipped
 from regatta.evaluation.metrics import Metric
-from regatta.learners.base import FitData, Learner, Model, Shape
+from regatta.learners.base import MEDIAN, FitData, Learner, Model, Shape
 from regatta.learners.logarithm import FACTOR, LOGARITHM, LogModel, to_logarithm
 from regatta.search.cache import EncodedFolds, Fold
 from regatta.search.isolation import memory_text
@@ -226,7 +226,7 @@ def _fit_model(
     deadline: float,
 ) -> Model:
     """Fit a model of the values or of their logarithms, to what the metric asks for."""
-    data = replace(data, median=metric.of_medians)
+    data = replace(data, median=MEDIAN.items() <= params.items())
     fit = partial(learner.fit, seed=job.seed, threads=job.threads, deadline=deadline)
     if not LOGARITHM.items() <= params.items():
         return fit(data, params)

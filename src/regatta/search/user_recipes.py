@@ -7,8 +7,7 @@ from typing import Any
 from regatta.artifacts.records import Recipe
 from regatta.errors import SettingsError, nearest
 from regatta.learners.base import Learner, Shape
-from regatta.learners.logarithm import LOGARITHM, SCALES
-from regatta.search.space import is_number, parameters_of
+from regatta.search.space import KINDS, is_number, parameters_of
 from regatta.search.toolbox import Toolbox
 from regatta.settings import RecipeSettings
 
@@ -105,7 +104,7 @@ def _value(learner: Learner, shape: Shape, name: str, value: Any, key: str) -> A
     elif isinstance(default, float):
         finite = is_number(value) and math.isfinite(value)
         expected, value = ("", float(value)) if finite else ("a number", value)
-    elif choices := SCALES if name in LOGARITHM else param.choices if param else ():
+    elif choices := KINDS.get(name, param.choices if param else ()):
         expected = "" if value in choices else "one of " + ", ".join(map(str, choices))
     if expected:
         raise SettingsError(f"{key!r} is {value!r}", expected=expected, fix="correct the value")

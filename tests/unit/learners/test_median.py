@@ -10,7 +10,7 @@ from regatta.learners import LEARNERS, get_learner, load_model
 from regatta.learners.base import FitData, Shape
 from regatta.learners.logarithm import LogModel, to_logarithm
 
-WITH_MEDIANS = ("lightgbm", "xgboost", "catboost", "hist_gradient_boosting", "mlp", "tabm")
+WITH_MEDIANS = [key for key, learner in LEARNERS.items() if learner.medians and key != "normed_mlp"]
 
 
 def skewed_noise(n_rows: int = 3_000) -> FitData:

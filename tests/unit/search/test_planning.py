@@ -2,11 +2,13 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from regatta.errors import BudgetError, SettingsError
 from regatta.learners import LEARNERS, get_learner, learners_for
 from regatta.learners.base import Shape
+from regatta.learners.logarithm import LOGARITHM
 from regatta.search.plan import make_plan, read_plan, write_plan
 from regatta.search.portfolio import portfolio, sample_rows, variations
 from regatta.search.proposing import proposer_of
@@ -154,14 +156,32 @@ def test_unknown_strategy_is_refused_with_the_nearest():
 def test_a_skewed_target_is_tried_as_a_logarithm_too():
     learners = {key: get_learner(key) for key in LEARNERS}
     shape = Shape("regression", 5_000, 20, 1)
-    plain, skewed = (portfolio(learners, shape, 60, skewed=flag) for flag in (False, True))
+    plain, skewed = (portfolio(learners, shape, 60, also=also) for also in ((), [LOGARITHM]))
     logs = [recipe for recipe in skewed if recipe.params.get("target") == "log"]
     assert [recipe for recipe in skewed if recipe not in logs] == plain
     assert skewed[0] == plain[0]
     assert skewed[2] in logs
     assert 3 <= len(logs) < len(plain)
-    large = portfolio(learners, replace(shape, n_rows=20_000), 60, skewed=True)
+    large = portfolio(learners, replace(shape, n_rows=20_000), 60, also=[LOGARITHM])
     assert "mlp" in {recipe.learner for recipe in large if recipe.params.get("target") == "log"}
+
+
+@pytest.mark.parametrize("metric", ["rmse", "mae", "rmsle"])
+def test_medians_are_tried_beside_means_where_absolute_errors_count(tmp_path, metric: str):
+    table = open_features(tmp_path / "regression", task="regression")
+    table = replace(table, y=np.exp(table.y))
+    (queue,) = make_plan(table, settings(metric=metric)).lanes
+    tried = {(r.params.get("target", "plain"), r.params.get("statistic", "mean")) for r in queue}
+    expected = {
+        "rmse": {("plain", "mean"), ("log", "mean")},
+        # Those that have no medians have logarithms only.
+        "mae": {("plain", "mean"), ("plain", "median"), ("log", "median"), ("log", "mean")},
+        "rmsle": {("plain", "mean")},
+    }
+    assert tried == expected[metric]
+    assert all(
+        get_learner(r.learner).medians for r in queue if r.params.get("statistic") == "median"
+    )
 
 
 def test_sets_of_many_categories_race_against_thresholds_where_there_are_many():
