@@ -238,9 +238,10 @@ def rank(tried: Sequence[Tried], count: int) -> list[tuple[int, float]]:
 
     order: list[tuple[int, float]] = []
     now = 2.0
-    while len(order) < min(count, n_recipes):
+    ran = np.flatnonzero(np.isfinite(price)).tolist()
+    while len(order) < min(count, len(ran)):
         chosen = [number for number, _ in order]
-        after = {n: reached([*chosen, n]) for n in range(n_recipes) if n not in chosen}
+        after = {n: reached([*chosen, n]) for n in ran if n not in chosen}
         found = max(after, key=lambda number: (now - after[number]) / price[number])
         now = after[found]
         order.append((found, now))

@@ -31,7 +31,7 @@ class Recipe:
         Most training rows of a fold, drawn at random; 0 for all.
     origin : str
         Who proposed it: ``portfolio``, ``grid``, ``random``, ``bayes``, ``halving``, ``user``;
-        or ``retry of <id>``, after a trial that failed.
+        ``retry of <id>``, after a trial that failed; ``again``, after one of too many folds.
     number : int or None
         Its number among the recipes of all lanes; None where a lane numbers its trials itself.
     """

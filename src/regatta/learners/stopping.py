@@ -21,6 +21,7 @@ PILOT = 2, 10
 ENOUGH = 1.25
 LEAST_PATIENCE = 10
 
+LEAST_RATE = 1e-9
 LEAST_SECONDS = 0.03
 """What a fit takes that has next to nothing to learn, in seconds."""
 
@@ -33,7 +34,8 @@ def likely_rounds(params: Mapping[str, Any]) -> float:
     >>> likely_rounds({"learning_rate": 0.05, "n_rounds": 5000})
     400.0
     """
-    return min(float(params["n_rounds"]), WORK / float(params["learning_rate"]))
+    # A space of the user's may reach down to a rate of 0.
+    return min(float(params["n_rounds"]), WORK / max(float(params["learning_rate"]), LEAST_RATE))
 
 
 class Stopping:

@@ -1,5 +1,6 @@
 """How long trials take, and which of them there is time for."""
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import chain
@@ -109,8 +110,8 @@ class Costs:
         self._ratios: dict[str, dict[int, list[float]]] = {}
 
     def learn(self, record: TrialRecord, n_folds: int) -> None:
-        """Take note of a trial of some folds; one that was stopped would have taken longer."""
-        if record.status in ("ok", "timeout"):
+        """Take note of a trial of some folds, or of those that it did before it was given up."""
+        if record.status in ("ok", "stopped", "timeout"):
             folds = len(record.fold_scores) or n_folds
             ratio = record.seconds / folds / self._estimate(record.recipe)
             known = self._ratios.setdefault(record.recipe.learner, {})
@@ -169,4 +170,5 @@ class Costs:
         learner = self._learner(recipe.learner)
         shape = replace(self._shape, n_rows=recipe.rows or self._shape.n_rows)
         params = {**learner.defaults(shape), **recipe.params}
-        return max(learner.fit_seconds(shape, params), LEAST_ESTIMATE)
+        seconds = learner.fit_seconds(shape, params)
+        return max(seconds, LEAST_ESTIMATE) if math.isfinite(seconds) else LEAST_ESTIMATE

@@ -109,6 +109,11 @@ class Progress:
         Whether a deadline stopped a fit.
     learnt : list of (mapping or None)
         What each fold's model has found out (`Model.learnt`).
+    first : tuple of (float, bool)
+        What the trial had taken when its first fold was done, in seconds, and whether its deadline
+        had stopped it.
+    settled : bool
+        Whether one fold does.
     """
 
     oof: npt.NDArray[np.float32]
@@ -120,20 +125,23 @@ class Progress:
     predict_seconds_per_row: float = 0.0
     truncated: bool = False
     learnt: list[Mapping[str, float] | None] = field(default_factory=list)
+    first: tuple[float, bool] = (0.0, False)
+    settled: bool = False
 
     @property
     def folds(self) -> int:
         """Folds that are done."""
         return len(self.scores)
 
-    def forget_all_but_first(self, places: npt.NDArray[np.intp]) -> None:
-        """Forget what folds behind the first have given.
+    def settle_for_first(self, places: npt.NDArray[np.intp]) -> None:
+        """Be content with the first fold, and forget what others have given.
 
         Parameters
         ----------
         places : ndarray of shape (n_valid,), intp
             Where the predictions of the first fold are in `oof`.
         """
+        self.settled, self.truncated = True, self.first[1]
         self.predict_seconds_per_row /= self.folds
         first = self.oof[places]
         self.oof[:] = np.nan

@@ -134,9 +134,9 @@ class Lane:
             self._take(record, told=self.made.get(record.recipe.number) is not record)
         again = {retried(record.recipe) for record in earlier.records}
         self.retries = [recipe for recipe in self.retries if retried(recipe) not in again]
-        if self._may_settle:
+        if self._may_settle and is_short(self.clock):
             probes = [r for r in earlier.records if r.number == 0 and not r.recipe.rows]
-            self._settle(record for record in probes if not retried(record.recipe))
+            self._settle(r for r in probes if r.recipe.origin != "user" and not retried(r.recipe))
         note_clock(self.folder, first, self.clock.deadline)
         if earlier.began:
             logger.info("lane %d goes on with %d trials", self.number, len(self.records))
@@ -309,7 +309,7 @@ class Lane:
         if job.probe:
             self._settle([record])
         elif len(record.fold_scores) > self.table.n_folds:
-            self.retries.append(record.recipe)
+            self.retries += _again([record])
 
     def _settle(self, probes: Iterable[TrialRecord]) -> None:
         """Go on with one fold if the first trial has found out that there is no time for all.
@@ -321,8 +321,8 @@ class Lane:
             self.table = replace(self.table, n_folds=1)
             self.cache.settle_for_one()
             done = [r.recipe for r in self.records if len(r.fold_scores) <= 1]
-            more = [r.recipe for r in self.records if len(r.fold_scores) > 1]
-            self.retries += [recipe for recipe in more if recipe not in done]
+            more = [r for r in self.records if len(r.fold_scores) > 1]
+            self.retries += _again(record for record in more if record.recipe not in done)
 
     def _take(self, record: TrialRecord, *, told: bool = True) -> None:
         """Learn what came of a trial; one that was made before is told when it is asked for."""
@@ -340,3 +340,19 @@ class Lane:
     def _loss(self, record: TrialRecord) -> float:
         """Return a score turned so that less is better."""
         return self.metric.loss(record.score if record.score is not None else np.nan)
+
+
+def _again(records: Iterable[TrialRecord]) -> list[Recipe]:
+    """Return what has been fitted on more folds than the lane has settled for, to be tried anew.
+
+    The trials get numbers of their own: under the old ones they would find the old results.
+    """
+    return [
+        replace(
+            record.recipe,
+            number=None,
+            origin="again" if retried(record.recipe) else record.recipe.origin,
+        )
+        for record in records
+        if record.status == "ok"
+    ]

@@ -11,7 +11,7 @@ from itertools import chain
 from typing import Any
 
 from regatta.artifacts.records import Recipe
-from regatta.learners.base import Learner, Shape
+from regatta.learners.base import MEDIAN, Learner, Shape
 from regatta.learners.categories import FEW, NATIVE
 from regatta.learners.lightgbm import EVERY_CATEGORY
 from regatta.search.space import nearest_point, parameters_of
@@ -193,7 +193,10 @@ def portfolio(
     wanted = [*ranked, *((key, {}) for key in learners if key not in known)]
     if also:
         end = SMALL_ALSO if is_small else LARGE_ALSO
-        groups = [[(key, {**own, **more}) for more in ({}, *also)] for key, own in wanted[1:end]]
+        groups = [
+            [(key, {**own, **more}) for more in ({}, *also) if _fits(own, more)]
+            for key, own in wanted[1:end]
+        ]
         wanted = [wanted[0], *chain.from_iterable(groups), *wanted[end:]]
     made = [
         Recipe(key, varied(learners[key], shape, changes))
@@ -211,6 +214,11 @@ def portfolio(
     elif made:
         made[0] = replace(made[0], rows=_text_rows(shape, n_texts))
     return [recipe for place, recipe in enumerate(made) if recipe not in made[:place]]
+
+
+def _fits(own: Mapping[str, Any], more: Mapping[str, Any]) -> bool:
+    """Return whether changes go together: lines in leaves are fitted by squares."""
+    return not ("linear_leaves" in own and MEDIAN.items() <= more.items())
 
 
 def _earlier(ranked: Ranked, key: str, other: str) -> Ranked:

@@ -14,7 +14,7 @@ from regatta.artifacts.records import Recipe
 from regatta.learners.base import Learner, Shape, Space
 from regatta.search.halving import brackets, rungs
 from regatta.search.portfolio import portfolio
-from regatta.search.space import draw, grid
+from regatta.search.space import KINDS, draw, grid
 from regatta.search.user_spaces import within
 from regatta.settings import RunSettings
 
@@ -143,7 +143,8 @@ def _strategy(
     if strategy == "bayes":
         firsts: dict[str, Recipe] = {}
         for recipe in ranked:
-            key = f"{recipe.learner} {recipe.rows > 0}"
+            kind = [recipe.params.get(name) for name in KINDS]
+            key = f"{recipe.learner} {recipe.rows > 0} {kind}"
             firsts.setdefault(key, recipe)
         return list(firsts.values()), settings.search.refine
     return ranked, settings.search.refine

@@ -45,6 +45,10 @@ class BadValuesError(ArithmeticError):
 class TooSlowError(TimeoutError):
     """The folds that are left cannot be fitted in time."""
 
+    def __init__(self, reason: str, progress: Progress) -> None:
+        super().__init__(reason)
+        self.progress = progress
+
 
 class HopelessError(Exception):
     """The folds so far are worse than those of other trials."""
@@ -91,7 +95,8 @@ def run_trial(
         except MemoryError as err:
             record = job.record("out_of_memory", f"an allocation failed: {_sentence(err)}")
         except TooSlowError as err:
-            record = job.record("timeout", str(err))
+            scores = tuple(err.progress.scores)
+            record = job.record("timeout", str(err), fold_scores=scores)
         except BadValuesError as err:
             record = job.record("bad_values", str(err))
         except Exception as err:
@@ -145,9 +150,11 @@ def _fit_all(
         found = progress.oof[places].astype(np.float64)
         score = metric.score(table.y[fold.valid], found, table.weights_of(fold.valid))
         progress.scores.append(score if np.isfinite(score) else None)
+        if not number:
+            progress.first = time.time() - job.started_at, progress.truncated
     cache.forget_frame()
-    if progress.folds > 1 and cache.one_fold_does:
-        progress.forget_all_but_first(table.places(1))
+    if cache.one_fold_does:
+        progress.settle_for_first(table.places(1))
         for model in (folder / "model").glob("fold-[!0]*"):
             shutil.rmtree(model)
     return progress
@@ -178,7 +185,8 @@ def _time_for_another(job: Job, progress: Progress, n_folds: int) -> bool:
         return False
     raise TooSlowError(
         f"{progress.folds} of {n_folds} folds took {encode + fit:.1f} s each; {left:.1f} s are "
-        f"left for the other {open_}"
+        f"left for the other {open_}",
+        progress,
     )
 
 
@@ -271,17 +279,19 @@ def _finish(
         raise BadValuesError(f"{metric.label} is undefined for these predictions")
     np.save(folder / "oof.npy", progress.oof)
     write_json(folder / "fits.json", {"encoders": progress.encoders})
-    missing = f"only {progress.folds} of {table.n_folds} folds: time ran out"
+    short = progress.folds < table.n_folds and not progress.settled
+    taken = {"seconds": round(progress.first[0], 3)} if progress.settled else {}
     return job.record(
         "ok",
-        missing if progress.folds < table.n_folds else "",
+        f"only {progress.folds} of {table.n_folds} folds: time ran out" if short else "",
         recipe=replace(job.recipe, params=progress.params),
         score=score,
         fold_scores=tuple(progress.scores),
         predict_seconds_per_row=progress.predict_seconds_per_row,
         model_bytes=folder_bytes(folder / "model"),
-        truncated=progress.truncated or progress.folds < table.n_folds,
+        truncated=progress.truncated or short,
         learnt=_mean_of(progress.learnt),
+        **taken,
     )
 
 

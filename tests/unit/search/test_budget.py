@@ -4,6 +4,7 @@ import pytest
 
 from regatta.artifacts.records import Recipe, TrialRecord
 from regatta.errors import BudgetError
+from regatta.learners import get_learner
 from regatta.learners.base import Shape
 from regatta.search import machine
 from regatta.search.budget import (
@@ -209,3 +210,9 @@ def test_slots_are_bounded_by_memory(monkeypatch: pytest.MonkeyPatch):
     # The memory of a pod was chosen for so many.
     monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.0.0.1")
     assert machine.slots(1) == machine.POD_SLOTS
+
+
+def test_a_rate_of_zero_has_an_estimate():
+    for key in ("lightgbm", "xgboost", "catboost", "hist_gradient_boosting"):
+        costs = Costs(Shape("binary", 1_000, 20, 2), get_learner)
+        assert 0 < costs.expect(Recipe(key, {"learning_rate": 0.0}), 5) < 1e6

@@ -179,6 +179,8 @@ def test_medians_are_tried_beside_means_where_absolute_errors_count(tmp_path, me
         "rmsle": {("plain", "mean")},
     }
     assert tried == expected[metric]
+    (few,) = make_plan(table, settings(metric=metric, strategy="bayes")).lanes
+    assert {r.params.get("statistic") == "median" for r in few} == {False, metric == "mae"}
     assert all(
         get_learner(r.learner).medians for r in queue if r.params.get("statistic") == "median"
     )

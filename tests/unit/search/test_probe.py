@@ -15,7 +15,7 @@ from regatta.search import table as tables
 from regatta.search import trial
 from regatta.search.costs import again_seconds
 from regatta.search.job import Progress
-from regatta.search.lane import Lane
+from regatta.search.lane import Lane, _again
 from regatta.search.race import race
 from regatta.search.resuming import NOTES
 from regatta.search.retries import retried
@@ -68,14 +68,29 @@ def test_what_is_at_work_ends_with_its_first_fold(table, tmp_path: Path, monkeyp
     summary = race(table, plan, 0, folder, toolbox=TOOLBOX)
     assert summary["trials"] == ["00-000-line", "00-001-slow"]
     record = TrialRecord.from_dict(json.loads((folder / "00-001-slow/trial.json").read_text()))
-    assert (record.status, len(record.fold_scores)) == ("ok", 1)
+    assert (record.status, record.reason, len(record.fold_scores)) == ("ok", "", 1)
+    # It may have been in its second fold.
+    assert 0.4 <= record.seconds < 0.8
+
+
+def test_what_is_tried_again_is_a_trial_of_its_own():
+    retry = Recipe("line", origin="retry of 00-001-line", number=4)
+    records = [
+        TrialRecord("a", 0, 4, retry, 0, "ok", score=1.0, fold_scores=(1.0,) * 3),
+        TrialRecord("b", 0, 5, Recipe("slow", number=5), 0, "stopped", fold_scores=(1.0,) * 2),
+        TrialRecord("c", 0, 6, Recipe("line", origin="user"), 0, "ok", score=1.0),
+    ]
+    assert _again(records) == [Recipe("line", origin="again"), Recipe("line", origin="user")]
 
 
 def test_folds_behind_the_first_are_forgotten():
     oof = np.arange(12, dtype=np.float32).reshape(6, 2)
     progress = Progress(oof, scores=[0.1, 0.2, 0.3], encoders=["a", "b", "c"], learnt=[{}] * 3)
     progress.predict_seconds_per_row = 3.0
-    progress.forget_all_but_first(np.array([1, 4]))
+    progress.first = 1.5, True
+    progress.settle_for_first(np.array([1, 4]))
+    assert progress.settled
+    assert progress.truncated
     assert (progress.folds, progress.encoders, progress.learnt) == (1, ["a"], [{}])
     assert progress.predict_seconds_per_row == 1.0
     assert np.flatnonzero(np.isfinite(progress.oof[:, 0])).tolist() == [1, 4]
