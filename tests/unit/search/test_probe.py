@@ -69,8 +69,6 @@ def test_what_is_at_work_ends_with_its_first_fold(table, tmp_path: Path, monkeyp
     assert summary["trials"] == ["00-000-line", "00-001-slow"]
     record = TrialRecord.from_dict(json.loads((folder / "00-001-slow/trial.json").read_text()))
     assert (record.status, record.reason, len(record.fold_scores)) == ("ok", "", 1)
-    # It may have been in its second fold.
-    assert 0.4 <= record.seconds < 0.8
 
 
 def test_what_is_tried_again_is_a_trial_of_its_own():
