@@ -26,11 +26,10 @@ from scores import markdown
 
 from regatta.artifacts import writing
 from regatta.artifacts.records import Recipe
-from regatta.bundle import Pooling
 from regatta.ensemble.candidates import read_lanes
 from regatta.ensemble.greedy import greedy_weights
+from regatta.ensemble.select import pooling_for
 from regatta.evaluation.metrics import Metric, get_metric
-from regatta.evaluation.weighted import WEIGHTED
 from regatta.learners import get_learner, learners_for
 from regatta.learners.base import Shape
 from regatta.search.plan import make_plan
@@ -157,7 +156,7 @@ def outcome(table: TrainingTable, metric: Metric, lane: Path, count: int) -> dic
     trials = [trial for trial in read_lanes([lane]).comparable if "retry" not in trial.record.id]
     scored = np.flatnonzero(np.isfinite(trials[0].oof()[:, 0]))
     rows = np.sort(rng.choice(scored, min(ROWS, len(scored)), replace=False))
-    pooling = Pooling("linear" if table.task == "regression" else "log")
+    pooling = pooling_for(metric)
     width = trials[0].oof().shape[1]
     terms = np.full((count, len(rows), width), np.nan, dtype=np.float32)
     seconds = np.full(count, np.nan)
@@ -211,10 +210,8 @@ class Tried:
         return self._pooled(np.tensordot(weights, terms.astype(np.float64), 1))
 
     def _pooled(self, blend: npt.NDArray[np.floating]) -> float:
-        pooling = Pooling("linear" if "regression" in self.metric.tasks else "log")
-        predicted = pooling.pool(blend).astype(np.float64)
-        score = WEIGHTED[self.metric.key](self.y, predicted)(np.ones((1, len(self.y))))[0]
-        return self.metric.loss(float(score))
+        predicted = pooling_for(self.metric).pool(blend).astype(np.float64)
+        return self.metric.loss(self.metric.score(self.y, predicted))
 
 
 def rank(tried: Sequence[Tried], count: int) -> list[tuple[int, float]]:

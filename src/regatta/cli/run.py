@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from regatta.cli.options import settings_of
+from regatta.cli.options import Weight, settings_of
 from regatta.errors import RegattaError
 
 __all__ = ["register"]
@@ -24,10 +24,7 @@ def register(app: typer.Typer) -> None:
 def run(
     table: Annotated[str, typer.Argument(help="CSV, Parquet or JSON-lines file.")],
     target: Annotated[str, typer.Option(help="Column to predict.")] = "",
-    weight: Annotated[
-        str | None,
-        typer.Option(help="Column of the rows' weights.", show_default="all the same"),
-    ] = None,
+    weight: Weight = None,
     task: Annotated[
         str | None,
         typer.Option(help="auto, binary, multiclass or regression.", show_default="auto"),

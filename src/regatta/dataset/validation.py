@@ -112,9 +112,6 @@ def _validate(file: pq.ParquetFile, reading: Reading, settings: DataSettings) ->
     )
     leaks = LeakCheck(target_column, target.task)
 
-    def weigh(values: pa.ChunkedArray) -> _Described:
-        return _describe_weight(values, (target_column, target), reading, settings)
-
     described: list[_Described] = []
     with ThreadPoolExecutor(THREADS) as pool:
         for group in _groups(names, n_rows):
@@ -124,7 +121,7 @@ def _validate(file: pq.ParquetFile, reading: Reading, settings: DataSettings) ->
                 if name == settings.target:
                     return _describe_target(name, target_measures, target, reading)
                 if name == settings.weight:
-                    return weigh(values)
+                    return _describe_weight(values, (target_column, target), reading, settings)
                 return _describe(name, values, leaks, reading, settings)
 
             # Threads pay where a column is long: Arrow and NumPy work without the lock then.

@@ -17,7 +17,7 @@ from regatta.ensemble.thresholds import thresholds_if_better
 from regatta.evaluation.metrics import Metric, get_metric
 from regatta.evaluation.scoring import decided
 
-__all__ = ["Selection", "select"]
+__all__ = ["Selection", "pooling_for", "select"]
 
 Array = npt.NDArray[np.float64]
 
@@ -127,6 +127,11 @@ def select(
     return search.labelled(selection, seconds)
 
 
+def pooling_for(metric: Metric) -> Pooling:
+    """Return how predictions are pooled where nothing is learnt: values, or logarithms."""
+    return Pooling("linear" if "regression" in metric.tasks else "log")
+
+
 @dataclass(frozen=True)
 class _Search:
     """The predictions by which ensembles are compared, each with its row's target and fold."""
@@ -150,7 +155,7 @@ class _Search:
     ) -> Selection:
         """Select members and their weights step by step."""
         deadline = time.perf_counter() + seconds
-        pooling = Pooling("linear" if "regression" in self.metric.tasks else "log")
+        pooling = pooling_for(self.metric)
         best = ranked[0]
         alone = Selection(((best, 1.0),), _score(best), pooling)
         if len(ranked) == 1 or max_members == 1:

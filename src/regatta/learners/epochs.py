@@ -7,9 +7,17 @@ from typing import Protocol, TypeVar
 
 import numpy as np
 
-from regatta.learners.base import Params
+from regatta.learners.base import Params, Shape
 
-__all__ = ["DROPS", "Pace", "Restartable", "Schedule", "best_epoch", "follow"]
+__all__ = [
+    "DROPS",
+    "Pace",
+    "Restartable",
+    "Schedule",
+    "best_epoch",
+    "follow",
+    "products_seconds",
+]
 
 # A network begins again from its best weights, at a lower rate, so often.
 DROPS = 2
@@ -23,6 +31,21 @@ SETTLING = 0.3
 PARTS = tuple(f"epochs_{drop}" for drop in range(DROPS + 1))
 
 Weights = TypeVar("Weights")
+
+
+def products_seconds(shape: Shape, params: Params) -> float:
+    """Estimate how long the products of all epochs take on the reference machine, in seconds.
+
+    Parameters
+    ----------
+    shape : Shape
+        Size of one fold's training rows, before they are encoded.
+    params : mapping
+        ``width`` and ``depth`` among them.
+    """
+    width, depth = params["width"], params["depth"]
+    first, others = 5e-8 * shape.n_columns * width, 5e-9 * width**2 * (depth - 1)
+    return float(shape.n_rows * (first + others))
 
 
 @dataclass

@@ -26,7 +26,7 @@ from regatta.learners.base import (
     check_target,
     scale_of,
 )
-from regatta.learners.epochs import Pace, Schedule, best_epoch, follow
+from regatta.learners.epochs import Pace, Schedule, best_epoch, follow, products_seconds
 from regatta.learners.network import Floats, Layers, Network, forward
 from regatta.learners.threads import limit_blas
 
@@ -151,9 +151,7 @@ class MlpLearner(Learner):
 
     def fit_seconds(self, shape: Shape, params: Params) -> float:
         """Estimate the time of `fit`: the products of all epochs."""
-        width, depth = params["width"], params["depth"]
-        first, others = 5e-8 * shape.n_columns * width, 5e-9 * width**2 * (depth - 1)
-        return float(0.03 + self.share_of_work * shape.n_rows * (first + others))
+        return 0.03 + self.share_of_work * products_seconds(shape, params)
 
     def fit(
         self, data: FitData, params: Params, *, seed: int, threads: int, deadline: float

@@ -24,6 +24,7 @@ from regatta.learners.base import (
     class_shares,
     standardised,
 )
+from regatta.learners.epochs import products_seconds
 from regatta.learners.tabm_network import Block, Weights, train
 
 __all__ = ["TabMLearner", "TabMModel"]
@@ -195,9 +196,7 @@ class TabMLearner(Learner):
 
     def fit_seconds(self, shape: Shape, params: Params) -> float:
         """Estimate the time of `fit`: the products of all epochs, for each submodel."""
-        width, depth = params["width"], params["depth"]
-        first, others = 5e-8 * shape.n_columns * width, 5e-9 * width**2 * (depth - 1)
-        return float(1.0 + params["submodels"] * shape.n_rows * (first + others))
+        return float(1.0 + params["submodels"] * products_seconds(shape, params))
 
     def fit(
         self, data: FitData, params: Params, *, seed: int, threads: int, deadline: float

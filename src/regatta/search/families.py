@@ -14,7 +14,7 @@ with proven recipes, the first of which is often the best, so that there is no p
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -36,19 +36,21 @@ class _Arm:
         What all of them took.
     best : float
         Least loss; infinity where there is none.
-    gains : list of float
-        What had been spent at each best loss so far, failures and all.
+    spent : float
+        What all trials up to the best one took.
+    gain : float
+        What of that came after the one that was the best before.
     """
 
     seconds: float = 0.0
     best: float = np.inf
-    gains: list[float] = field(default_factory=list)
+    spent: float = 0.0
+    gain: float = 0.0
 
     @property
     def next_gain(self) -> float:
         """Seconds until it is better once more, if all goes on as it did."""
-        last, before = self.gains[-1], self.gains[-2] if len(self.gains) > 1 else 0.0
-        return max(self.seconds - last, last - before, LEAST_SECONDS)
+        return max(self.seconds - self.spent, self.gain, LEAST_SECONDS)
 
 
 class Families:
@@ -73,11 +75,11 @@ class Families:
         arm.seconds += seconds
         if loss is not None and loss < arm.best:
             arm.best = loss
-            arm.gains.append(arm.seconds)
+            arm.gain, arm.spent = arm.seconds - arm.spent, arm.seconds
 
     def known(self, key: str) -> bool:
         """Return whether a family has a trial with a score."""
-        return key in self._arms and bool(self._arms[key].gains)
+        return key in self._arms and self._arms[key].best < np.inf
 
     def draw(self, keys: Sequence[str], rng: np.random.Generator) -> str:
         """Draw a family.

@@ -42,20 +42,20 @@ class BadValuesError(ArithmeticError):
     """The model predicted what is no number, or the score is undefined."""
 
 
-class TooSlowError(TimeoutError):
+class GivenUpError(Exception):
+    """The folds so far say that the others are not to be fitted."""
+
+    def __init__(self, reason: str, progress: Progress) -> None:
+        super().__init__(reason)
+        self.progress = progress
+
+
+class TooSlowError(GivenUpError):
     """The folds that are left cannot be fitted in time."""
 
-    def __init__(self, reason: str, progress: Progress) -> None:
-        super().__init__(reason)
-        self.progress = progress
 
-
-class HopelessError(Exception):
+class HopelessError(GivenUpError):
     """The folds so far are worse than those of other trials."""
-
-    def __init__(self, reason: str, progress: Progress) -> None:
-        super().__init__(reason)
-        self.progress = progress
 
 
 def run_trial(
