@@ -30,7 +30,7 @@ def main(arguments: list[str]) -> None:
     from regatta.artifacts import read_json, write_json
     from regatta.artifacts.records import TrialRecord
     from regatta.evaluation.metrics import get_metric
-    from regatta.refit.again import Terms, run_again
+    from regatta.refit.again import Conditions, run_again
     from regatta.search.table import TrainingTable
 
     logs.configure()
@@ -44,7 +44,7 @@ def main(arguments: list[str]) -> None:
             get_metric(values["metric"], table.task),
             Path(folder),
             Path(scratch),
-            Terms(**values["terms"]),
+            Conditions(**values["conditions"]),
         )
     write_json(Path(folder) / "refit.json", dataclasses.asdict(made))
 

@@ -20,7 +20,7 @@ from regatta.refit.whole import AllRows, draw_name, draw_seed, draws_of, recipe_
 from regatta.search import machine
 from regatta.search.cache import EncodedFolds
 from regatta.search.costs import least_draws, whole_seconds
-from regatta.search.isolation import Child, Limits, wait
+from regatta.search.isolation import Allowance, Child, wait
 from regatta.search.job import Job
 from regatta.search.lane import POLL_SECONDS
 from regatta.search.launching import import_for
@@ -28,7 +28,7 @@ from regatta.search.table import TrainingTable
 from regatta.search.toolbox import Toolbox
 from regatta.search.trial import run_trial
 
-__all__ = ["Made", "Terms", "run_again"]
+__all__ = ["Conditions", "Made", "run_again"]
 
 # What a trial needs to write its files, and what any takes at least, in seconds.
 WRITING_SECONDS, LEAST_SECONDS = 0.3, 0.1
@@ -54,8 +54,8 @@ class Made:
 
 
 @dataclass(frozen=True)
-class Terms:
-    """Under which terms trials run again.
+class Conditions:
+    """Under which conditions trials run again.
 
     Attributes
     ----------
@@ -112,7 +112,7 @@ def run_again(
     metric: Metric,
     folder: Path,
     scratch: Path,
-    terms: Terms,
+    conditions: Conditions,
     toolbox: Toolbox | None = None,
 ) -> Made:
     """Run trials again on a table that has more rows than theirs.
@@ -131,7 +131,7 @@ def run_again(
         Existing folder for the trials and their ``encoders``; `WHOLE` below it is another.
     scratch : Path
         Folder for what may be lost.
-    terms : Terms
+    conditions : Conditions
         Until when, with what.
     toolbox : Toolbox, optional
         Where learners and encoders come from.
@@ -143,10 +143,10 @@ def run_again(
     """
     tools = toolbox or Toolbox()
     # Beside them works the measurement, which holds the winner.
-    slots = terms.cores or machine.slots(1)
+    slots = conditions.cores or machine.slots(1)
     share = machine.memory_share(slots + 1)
-    memory = min(terms.memory_bytes or share, share)
-    tasks = _by_worth(_tasks(table, records, folder, scratch, terms, tools), weights)
+    memory = min(conditions.memory_bytes or share, share)
+    tasks = _by_worth(_tasks(table, records, folder, scratch, conditions, tools), weights)
     most = max((task.draws for task in tasks), default=0)
     waiting = [replace(task, draw=draw) for task in tasks for draw in range(task.least)]
     waiting += [
@@ -159,8 +159,8 @@ def run_again(
     while waiting or running:
         while waiting and len(running) < slots:
             task = waiting.pop(0)
-            if _promises(task, terms.deadline, slots):
-                running.append(_launch(task, terms.deadline, memory, metric, tools))
+            if _promises(task, conditions.deadline, slots):
+                running.append(_launch(task, conditions.deadline, memory, metric, tools))
         if not running:
             break
         wait(running, POLL_SECONDS)
@@ -178,23 +178,23 @@ def _tasks(
     records: Sequence[TrialRecord],
     folder: Path,
     scratch: Path,
-    terms: Terms,
+    conditions: Conditions,
     tools: Toolbox,
 ) -> list[_Task]:
     """Return what is to be fitted, of each trial."""
-    whole = AllRows.of(table, terms.seed)
-    more = table.n_rows / (terms.n_train_rows - len(table.valid(0)))
+    whole = AllRows.of(table, conditions.seed)
+    more = table.n_rows / (conditions.n_train_rows - len(table.valid(0)))
     (folder / WHOLE).mkdir()
     places = folder / WHOLE, folder
     caches = [
-        EncodedFolds(rows, scratch / name, place / "encoders", terms.seed, tools)
+        EncodedFolds(rows, scratch / name, place / "encoders", conditions.seed, tools)
         for rows, name, place in zip((whole, table), (WHOLE, "folds"), places, strict=True)
     ]
     tasks = []
     for record in records:
         if recipe := recipe_of_whole(record, more):
             seconds = whole_seconds(record, more)
-            draws = least_draws(record), draws_of(record, terms.draws)
+            draws = least_draws(record), draws_of(record, conditions.draws)
             tasks.append(_Task(record, recipe, whole, caches[0], places[0], seconds, False, *draws))
         else:
             # Learning keeps pace with the time there is; less than it took is not enough.
@@ -249,8 +249,8 @@ def _launch(
         folder=task.folder / name,
     )
     import_for(job.recipe.learner)
-    limits = Limits(deadline, memory_bytes, "the time of the refit")
-    return Child(lambda: run_trial(job, task.table, task.cache, tools, metric), limits)
+    allowance = Allowance(deadline, memory_bytes, "the time of the refit")
+    return Child(lambda: run_trial(job, task.table, task.cache, tools, metric), allowance)
 
 
 def _found(names: Iterable[str], folder: Path) -> tuple[TrialRecord, ...]:

@@ -23,14 +23,14 @@ import psutil
 from regatta.processes.client import IMPORT_VARIABLE
 from regatta.processes.trees import end_with_parent
 
-__all__ = ["Child", "Ending", "Limits", "end_with", "memory_text", "wait"]
+__all__ = ["Allowance", "Child", "Ending", "end_with", "memory_text", "wait"]
 
 DESCENDANTS_EVERY_SECONDS = 0.5
 MEGABYTE = 1e6
 
 
 @dataclass(frozen=True)
-class Limits:
+class Allowance:
     """What a child may use.
 
     Attributes
@@ -77,12 +77,12 @@ class Child:
     ----------
     work : callable
         What the child runs. Its exception or return ends the child; it never returns here.
-    limits : Limits
+    allowance : Allowance
         What the child may use.
     """
 
-    def __init__(self, work: Callable[[], None], limits: Limits) -> None:
-        self.limits = limits
+    def __init__(self, work: Callable[[], None], allowance: Allowance) -> None:
+        self.allowance = allowance
         self.started = time.time()
         self.peak_memory_bytes = 0
         self._descendants: list[psutil.Process] = []
@@ -132,20 +132,20 @@ class Child:
         return ended
 
     def _judge(self) -> None:
-        """Compare the child with its limits."""
+        """Compare the child with its allowance."""
         now = time.time()
         used = self._memory(now)
         self.peak_memory_bytes = max(self.peak_memory_bytes, used)
-        if used > self.limits.memory_bytes:
+        if used > self.allowance.memory_bytes:
             self._verdict = (
                 "out_of_memory",
                 f"used {memory_text(used)}; the limit of a trial is "
-                f"{memory_text(self.limits.memory_bytes)}",
+                f"{memory_text(self.allowance.memory_bytes)}",
             )
-        elif now >= self.limits.deadline:
+        elif now >= self.allowance.deadline:
             self._verdict = (
                 "timeout",
-                f"still at work after {now - self.started:.1f} s, when {self.limits.why} ended",
+                f"still at work after {now - self.started:.1f} s, when {self.allowance.why} ended",
             )
 
     def _memory(self, now: float) -> int:

@@ -24,7 +24,7 @@ from regatta.search.cache import EncodedFolds
 from regatta.search.clock import Clock
 from regatta.search.costs import Costs, again_seconds
 from regatta.search.hearing import heard
-from regatta.search.isolation import Child, Ending, Limits, wait
+from regatta.search.isolation import Allowance, Child, Ending, wait
 from regatta.search.job import Job
 from regatta.search.launching import OTHER_SHARE, import_for, is_short, times_of
 from regatta.search.median import bars
@@ -252,10 +252,10 @@ class Lane:
             and is_short(self.clock),
             bars=self._bars(recipe),
         )
-        limits = Limits(times.killed_at, self.memory_bytes, times.why)
+        allowance = Allowance(times.killed_at, self.memory_bytes, times.why)
         note_trial(self.folder, job)
         work = (job, self.table, self.cache, self.toolbox, self.metric)
-        self.running.append(Running(job, Child(lambda: run_trial(*work), limits)))
+        self.running.append(Running(job, Child(lambda: run_trial(*work), allowance)))
         self.begun += not retried(recipe)
 
     def _is_pilot(self, recipe: Recipe) -> bool:

@@ -294,7 +294,7 @@ def _start(
         "metric": planned["metric"],
         "records": [job.records[m["trial"]].to_dict() for m in job.described["members"]],
         "weights": [m["weight"] for m in job.described["members"]],
-        "terms": {
+        "conditions": {
             "deadline": deadline,
             "cores": settings.search.cores,
             "memory_bytes": settings.search.memory_bytes,

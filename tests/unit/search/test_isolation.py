@@ -6,9 +6,9 @@ import subprocess
 import sys
 import time
 
-from regatta.search.isolation import Child, Limits, wait
+from regatta.search.isolation import Allowance, Child, wait
 
-FREE = Limits(deadline=float("inf"), memory_bytes=1 << 50)
+FREE = Allowance(deadline=float("inf"), memory_bytes=1 << 50)
 
 
 def watch(child: Child, seconds: float = 10.0):
@@ -45,7 +45,9 @@ def test_foreign_kill_says_that_memory_may_be_the_cause():
 
 
 def test_stopped_child_is_ended_too():
-    child = Child(lambda: os.kill(os.getpid(), signal.SIGSTOP), Limits(time.time() + 0.3, 1 << 50))
+    child = Child(
+        lambda: os.kill(os.getpid(), signal.SIGSTOP), Allowance(time.time() + 0.3, 1 << 50)
+    )
     assert watch(child).status == "timeout"
 
 
@@ -69,11 +71,11 @@ def test_stop_ends_a_child_and_its_children(tmp_path):
 def test_child_dies_with_its_parent(tmp_path):
     code = f"""
 import os, time
-from regatta.search.isolation import Child, Limits
+from regatta.search.isolation import Child, Allowance
 def work():
     open({str(tmp_path / "pid")!r}, "w").write(str(os.getpid()))
     time.sleep(60)
-child = Child(work, Limits(float("inf"), 1 << 50))
+child = Child(work, Allowance(float("inf"), 1 << 50))
 time.sleep(60)
 """
     parent = subprocess.Popen([sys.executable, "-c", code])

@@ -207,10 +207,10 @@ def test_fewer_networks_than_folds_are_of_no_use(tmp_path, monkeypatch, ready, t
 
     monkeypatch.setattr(again, "_launch", launched)
     monkeypatch.setattr(again, "wait", lambda *_: None)
-    terms = again.Terms(time.time() + 60, 2, 10**9, 0, 100, 3)
+    conditions = again.Conditions(time.time() + 60, 2, 10**9, 0, 100, 3)
     monkeypatch.setattr(again, "_tasks", lambda *_: [task])
     metric = get_metric("roc_auc", "binary")
-    made = again.run_again(None, [record], [1.0], metric, tmp_path, tmp_path, terms)
+    made = again.run_again(None, [record], [1.0], metric, tmp_path, tmp_path, conditions)
     assert made.folds == ()
     assert [found.id for found in made.whole] == [draw_name("a", draw) for draw in taken]
 
