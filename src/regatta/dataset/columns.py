@@ -60,7 +60,10 @@ class Columns:
         if name not in self._texts:
             wanted = _WANTED.get(self._settings.kinds.get(name, ""), "")
             self._texts[name] = TextColumn(
-                self._settings.na_values, decimal_comma=self._comma, wanted=wanted
+                self._settings.na_values,
+                decimal_comma=self._comma,
+                marks=self._marks(name),
+                wanted=wanted,
             )
         return None
 
@@ -84,13 +87,18 @@ class Columns:
             if column is None:
                 given[name] = pa.chunked_array([pa.nulls(table.num_rows, plan.arrow)])
             elif pa.types.is_string(column.type):
-                given[name] = self._applied(column, plan)
+                given[name] = self._applied(name, column, plan)
             else:
                 given[name] = pc.cast(column, plan.arrow, safe=False)
         return {name: self._without_numbers(column) for name, column in given.items()}
 
-    def _applied(self, texts: pa.ChunkedArray, plan: Plan) -> pa.ChunkedArray:
-        values = apply(texts, plan, na_array(self.na_values(plan)))
+    def _marks(self, name: str) -> bool:
+        """Return whether marks may mean missing values; of a target they may be a class."""
+        return name != self._settings.target
+
+    def _applied(self, name: str, texts: pa.ChunkedArray, plan: Plan) -> pa.ChunkedArray:
+        na_values = na_array(self.na_values(plan))
+        values = apply(texts, plan, na_values, marks=self._marks(name))
         return pa.chunked_array([pa.nulls(len(texts), plan.arrow)]) if values is None else values
 
     def na_values(self, plan: Plan) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ import pandas as pd
 
 from regatta.dataset.moments import naive, parse_one
 from regatta.dataset.schema import Column
+from regatta.dataset.typing import MARKS
 from regatta.errors import RequestError, nearest
 
 __all__ = ["conform"]
@@ -205,7 +206,7 @@ def _number_reader(column: Column) -> Read:
     def read(value: Any) -> float:
         if isinstance(value, str):
             text = value.strip()
-            if text in na_values:
+            if text in na_values or text.lower() in MARKS:
                 return math.nan
             if "_" in text:
                 raise ValueError(text)
@@ -225,7 +226,7 @@ def _truth_reader(column: Column) -> Read:
     def read(value: Any) -> bool | None:
         if isinstance(value, str):
             text = value.strip()
-            if text in na_values:
+            if text in na_values or text.lower() in MARKS:
                 return None
             if text.lower() not in _TRUTHS:
                 raise ValueError(text)
@@ -277,9 +278,9 @@ def _moment_reader(column: Column) -> Read:
     def read(value: Any) -> np.datetime64:
         if isinstance(value, str):
             text = value.strip()
-            return (
-                _NAT if text in na_values else np.datetime64(parse_one(text, column.format), "us")
-            )
+            if text in na_values or text.lower() in MARKS:
+                return _NAT
+            return np.datetime64(parse_one(text, column.format), "us")
         if _is_missing(value):
             return _NAT
         if isinstance(value, datetime.datetime):

@@ -10,11 +10,16 @@ from pyarrow import compute as pc
 
 from regatta.dataset.moments import FORMATS, MICROSECONDS, looks_like_date, parse_column
 
-__all__ = ["Plan", "TextColumn", "apply", "clean", "na_array", "without_nan"]
+__all__ = ["MARKS", "Plan", "TextColumn", "apply", "clean", "na_array", "without_nan"]
 
 Wanted = Literal["", "numeric", "boolean", "text", "datetime"]
 
 NONE = "None"
+_WORDS = ("na", "n/a", "n.a.", "nan", "null", "none", "nil", "missing", "(missing)")
+_SIGNS = (".", "..", "...", "-", "--", "---", "*", "**", "?", "??", "#", "_", "/")
+MARKS = frozenset((*_WORDS, *_SIGNS))
+"""Texts, in small letters, that mean a missing value among numbers, dates or truths; SAS writes a
+point. Elsewhere they may be categories."""
 # Less than this share of 'None' in a column of texts is taken for missing values.
 NONE_SHARE = 0.01
 # Up to here it costs more to choose the texts than to look at all of them.
@@ -70,15 +75,23 @@ class TextColumn:
         Texts that mean a missing value.
     decimal_comma : bool, default False
         Whether a comma may be a decimal sign: the file is separated by something else.
+    marks : bool, default True
+        Whether `MARKS` are missing values where all other texts are numbers, dates or truths.
     wanted : {"", "numeric", "boolean", "text", "datetime"}, default ""
         What the user says it is; ``text`` keeps every text as it is.
     """
 
     def __init__(
-        self, na_values: Sequence[str], *, decimal_comma: bool = False, wanted: Wanted = ""
+        self,
+        na_values: Sequence[str],
+        *,
+        decimal_comma: bool = False,
+        marks: bool = True,
+        wanted: Wanted = "",
     ) -> None:
         self._na_but_none = _na_but_none(tuple(na_values))
         self._comma_allowed = decimal_comma
+        self._marks = marks
         self._wanted = wanted
         self._dtype: str = "string" if wanted == "text" else "null"
         self._comma = False
@@ -133,8 +146,9 @@ class TextColumn:
             if nones:
                 known = pc.if_else(is_none, pa.scalar(None, pa.string()), texts)
         if self._dtype != "string":
-            while (values := self._fit(known)) is None:
-                self._widen(known)
+            unmarked = without_marks(known) if self._marks else known
+            while (values := self._fit(unmarked)) is None:
+                self._widen(unmarked)
             if self._dtype != "string":
                 return values
         return texts if known is texts or self.plan.keeps_none else known
@@ -221,13 +235,28 @@ def clean(texts: pa.ChunkedArray, na_values: pa.Array) -> pa.ChunkedArray:
     return pc.if_else(missing, pa.scalar(None, pa.string()), trimmed)
 
 
-def apply(texts: pa.ChunkedArray, plan: Plan, na_values: pa.Array) -> pa.ChunkedArray | None:
+def without_marks(texts: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Turn the texts that are among `MARKS` into null."""
+    # All of them are short, and most texts need not be looked at any closer.
+    short = pc.less_equal(pc.binary_length(texts), max(map(len, MARKS)))
+    if not pc.any(short).as_py():
+        return texts
+    marked = pc.is_in(pc.utf8_lower(texts), value_set=pa.array(sorted(MARKS), pa.string()))
+    if not pc.any(marked).as_py():
+        return texts
+    return pc.if_else(marked, pa.scalar(None, pa.string()), texts)
+
+
+def apply(
+    texts: pa.ChunkedArray, plan: Plan, na_values: pa.Array, *, marks: bool = True
+) -> pa.ChunkedArray | None:
     """Turn texts into values by a plan that is known, or return ``None`` if one does not fit."""
     if plan.dtype in ("int64", "float64"):
         values = convert(texts, plan)
         if values is not None:
             return values
-    return convert(clean(texts, na_values), plan)
+    cleaned = clean(texts, na_values)
+    return convert(without_marks(cleaned) if marks and plan.dtype != "string" else cleaned, plan)
 
 
 def convert(texts: pa.ChunkedArray, plan: Plan) -> pa.ChunkedArray | None:

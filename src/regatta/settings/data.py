@@ -46,7 +46,8 @@ class DataSettings(Group):
         "?",
     )
     """Texts that mean a missing value, compared after blanks around them are cut. ``None`` stays
-    a value where it is a common category rather than rare (see `regatta.dataset`)."""
+    a value where it is a common category rather than rare (see `regatta.dataset`). Among numbers
+    and dates ``.``, ``-``, ``*`` and the like are missing values, too."""
     ignore: tuple[str, ...] = ()
     """Columns that are not used."""
     kinds: dict[str, ColumnKind] = Field(default_factory=dict)

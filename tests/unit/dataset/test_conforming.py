@@ -34,6 +34,13 @@ def test_numbers_in_any_form():
     assert nan_as_none(found) == [1, 2.5, 3, 40, 1, None, None, None, None, None, None, 7]
 
 
+def test_marks_are_missing_but_in_categories():
+    assert nan_as_none(one(AGE, ".", " - ", "N.A.", "3")) == [None, None, None, 3]
+    assert one(MEMBER, "-", "true") == [None, True]
+    assert str(one(JOINED, ".")[0]) == "NaT"
+    assert one(CITY, "-", "Bern") == ["-", "Bern"]
+
+
 @pytest.mark.parametrize("dtype", ["int8", "float32", "Int64", "Float32", "bool", "category"])
 def test_numbers_of_any_type(dtype):
     assert one(AGE, 1, 0, 1, dtype=dtype) == [1.0, 0.0, 1.0]

@@ -52,6 +52,44 @@ def mixed(found):
     return [f for f in found.findings if f.code == "mixed"]
 
 
+@pytest.mark.parametrize("share", [0.01, 0.3])
+@pytest.mark.parametrize("separator", [",", ";"])
+def test_marks_among_numbers_are_missing_values(check, share, separator):
+    values = with_texts(share, [".", "-", "N.A."])
+    if separator == ";":
+        values = [value.replace(".", ",") if len(value) > 4 else value for value in values]
+    found = check({"x": values, "y": ["no", "yes"] * (N // 2)}, separator=separator)
+
+    column = found.schema.column("x")
+    assert (column.kind, column.dtype) == ("numeric", "float64")
+    assert column.missing == round(share * N)
+    assert not mixed(found)
+
+
+def test_marks_among_dates_and_truths_are_missing_values(check):
+    days = [f"2024-{1 + i % 12:02d}-{1 + i % 28:02d}" if i % 9 else "." for i in range(N)]
+    truths = [("true", "false", "-")[i % 3] for i in range(N)]
+    found = check({"day": days, "flag": truths, "y": ["no", "yes"] * (N // 2)}).schema
+
+    assert (found.column("day").kind, found.column("day").missing) == ("datetime", 45)
+    assert (found.column("flag").kind, found.column("flag").missing) == ("boolean", 133)
+
+
+def test_marks_among_texts_are_categories(check):
+    signs = [("+", "-", "?")[i % 3] for i in range(N)]
+    late = ["-"] * (N - 1) + ["good"]
+    found = check({"sign": signs, "late": late, "x": numbers(), "y": ["-", "+"] * (N // 2)}).schema
+
+    assert set(found.column("sign").categories) == {"+", "-"}
+    assert set(found.column("late").categories) == {"-", "good"}
+    assert set(found.classes) == {"-", "+"}
+
+
+def test_a_mark_in_a_target_of_numbers_is_refused(check):
+    with pytest.raises(TargetError, match=r"target 'y' holds '\.' in row 1"):
+        check({"x": numbers(), "y": with_texts(0.01, ["."])})
+
+
 @pytest.mark.parametrize(
     ("share", "texts"),
     [(0.06, ["unknown"]), (0.2, ["n/a?", "unknown"]), (0.45, ["12 kg", "7 kg", "to follow"])],
