@@ -76,6 +76,10 @@ class TrialRecord:
         The same for each fold that was fitted; None where it is undefined (one class only).
     seconds : float
         Wall-clock of the whole trial.
+    fit_seconds : float
+        What of it went into fitting, predicting and saving; 0 where that is not known.
+    encode_seconds : float
+        What it took to encode its folds, whichever trial has done so.
     predict_seconds_per_row : float
         Time to predict one row in a large batch, in seconds, by all fold models together.
     peak_memory_bytes : int
@@ -101,12 +105,19 @@ class TrialRecord:
     score: float | None = None
     fold_scores: tuple[float | None, ...] = ()
     seconds: float = 0.0
+    fit_seconds: float = 0.0
+    encode_seconds: float = 0.0
     predict_seconds_per_row: float = 0.0
     peak_memory_bytes: int = 0
     model_bytes: int = 0
     truncated: bool = False
     started_at: float = 0.0
     learnt: dict[str, float] | None = None
+
+    @property
+    def own_seconds(self) -> float:
+        """What only this trial needed, in seconds: others map what it has encoded."""
+        return self.fit_seconds or self.seconds
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""

@@ -26,6 +26,8 @@ ROWS, ROW_CELLS = 30_000, 200_000
 CELLS = 60_000_000
 # Rows that are enough to learn a stack, by the cells of all its members.
 STACK_CELLS = 500_000
+# Of these, what may be chosen so that no class is missing: more would make rare ones seem frequent.
+FIRSTS_SHARE = 0.02
 # What a holdout is cut into, as if it had folds.
 PARTS = 5
 # Metrics of the order of the rows, which no calibration of two classes changes.
@@ -52,10 +54,6 @@ class Selection:
     score: float
     pooling: Pooling = LINEAR
     thresholds: tuple[float, ...] = ()
-
-    def weight(self, trial: Trial) -> float:
-        """Return the share of a trial; 0 if it is no member."""
-        return next((weight for member, weight in self.members if member is trial), 0.0)
 
 
 def select(
@@ -184,6 +182,7 @@ class _Search:
         each = self.weighing(sample)
         stack = partial(stack_if_better, n_repeats=self.n_repeats, seconds=seconds, weights=each)
         found = stack(logs, y, weights, folds, lambda at, p: self.loss(sample[at], p))
+        by_metric = found is not None
         if found is None and self.metric.key in OF_ORDER and self.width == 2:
             mean = np.tensordot(weights, logs, 1)[None]
             log_loss = get_metric("log_loss", "binary")
@@ -198,7 +197,10 @@ class _Search:
             return selection
         slope = float(found.weights.sum())
         pooling = Pooling("log", slope, tuple(found.bias.tolist()))
-        return self._scored(trials, found.weights / slope, pooling)
+        stacked = self._scored(trials, found.weights / slope, pooling)
+        worse = self.metric.loss(stacked.score) > self.metric.loss(selection.score)
+        # A sample of few rows a class may mislead; a calibration leaves the metric as it is.
+        return selection if by_metric and worse else stacked
 
     def labelled(self, selection: Selection, seconds: float) -> Selection:
         """Choose thresholds of the classes, where the metric reads labels and they are better."""
@@ -291,7 +293,7 @@ def _candidates(ranked: Sequence[Trial], cells: int) -> list[Trial]:
 def _sample(
     rows: npt.NDArray[np.intp], most: int, y: Array, metric: Metric, seed: int
 ) -> npt.NDArray[np.intp]:
-    """Draw rows for the selection; of classes, in proportion but none left out."""
+    """Draw rows for the selection; of classes, in proportion, but no one of a few is left out."""
     if len(rows) <= most:
         return rows
     rng = np.random.default_rng(np.random.SeedSequence([seed, 7]))
@@ -299,6 +301,8 @@ def _sample(
     if "regression" not in metric.tasks:
         # One of each class first, then whatever comes.
         _, firsts = np.unique(y[shuffled], return_index=True)
+        if len(firsts) > FIRSTS_SHARE * most:
+            return np.sort(shuffled[:most])
         front = np.zeros(len(shuffled), dtype=bool)
         front[firsts] = True
         shuffled = np.concatenate([shuffled[front], shuffled[~front]])

@@ -91,7 +91,8 @@ def _cumulated(
     truth: npt.NDArray[np.bool_], score: Array
 ) -> Callable[[Array], tuple[Array, Array]]:
     """Sum the weights of true and of false rows above each distinct score, highest first."""
-    order = np.argsort(-score, kind="stable").astype(np.int32)
+    # Those with the same score are summed up before anything is read: their order is the same.
+    order = np.argsort(-score).astype(np.int32)
     ranked = score[order]
     ends = np.r_[np.flatnonzero(np.diff(ranked)), len(ranked) - 1]
     hit = truth[order]

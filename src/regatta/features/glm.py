@@ -54,6 +54,13 @@ class Linear:
 def softmax(scores: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
     """Turn scores of shape (n_rows, n_classes) into probabilities."""
     scores = scores.astype(np.float64)
+    if scores.shape[1] == 2:
+        # Sums over rows of two numbers take several times as long.
+        odds = scores[:, 1] - scores[:, 0]
+        ratio = np.exp(-np.abs(odds))
+        likely = 1 / (1 + ratio)
+        other, second = ratio * likely, odds > 0
+        return np.column_stack([np.where(second, other, likely), np.where(second, likely, other)])
     scores -= scores.max(axis=1, keepdims=True)
     np.exp(scores, out=scores)
     scores /= scores.sum(axis=1, keepdims=True)

@@ -217,6 +217,9 @@ class Learner(ABC):
         Whether `fit` can learn medians (`FitData.median`).
     weighted : bool
         Whether `fit` heeds weights. Where rows have some, one that does not does not race.
+    seconds_per_byte : float
+        Time to verify and to load a byte of a saved model; arrays are soon read, texts and JSON
+        have to be parsed.
     """
 
     key: ClassVar[str]
@@ -226,6 +229,7 @@ class Learner(ABC):
     package: ClassVar[str] = ""
     medians: ClassVar[bool] = False
     weighted: ClassVar[bool] = True
+    seconds_per_byte: ClassVar[float] = 8e-9
 
     @classmethod
     def installed(cls) -> bool:

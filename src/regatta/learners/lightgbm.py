@@ -133,6 +133,7 @@ class LightGBMLearner(Learner):
     key: ClassVar[str] = "lightgbm"
     encoding: ClassVar[Encoding] = "tree"
     model: ClassVar[type[Model]] = LightGBMModel
+    seconds_per_byte: ClassVar[float] = 5e-8
     medians: ClassVar[bool] = True
 
     def defaults(self, shape: Shape) -> dict[str, Any]:

@@ -118,6 +118,7 @@ class XGBoostLearner(Learner):
     key: ClassVar[str] = "xgboost"
     encoding: ClassVar[Encoding] = "tree"
     model: ClassVar[type[Model]] = XGBoostModel
+    seconds_per_byte: ClassVar[float] = 5e-8
     medians: ClassVar[bool] = True
 
     def defaults(self, shape: Shape) -> dict[str, Any]:

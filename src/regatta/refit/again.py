@@ -19,7 +19,7 @@ from regatta.refit import WHOLE
 from regatta.refit.whole import AllRows, draw_name, draw_seed, draws_of, recipe_of_whole
 from regatta.search import machine
 from regatta.search.cache import EncodedFolds
-from regatta.search.costs import least_draws, whole_seconds
+from regatta.search.costs import encode_again_seconds, least_draws, whole_seconds
 from regatta.search.isolation import Allowance, Child, wait
 from regatta.search.job import Job
 from regatta.search.lane import POLL_SECONDS
@@ -94,6 +94,8 @@ class _Task:
     cache: EncodedFolds
     folder: Path
     seconds: float
+    encode_seconds: float
+    encoding: str
     paced: bool
     least: int = 1
     draws: int = 1
@@ -192,15 +194,19 @@ def _tasks(
     ]
     tasks = []
     for record in records:
+        encode = encode_again_seconds(record, more)
+        encoding = tools.learner(record.recipe.learner).encoding
         if recipe := recipe_of_whole(record, more):
             seconds = whole_seconds(record, more)
             draws = least_draws(record), draws_of(record, conditions.draws)
-            tasks.append(_Task(record, recipe, whole, caches[0], places[0], seconds, False, *draws))
+            place = whole, caches[0], places[0], seconds, encode, encoding
+            tasks.append(_Task(record, recipe, *place, False, *draws))
         else:
             # Learning keeps pace with the time there is; less than it took is not enough.
-            seconds = record.seconds
+            seconds = record.own_seconds
             same = replace(table, n_folds=len(record.fold_scores))
-            tasks.append(_Task(record, record.recipe, same, caches[1], places[1], seconds, True))
+            same_place = same, caches[1], places[1], seconds, encode, encoding
+            tasks.append(_Task(record, record.recipe, *same_place, True))
     return tasks
 
 
@@ -219,7 +225,9 @@ def _promises(task: _Task, deadline: float, slots: int) -> bool:
         first = TrialRecord.from_dict(read_json(task.done))
         if first.status != "ok":
             return False
-        seconds = first.seconds + WRITING_SECONDS
+        seconds = first.own_seconds + WRITING_SECONDS
+    elif not task.cache.holds(task.encoding, 0, task.recipe.rows):
+        seconds += task.encode_seconds
     return time.time() + seconds < deadline
 
 

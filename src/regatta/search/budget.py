@@ -58,9 +58,8 @@ SELECTION_BUDGET = 30.0
 # few columns for less.
 COLUMNS_SHARE, COLUMNS_BOUNDS = 0.04, (1.0, 20.0)
 SECONDS_PER_COLUMN = 0.3
-# Reading and verifying a model; ``evaluate`` does so with those of the folds, then with what is
-# released, which is no larger, and seldom as large.
-SECONDS_PER_MODEL_BYTE, LOADS = 5e-8, 1.6
+# ``evaluate`` loads the models of the folds, then what is released, which is seldom as large.
+LOADS = 1.6
 # Each column of each request and of each prediction has a price, however few the rows.
 TAIL_SECONDS_PER_COLUMN = 1.2e-3
 # A task on a cluster costs about 12 s of pods; three of them come after the race.
@@ -226,21 +225,25 @@ def refit_wait(seconds: float) -> float:
     return max(seconds - REFIT_BESIDE_SECONDS, 0.0)
 
 
-def release_seconds(deploy: str, model_bytes: int, *, warm: bool = False) -> float:
-    """Estimate what comes after the refit on the reference machine, in seconds.
+def release_seconds(
+    deploy: str, load_seconds: float, *, speed: float = 1.0, warm: bool = False
+) -> float:
+    """Estimate what comes after the refit, in seconds.
 
     Parameters
     ----------
     deploy : {"none", "local", "kserve"}
         Where a service is started.
-    model_bytes : int
-        Size of what is released.
+    load_seconds : float
+        Time to load the models of the folds on the reference machine.
+    speed : float, default 1
+        How many times slower this machine is.
     warm : bool, default False
         Whether tasks are forked from a warm interpreter.
     """
-    loading = (LOADS - 1) * SECONDS_PER_MODEL_BYTE * model_bytes
     start = END_SECONDS + (0.0 if warm else START_SECONDS)
-    return CLOSING_SECONDS + loading + start + RELEASE_SECONDS + DEPLOY_SECONDS[deploy]
+    work = (LOADS - 1) * load_seconds + start + RELEASE_SECONDS + DEPLOY_SECONDS[deploy]
+    return CLOSING_SECONDS + speed * work
 
 
 def speed_factor(import_seconds: float, reference: float = IMPORT_SECONDS) -> float:

@@ -58,11 +58,14 @@ class Fold:
         Position of the validated rows in the training table.
     encoder : str
         Folder of the encoder's state, below ``encoders`` of the lane.
+    seconds : float
+        What it took to encode the fold, once for all trials.
     """
 
     data: FitData
     valid: npt.NDArray[np.intp]
     encoder: str
+    seconds: float
 
 
 class EncodedFolds:
@@ -107,8 +110,7 @@ class EncodedFolds:
         deadline : float
             When fitting the encoder should be over, in seconds since the epoch.
         """
-        rows = rows if rows < len(self.table.train(fold)) else 0
-        name = f"{variant(encoding, rows)}/fold-{fold}"
+        rows, name = self._named(encoding, fold, rows)
         folder = self.scratch / name
         if not folder.exists():
             folder.parent.mkdir(parents=True, exist_ok=True)
@@ -116,6 +118,15 @@ class EncodedFolds:
                 if not folder.exists():
                     self._encode(encoding, fold, rows, deadline, name)
         return self._open(folder, fold)
+
+    def holds(self, encoding: str, fold: int, rows: int) -> bool:
+        """Return whether a fold has been encoded, so that it will take no time."""
+        return (self.scratch / self._named(encoding, fold, rows)[1]).exists()
+
+    def _named(self, encoding: str, fold: int, rows: int) -> tuple[int, str]:
+        """Return how many rows are drawn, 0 for all, and the name of what comes of them."""
+        rows = rows if rows < len(self.table.train(fold)) else 0
+        return rows, f"{variant(encoding, rows)}/fold-{fold}"
 
     @property
     def one_fold_does(self) -> bool:
@@ -177,7 +188,7 @@ class EncodedFolds:
             weights=table.weights_of(train),
             weights_valid=table.weights_of(valid),
         )
-        return Fold(data, valid, about["encoder"])
+        return Fold(data, valid, about["encoder"], about["seconds"])
 
 
 def _again(encoders: Path) -> str:

@@ -10,7 +10,6 @@ from regatta.search.budget import (
     REFIT_IMPORT_SECONDS,
     REFIT_LONGER,
     REFIT_START_SECONDS,
-    SECONDS_PER_MODEL_BYTE,
     refit_wait,
 )
 
@@ -29,8 +28,10 @@ class _Price(NamedTuple):
     loss: float
     predict_seconds_per_row: float
     again_seconds: float
-    model_bytes: int
+    load_seconds: float
     learner: str
+    encode_seconds: float
+    encoding: str
 
 
 @dataclass
@@ -74,12 +75,15 @@ class Clock:
         predicting = (
             self.scored_rows * PASSES * sum(price.predict_seconds_per_row for price in best)
         )
-        loading = LOADS * SECONDS_PER_MODEL_BYTE * sum(price.model_bytes for price in best)
+        loading = LOADS * sum(price.load_seconds for price in best)
         deadline = self.end - self.tail - predicting - loading
         if best:
             # Small models are fitted again in less time than was kept for it.
             likely = best + [price for price in self._firsts if price not in best]
-            again = REFIT_LONGER * sum(price.again_seconds for price in likely) / self.slots
+            # What several are fitted behind is encoded once.
+            encodings = {price.encoding: price.encode_seconds for price in likely}
+            seconds = sum(encodings.values()) + sum(price.again_seconds for price in likely)
+            again = REFIT_LONGER * seconds / self.slots
             if self.end - self.began > LONG_SECONDS:
                 again *= LONG_DRAWS
             start = REFIT_START_SECONDS + (0.0 if self.warm else REFIT_IMPORT_SECONDS)
@@ -111,9 +115,11 @@ class Clock:
         loss: float,
         predict_seconds_per_row: float,
         again_seconds: float = 0.0,
-        model_bytes: int = 0,
+        load_seconds: float = 0.0,
         learner: str = "",
+        encode_seconds: float = 0.0,
+        encoding: str = "",
     ) -> None:
         """Take note of what a candidate for the ensemble costs: to predict, to refit, to load."""
-        price = _Price(loss, predict_seconds_per_row, again_seconds, model_bytes, learner)
-        self._prices.append(price)
+        costs = predict_seconds_per_row, again_seconds, load_seconds
+        self._prices.append(_Price(loss, *costs, learner, encode_seconds, encoding))

@@ -13,6 +13,7 @@ from regatta.learners.epochs import Schedule
 __all__ = [
     "Costs",
     "again_seconds",
+    "encode_again_seconds",
     "learns_by_epochs",
     "least_draws",
     "whole_seconds",
@@ -49,7 +50,7 @@ def whole_seconds(record: TrialRecord, more: float = WHOLE_MORE) -> float:
     part = whole_trees(record) / trees if trees else 1.0
     if learns_by_epochs(record) and not record.truncated:
         part = USEFUL_EPOCHS
-    return WHOLE_LONGER * more * part * record.seconds / max(len(record.fold_scores), 1)
+    return WHOLE_LONGER * more * part * record.own_seconds / max(len(record.fold_scores), 1)
 
 
 def whole_trees(record: TrialRecord) -> int:
@@ -85,10 +86,28 @@ def learns_by_epochs(record: TrialRecord) -> bool:
 
 
 def again_seconds(record: TrialRecord) -> float:
-    """Return how long it will take to fit a trial again, whole or fold by fold, in seconds."""
+    """Return how long it will take to fit a trial again, whole or fold by fold, in seconds.
+
+    Encoding is not in it (`encode_again_seconds`).
+    """
     if record.learnt is None:
-        return record.seconds
+        return record.own_seconds
     return least_draws(record) * whole_seconds(record)
+
+
+def encode_again_seconds(record: TrialRecord, more: float = WHOLE_MORE) -> float:
+    """Return how long it will take to encode the rows of a trial's fit, in seconds.
+
+    Parameters
+    ----------
+    record : TrialRecord
+        The trial of the folds.
+    more : float, default 1.5
+        How many times the rows of a fold all rows are.
+    """
+    if record.learnt is None:
+        return record.encode_seconds
+    return more * record.encode_seconds / max(len(record.fold_scores), 1)
 
 
 class Costs:
@@ -109,11 +128,15 @@ class Costs:
         self._shape, self._learner = shape, learner
         self._ratios: dict[str, dict[int, list[float]]] = {}
 
-    def learn(self, record: TrialRecord, n_folds: int) -> None:
-        """Take note of a trial of some folds, or of those that it did before it was given up."""
+    def learn(self, record: TrialRecord) -> None:
+        """Take note of a trial, of the folds that it did before it was given up.
+
+        One that was killed has told nothing of its folds: it was at work on the first, for whoever
+        has done one knows how many there is time for.
+        """
         if record.status in ("ok", "stopped", "timeout"):
-            folds = len(record.fold_scores) or n_folds
-            ratio = record.seconds / folds / self._estimate(record.recipe)
+            folds = max(len(record.fold_scores), 1)
+            ratio = record.own_seconds / folds / self._estimate(record.recipe)
             known = self._ratios.setdefault(record.recipe.learner, {})
             known.setdefault(record.recipe.rows or self._shape.n_rows, []).append(ratio)
 

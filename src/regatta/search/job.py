@@ -4,7 +4,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -86,6 +86,15 @@ class Job:
         )
 
 
+class First(NamedTuple):
+    """What was known when the first fold was done: times in seconds, and whether one was short."""
+
+    seconds: float = 0.0
+    fit_seconds: float = 0.0
+    encoding: float = 0.0
+    truncated: bool = False
+
+
 @dataclass
 class Progress:
     """What the folds have given so far.
@@ -102,16 +111,17 @@ class Progress:
     encoders : list of str
         Encoder of each fold.
     encode_seconds, fit_seconds : float
-        What it took so far, the latter with predicting and saving.
+        What encoding, or waiting for it, and all else took so far.
     predict_seconds_per_row : float
         By the models of all folds together.
     truncated : bool
         Whether a deadline stopped a fit.
     learnt : list of (mapping or None)
         What each fold's model has found out (`Model.learnt`).
-    first : tuple of (float, bool)
-        What the trial had taken when its first fold was done, in seconds, and whether its deadline
-        had stopped it.
+    encoding_seconds : float
+        What it took to encode the folds, whichever trial has done so.
+    first : First
+        What was known when the first fold was done.
     settled : bool
         Whether one fold does.
     """
@@ -125,7 +135,8 @@ class Progress:
     predict_seconds_per_row: float = 0.0
     truncated: bool = False
     learnt: list[Mapping[str, float] | None] = field(default_factory=list)
-    first: tuple[float, bool] = (0.0, False)
+    encoding_seconds: float = 0.0
+    first: First = field(default_factory=First)
     settled: bool = False
 
     @property
@@ -141,7 +152,8 @@ class Progress:
         places : ndarray of shape (n_valid,), intp
             Where the predictions of the first fold are in `oof`.
         """
-        self.settled, self.truncated = True, self.first[1]
+        self.settled, self.truncated = True, self.first.truncated
+        self.fit_seconds, self.encoding_seconds = self.first.fit_seconds, self.first.encoding
         self.predict_seconds_per_row /= self.folds
         first = self.oof[places]
         self.oof[:] = np.nan

@@ -20,9 +20,9 @@ from regatta.processes.client import is_warm
 from regatta.search import machine
 from regatta.search.announcing import announce
 from regatta.search.budget import bounded_tail
-from regatta.search.cache import EncodedFolds
+from regatta.search.cache import EncodedFolds, variant
 from regatta.search.clock import Clock
-from regatta.search.costs import Costs, again_seconds
+from regatta.search.costs import Costs, again_seconds, encode_again_seconds
 from regatta.search.hearing import heard
 from regatta.search.isolation import Allowance, Child, Ending, wait
 from regatta.search.job import Job
@@ -143,9 +143,14 @@ class Lane:
 
     def run(self) -> None:
         """Race until the deadline, or until there is nothing left to try."""
+        asking = True
         while True:
-            while len(self.running) < self.slots and (recipe := self._next()):
-                self._launch(recipe)
+            while asking and len(self.running) < self.slots:
+                if recipe := self._next():
+                    self._launch(recipe)
+                else:
+                    # What there is no time for is not kept: more is asked when more is known.
+                    asking = False
             if not self.running:
                 self._say_what_is_left()
                 return
@@ -153,6 +158,7 @@ class Lane:
             for running in list(self.running):
                 if (ending := running.child.poll()) is not None:
                     self._bury(running, ending)
+                    asking = True
 
     def _say_what_is_left(self) -> None:
         """Warn of trials that were asked for and that there was no time for."""
@@ -329,13 +335,20 @@ class Lane:
         self.records.append(record)
         if told:
             self.proposer.tell(record)
-        self.costs.learn(record, self.table.n_folds)
+        self.costs.learn(record)
         learner = self.toolbox.learner(record.recipe.learner)
         if again := retry_of(record, learner, self.plan.shape):
             self.retries += within([again], self.spaces, self.plan.settings.search.spaces)
         if record.score is not None:
-            costs = record.predict_seconds_per_row, again_seconds(record), record.model_bytes
-            self.clock.learn(self._loss(record), *costs, record.recipe.learner)
+            self.clock.learn(
+                self._loss(record),
+                record.predict_seconds_per_row,
+                again_seconds(record),
+                learner.seconds_per_byte * record.model_bytes,
+                learner.key,
+                encode_again_seconds(record),
+                variant(learner.encoding, record.recipe.rows),
+            )
 
     def _loss(self, record: TrialRecord) -> float:
         """Return a score turned so that less is better."""

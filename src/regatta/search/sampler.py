@@ -146,7 +146,7 @@ class BayesProposer(Proposer):
         if learner not in self._spaces:
             return
         loss = self._loss(record)
-        self._families.tell(learner, loss, record.seconds)
+        self._families.tell(learner, loss, record.own_seconds)
         if loss is None:
             self._failures[learner] = self._failures.get(learner, 0) + 1
         if self._close(record) or record.recipe.rows:

@@ -25,7 +25,7 @@ from regatta.learners.base import MEDIAN, FitData, Learner, Model, Shape
 from regatta.learners.logarithm import FACTOR, LOGARITHM, LogModel, to_logarithm
 from regatta.search.cache import EncodedFolds, Fold
 from regatta.search.isolation import memory_text
-from regatta.search.job import Job, Progress
+from regatta.search.job import First, Job, Progress
 from regatta.search.median import mean_loss
 from regatta.search.table import TrainingTable
 from regatta.search.toolbox import Toolbox
@@ -88,15 +88,13 @@ def run_trial(
             record = _finish(job, table, metric, progress, folder)
         except HopelessError as err:
             tried = replace(job.recipe, params=err.progress.params)
-            scores = tuple(err.progress.scores)
-            record = job.record("stopped", str(err), recipe=tried, fold_scores=scores)
+            record = job.record("stopped", str(err), recipe=tried, **_so_far(err.progress))
         except TrialSkipped as err:
             record = job.record("skipped", err.found)
         except MemoryError as err:
             record = job.record("out_of_memory", f"an allocation failed: {_sentence(err)}")
         except TooSlowError as err:
-            scores = tuple(err.progress.scores)
-            record = job.record("timeout", str(err), fold_scores=scores)
+            record = job.record("timeout", str(err), **_so_far(err.progress))
         except BadValuesError as err:
             record = job.record("bad_values", str(err))
         except Exception as err:
@@ -134,6 +132,7 @@ def _fit_all(
         if number and cache.one_fold_does:
             break
         if number == 1 and job.probe and progress.truncated and table.one_fold_may_do:
+            progress.settled = True
             break
         if number and not _time_for_another(job, progress, table.n_folds):
             break
@@ -142,6 +141,7 @@ def _fit_all(
         deadline = min(began + job.encode_seconds, job.deadline)
         fold = cache.fold(learner.encoding, number, job.recipe.rows, deadline)
         progress.encode_seconds += time.time() - began
+        progress.encoding_seconds += fold.seconds
         left = table.n_folds - number
         place = folder / f"model/fold-{number}"
         predicted = _fit_fold(job, learner, fold, metric, progress, left, place)
@@ -151,7 +151,9 @@ def _fit_all(
         score = metric.score(table.y[fold.valid], found, table.weights_of(fold.valid))
         progress.scores.append(score if np.isfinite(score) else None)
         if not number:
-            progress.first = time.time() - job.started_at, progress.truncated
+            taken = time.time() - job.started_at
+            spent = progress.fit_seconds, progress.encoding_seconds
+            progress.first = First(taken, *spent, progress.truncated)
     cache.forget_frame()
     if cache.one_fold_does:
         progress.settle_for_first(table.places(1))
@@ -280,19 +282,28 @@ def _finish(
     np.save(folder / "oof.npy", progress.oof)
     write_json(folder / "fits.json", {"encoders": progress.encoders})
     short = progress.folds < table.n_folds and not progress.settled
-    taken = {"seconds": round(progress.first[0], 3)} if progress.settled else {}
+    taken = {"seconds": round(progress.first.seconds, 3)} if progress.settled else {}
     return job.record(
         "ok",
         f"only {progress.folds} of {table.n_folds} folds: time ran out" if short else "",
         recipe=replace(job.recipe, params=progress.params),
         score=score,
-        fold_scores=tuple(progress.scores),
+        **_so_far(progress),
         predict_seconds_per_row=progress.predict_seconds_per_row,
         model_bytes=folder_bytes(folder / "model"),
         truncated=progress.truncated or short,
         learnt=_mean_of(progress.learnt),
         **taken,
     )
+
+
+def _so_far(progress: Progress) -> dict[str, Any]:
+    """Return what a record says of the folds that are done."""
+    return {
+        "fold_scores": tuple(progress.scores),
+        "fit_seconds": round(progress.fit_seconds, 3),
+        "encode_seconds": round(progress.encoding_seconds, 3),
+    }
 
 
 def _mean_of(learnt: Sequence[Mapping[str, float] | None]) -> dict[str, float] | None:

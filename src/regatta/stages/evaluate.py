@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from regatta.artifacts import folder_bytes, open_artifact, read_json, write_json, writing
+from regatta.artifacts import open_artifact, read_json, write_json, writing
 from regatta.dataset.schema import Schema
 from regatta.errors import ArtifactError
 from regatta.evaluation.baseline import Baseline
@@ -127,7 +127,7 @@ def run(
         trials = read_json(open_artifact(leaderboard, "leaderboard").file("leaderboard.json"))
         if not champion and registry is not None:
             champion = champion_of(settings.name, registry)
-        ends = _ends(settings, bundle, trials)
+        ends = _ends(settings, trials)
         with refit.begun(
             *(dataset, schema, splits, bundle, leaderboard, plan, model),
             deadline=_refit_deadline(ends, planned["refit_seconds"]),
@@ -172,7 +172,7 @@ def run(
         return returned
 
 
-def _ends(settings: RunSettings, bundle: str, trials: Mapping[str, Any]) -> float:
+def _ends(settings: RunSettings, trials: Mapping[str, Any]) -> float:
     """Return until when the budget leaves time to measure and to refit, since the epoch.
 
     On a cluster that is not known: nobody can say how long the pods of the other tasks take.
@@ -180,8 +180,16 @@ def _ends(settings: RunSettings, bundle: str, trials: Mapping[str, Any]) -> floa
     ends = [lane["budget_ends_at"] for lane in trials["lanes"] if "budget_ends_at" in lane]
     if not ends or in_pod():
         return math.inf
-    size = folder_bytes(bundle)
-    return float(min(ends)) - release_seconds(settings.deploy.target, size, warm=is_warm())
+    from regatta.learners import get_learner
+
+    loading = sum(
+        get_learner(trial["recipe"]["learner"]).seconds_per_byte * trial["model_bytes"]
+        for trial in trials["trials"]
+        if trial["weight"]
+    )
+    speed = max(lane.get("speed", 1.0) for lane in trials["lanes"])
+    deploy = settings.deploy.target
+    return float(min(ends)) - release_seconds(deploy, loading, speed=speed, warm=is_warm())
 
 
 def _refit_deadline(ends: float, seconds: float) -> float:

@@ -130,9 +130,8 @@ class Handover(Attendant):
         Returns
         -------
         bool
-            False: something is there, and not all of it could be fetched.
+            False: something is there, or may be, and not all of it could be fetched.
         """
-        there: list[str] = []
         try:
             start = len(self.place.key) + 1
             there = [entry.location.key[start:] for entry in self.store.list(self.place)]
@@ -140,7 +139,7 @@ class Handover(Attendant):
                 self._fetch_one(name, folder)
         except (RegattaError, OSError) as err:
             self.complain("what was handed over could not be fetched", err)
-            return not there
+            return False
         return True
 
     def look(self, folder: Path) -> None:

@@ -112,9 +112,11 @@ class Refit:
     def _found(self) -> dict[str, list[Trial]]:
         """Return what the process made and is no worse, by trial; the rest is lost."""
         made = self.folder / "again"
-        if self.process is not None:
-            self.process.wait()
-        if self.process is None or not (made / "refit.json").is_file():
+        if self.process is None:
+            return {}
+        code = self.process.wait()
+        if not (made / "refit.json").is_file():
+            logger.warning("the refit ended with exit code %s: its members stay as they were", code)
             return {}
         found = read_json(made / "refit.json")
         kinds = ("folds", made, 0.0), (WHOLE, made / WHOLE, WHOLE_WORSE_SHARE)

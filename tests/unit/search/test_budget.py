@@ -97,8 +97,9 @@ class Scaled(Line):
 def learnt(*trials: tuple[str, int, float], status="ok") -> Costs:
     costs = Costs(Shape("binary", 100_000, 20, 2), lambda key: Scaled())
     for learner, rows, seconds in trials:
-        record = TrialRecord("x", 0, 0, Recipe(learner, rows=rows), 0, status, seconds=seconds)
-        costs.learn(record, 2)
+        recipe, folds = Recipe(learner, rows=rows), (1.0, 1.0)
+        record = TrialRecord("x", 0, 0, recipe, 0, status, seconds=seconds, fold_scores=folds)
+        costs.learn(record)
     return costs
 
 
@@ -114,8 +115,21 @@ def test_costs_are_learnt_by_learner_and_rows():
 def test_fewer_folds_say_what_all_take():
     costs = learnt()
     recipe = Recipe("a")
-    costs.learn(TrialRecord("x", 0, 0, recipe, 0, "ok", seconds=3.0, fold_scores=(1.0,)), 5)
+    costs.learn(TrialRecord("x", 0, 0, recipe, 0, "ok", seconds=3.0, fold_scores=(1.0,)))
     assert costs.expect(recipe, 5) == pytest.approx(15)
+
+
+def test_one_that_was_killed_was_at_its_first_fold():
+    costs, recipe = learnt(), Recipe("a")
+    costs.learn(TrialRecord("x", 0, 0, recipe, 0, "timeout", seconds=20.0))
+    assert costs.expect(recipe, 5) == pytest.approx(100)
+
+
+def test_encoding_that_others_use_is_no_cost_of_a_trial():
+    costs, recipe = learnt(), Recipe("a")
+    folds = {"fit_seconds": 3.0, "fold_scores": (1.0,) * 2}
+    costs.learn(TrialRecord("x", 0, 0, recipe, 0, "ok", seconds=9.0, **folds))
+    assert costs.expect(recipe, 2) == pytest.approx(3)
 
 
 def test_what_is_not_known_is_estimated_with_the_benefit_of_the_doubt():
@@ -195,6 +209,25 @@ def test_time_is_kept_for_what_errs_differently_and_in_long_races_for_further_dr
 
     assert left(60, other="trees") - left(60, other="net") == pytest.approx(1.1 * 5.0)
     assert left(240, other="trees") - left(240, other="net") == pytest.approx(2 * 1.1 * 5.0)
+
+
+def test_what_several_members_are_fitted_behind_is_encoded_once():
+    now = time.time()
+
+    def left(*encodings: str) -> float:
+        clock = Clock(began=now, end=now + 60, tail=30, refit=20)
+        for encoding in encodings:
+            clock.learn(0.1, 0.0, 4.0, encode_seconds=2.0, encoding=encoding)
+        return clock.deadline - now - 30
+
+    assert left("tree", "tree") - left("tree", "linear") == pytest.approx(1.1 * 2.0)
+
+
+def test_what_is_slow_to_load_ends_the_race_earlier():
+    now = time.time()
+    clock = Clock(began=now, end=now + 60, tail=10)
+    clock.learn(0.1, 0.0, load_seconds=5.0)
+    assert clock.deadline == pytest.approx(now + 50 - 1.6 * 5.0)
 
 
 def test_slots_are_bounded_by_memory(monkeypatch: pytest.MonkeyPatch):

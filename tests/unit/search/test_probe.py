@@ -14,7 +14,7 @@ from regatta.refit.whole import AllRows, recipe_of_whole
 from regatta.search import table as tables
 from regatta.search import trial
 from regatta.search.costs import again_seconds
-from regatta.search.job import Progress
+from regatta.search.job import First, Progress
 from regatta.search.lane import Lane, _again
 from regatta.search.race import race
 from regatta.search.resuming import NOTES
@@ -85,11 +85,13 @@ def test_folds_behind_the_first_are_forgotten():
     oof = np.arange(12, dtype=np.float32).reshape(6, 2)
     progress = Progress(oof, scores=[0.1, 0.2, 0.3], encoders=["a", "b", "c"], learnt=[{}] * 3)
     progress.predict_seconds_per_row = 3.0
-    progress.first = 1.5, True
+    progress.fit_seconds = 3.3
+    progress.first = First(1.5, 1.1, 0.2, True)
     progress.settle_for_first(np.array([1, 4]))
     assert progress.settled
     assert progress.truncated
     assert (progress.folds, progress.encoders, progress.learnt) == (1, ["a"], [{}])
+    assert (progress.fit_seconds, progress.encoding_seconds) == (1.1, 0.2)
     assert progress.predict_seconds_per_row == 1.0
     assert np.flatnonzero(np.isfinite(progress.oof[:, 0])).tolist() == [1, 4]
     assert progress.oof[4].tolist() == [8, 9]

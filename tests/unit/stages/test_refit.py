@@ -159,7 +159,7 @@ def test_a_member_that_fails_or_has_no_time_stays(raced, tmp_path, monkeypatch):
 
     def record(row):
         found = read_record(row)
-        long = {**found.to_dict(), "seconds": 1e6}
+        long = {**found.to_dict(), "fit_seconds": 1e6}
         return TrialRecord.from_dict(long) if found.id == slow else found
 
     read_record = refit._record
@@ -196,7 +196,8 @@ def test_fewer_networks_than_folds_are_of_no_use(tmp_path, monkeypatch, ready, t
     schedule = {"epochs_0": 9.0, "epochs_1": 0.0, "epochs_2": 0.0, "settled": 0.0}
     scores = (0.5,) * 5
     record = TrialRecord("a", 0, 0, Recipe("mlp"), 0, "ok", learnt=schedule, fold_scores=scores)
-    task = again._Task(record, record.recipe, None, None, tmp_path / WHOLE, 0.1, False, 3, 5)
+    where = record.recipe, None, SimpleNamespace(holds=lambda *_: False), tmp_path / WHOLE
+    task = again._Task(record, *where, 0.1, 0.1, "scaled", False, 3, 5)
 
     def launched(task, *_):
         if task.draw in ready:
