@@ -83,6 +83,11 @@ class EncodedFolds:
         Seed of row samples and of encoders.
     toolbox : Toolbox
         Where encoders come from.
+
+    Attributes
+    ----------
+    read_seconds : float
+        What it took to read the raw rows, which is done once for all folds.
     """
 
     def __init__(
@@ -95,6 +100,7 @@ class EncodedFolds:
         self.toolbox = toolbox
         self._again = _again(encoders)
         self._frame: pd.DataFrame | None = None
+        self.read_seconds = 0.0
 
     def fold(self, encoding: str, fold: int, rows: int, deadline: float) -> Fold:
         """Return one encoded fold; encode it if no trial of this lane has done so.
@@ -148,6 +154,8 @@ class EncodedFolds:
         table, began = self.table, time.perf_counter()
         if self._frame is None:
             self._frame = table.frame()
+            self.read_seconds = time.perf_counter() - began
+            began += self.read_seconds
         train, valid = table.sample(fold, rows, self.seed), table.valid(fold)
         encoder = self.toolbox.encoder(encoding, table.features)
         # Two encodings of a fold read its text; the first fits it for both.

@@ -52,6 +52,21 @@ def test_sample_keeps_rare_classes(tmp_path):
     assert counts[1] == min(ROWS_OF_RARE_CLASS, int(table.y[table.train(0)].sum()))
 
 
+def test_reading_is_no_part_of_encoding(tmp_path, monkeypatch):
+    table = open_features(tmp_path / "features")
+    read = type(table).frame
+
+    def slowly(self):
+        time.sleep(0.3)
+        return read(self)
+
+    monkeypatch.setattr(type(table), "frame", slowly)
+    cache = EncodedFolds(table, tmp_path / "scratch", tmp_path / "encoders", 0, TOOLBOX)
+    assert not cache.holds("tree", 0, 0)
+    assert cache.fold("tree", 0, 0, np.inf).seconds < 0.3 <= cache.read_seconds
+    assert cache.holds("tree", 0, 0)
+
+
 def test_foreign_artifact_is_refused(tmp_path):
     with writing(tmp_path / "other", "dataset"):
         pass
