@@ -57,7 +57,8 @@ def prepare(
     search_budget_seconds : float
         Wall-clock of the whole run.
     search_cores : int
-        Cores for each lane; 0 for all of its machine.
+        Trials side by side in a lane, one core each; 0 for one per core on one machine, at most two
+        in a pod.
     search_lanes : int
         Number of trial tasks side by side.
     search_metric : str

@@ -71,7 +71,8 @@ class SearchSettings(Group):
     lanes: int = Field(default=1, ge=1, le=256)
     """Number of trial tasks (``regatta run --workers``): one lane is one pod on a cluster."""
     cores: int = Field(default=0, ge=0)
-    """Cores for each lane; 0: all cores of the machine or pod, shared by its lanes."""
+    """Trials side by side in a lane, one core each; 0: one per core of the machine, shared by its
+    lanes, and at most two in a pod."""
     max_trials: int = Field(default=0, ge=0)
     """Trials over all lanes (``--trials``), retries not counted; 0: as many as the budget holds. A
     number fixes every recipe beforehand, so that a seed gives one leaderboard whatever the number
