@@ -55,7 +55,7 @@ def prepare(
     run_settings : str
         JSON of further settings, such as {"search": {"max_trials": 20}}. They win.
     search_budget_seconds : float
-        Wall-clock of the whole run.
+        Wall-clock from the start of the budget to the end of the run, in seconds.
     search_cores : int
         Trials side by side in a lane, one core each; 0 for one per core on one machine, at most two
         in a pod.

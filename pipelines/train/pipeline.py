@@ -76,7 +76,7 @@ def train(
     run_started_at : float
         When the budget began, in seconds since the epoch; 0 for when the lanes start.
     search_budget_seconds : float
-        Wall-clock of the whole run.
+        Wall-clock from run_started_at to the end; by default from the start of the lanes.
     search_cores : int
         Trials side by side in a lane, one core each; 0 for one per core on one machine, at most two
         in a pod.
