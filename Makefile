@@ -67,7 +67,7 @@ type: $(VENV)/.dev  ## Types, strict
 	$(BIN)/mypy
 
 .PHONY: ci
-ci: lint type compile-check test  ## All of the above
+ci: lint type compile-check test  ## What a pull request must pass: lint, types, compiled files, tests
 
 ##@ Pipelines
 
