@@ -19,7 +19,7 @@ DATA ?=
 TARGET ?=
 BUDGET ?= 60s
 
-# What is measured: a folder with a datasets.json; empty: a few tables of scikit-learn.
+# What is measured: a folder with a datasets.json (benchmarks/README.md); empty: tables of scikit-learn.
 # Peers: make quality ENGINES='histgb regatta flaml' PYTHONS='flaml=/path/to/python'
 TABLES ?=
 ENGINES ?=
