@@ -60,7 +60,7 @@ def prepare(
         Trials side by side in a lane, one core each; 0 for one per core on one machine, at most two
         in a pod.
     search_lanes : int
-        Number of trial tasks side by side.
+        Number of lanes: trial tasks side by side.
     search_metric : str
         Metric to optimise.
     search_strategy : str
