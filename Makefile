@@ -19,7 +19,7 @@ DATA ?=
 TARGET ?=
 BUDGET ?= 60s
 
-# What is measured: a folder with a datasets.json; empty: a few tables of scikit-learn.
+# What is measured: a folder with a datasets.json (benchmarks/README.md); empty: tables of scikit-learn.
 # Peers: make quality ENGINES='histgb regatta flaml' PYTHONS='flaml=/path/to/python'
 TABLES ?=
 ENGINES ?=
@@ -67,7 +67,7 @@ type: $(VENV)/.dev  ## Types, strict
 	$(BIN)/mypy
 
 .PHONY: ci
-ci: lint type compile-check test  ## All of the above
+ci: lint type compile-check test  ## What a pull request must pass: lint, types, compiled files, tests
 
 ##@ Pipelines
 

@@ -15,7 +15,7 @@ def fingerprint(
     run_cached: bool = True,
     pods_memory: str = "auto",
 ) -> NamedTuple("Found", [("fingerprint", str), ("memory", str)]):
-    """Say what the table is today, so that what follows can be taken from the cache.
+    """Say what the table is today, so that tasks behind it can be taken from the cache.
 
     Parameters
     ----------
@@ -26,14 +26,14 @@ def fingerprint(
     run_settings : str
         JSON of further settings, such as {"data": {"delimiter": ";"}}. They win.
     run_cached : bool
-        Whether a run may use what an earlier one has made of the same table.
+        Whether a run may use what an earlier one made of the same table.
     pods_memory : str
         Memory of a pod, such as 2Gi; auto for one by the size of the file.
 
     Returns
     -------
     fingerprint
-        A name of the table's content, and of the code in the image.
+        A name of the table's content and of the code in the image.
     memory
         Memory of the pod that reads it.
     """

@@ -55,11 +55,12 @@ def prepare(
     run_settings : str
         JSON of further settings, such as {"search": {"max_trials": 20}}. They win.
     search_budget_seconds : float
-        Wall-clock of the whole run.
+        Wall-clock from the start of the budget to the end of the run, in seconds.
     search_cores : int
-        Cores for each lane; 0 for all of its machine.
+        Trials side by side in a lane, one core each; 0 for one per core on one machine, at most two
+        in a pod.
     search_lanes : int
-        Number of trial tasks side by side.
+        Number of lanes: trial tasks side by side.
     search_metric : str
         Metric to optimise.
     search_strategy : str

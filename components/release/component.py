@@ -27,7 +27,7 @@ def release(
     release_registry : str
         Registry: s3://bucket/prefix, or a folder; empty for the one of the site, REGATTA_MODELS.
     release_target : str
-        Where it is served: local, or none to register only.
+        Where it is served: kserve, local, or none to register only.
     run_name : str
         Name of the model.
     run_settings : str

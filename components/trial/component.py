@@ -34,10 +34,10 @@ def trial(
     run_started_at : float
         When the budget began, in seconds since the epoch; 0 for when the lane starts.
     pods_cpu : str
-        What its pod asks for. The compiler hands a loop only the parameters that a task in it
-        takes; the task itself reads what it got.
+        CPU that its pod requests. The task does not read it: the compiler hands a loop only the
+        parameters that a task in it takes.
     pods_memory : str
-        The same of memory.
+        Memory that its pod requests.
     pods_node_selector : dict
         Labels of the nodes that its pod may run on.
     pods_secret : str

@@ -52,9 +52,9 @@ def train(
     data_weight : str
         Column with the weight of each row; empty for all the same.
     pods_cpu : str
-        Processors that a trial task asks for, such as 500m or 2.
+        CPU that a trial task requests, such as 500m or 2.
     pods_memory : str
-        Memory that a task asks for, and its limit, such as 2Gi; auto for one by the table's size.
+        Memory request and limit of a task, such as 2Gi; auto to choose by the table's size.
     pods_node_selector : dict
         Labels of the nodes that trial tasks run on, such as {"pool": "large"}; empty for all.
     pods_secret : str
@@ -64,9 +64,9 @@ def train(
     release_registry : str
         Registry: s3://bucket/prefix; empty for the one of the site (ConfigMap regatta-defaults).
     release_target : str
-        Where the winner is served; none registers it only.
+        Where the winner is served; none only registers it.
     run_cached : bool
-        Whether to use what an earlier run has made of the same table with the same code.
+        Whether to use what an earlier run made of the same table with the same code.
     run_name : str
         Name of the model: small letters, digits and hyphens.
     run_seed : int
@@ -76,11 +76,12 @@ def train(
     run_started_at : float
         When the budget began, in seconds since the epoch; 0 for when the lanes start.
     search_budget_seconds : float
-        Wall-clock of the whole run.
+        Wall-clock from run_started_at to the end; by default from the start of the lanes.
     search_cores : int
-        Cores for each lane; 0 for all of its machine.
+        Trials side by side in a lane, one core each; 0 for one per core on one machine, at most two
+        in a pod.
     search_lanes : int
-        Number of trial tasks side by side.
+        Number of lanes: trial tasks side by side.
     search_metric : str
         Metric to optimise.
     search_strategy : str

@@ -80,6 +80,17 @@ def test_it_wraps_the_stage_of_its_name(verb: str) -> None:
     assert callable(importlib.import_module(f"regatta.stages.{verb}").run)
 
 
+def test_the_readme_wires_every_single_stage(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pipeline is checked against the compiled interfaces as it is defined."""
+    monkeypatch.chdir(ROOT)
+    text = (ROOT / "components/README.md").read_text(encoding="utf-8")
+    names: dict[str, Any] = {}
+    exec(text.partition("```python\n")[2].partition("```")[0], names)
+    used = names["stages"].pipeline_spec.deployment_spec["executors"]
+    single = set(VERBS) - COMPOSITES - {"fingerprint"}
+    assert {name.removeprefix("exec-") for name in used} == single
+
+
 def settings() -> dict[str, str]:
     """Return what a site says in images.env."""
     lines = (ROOT / "images" / "images.env").read_text(encoding="utf-8").splitlines()

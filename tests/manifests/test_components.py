@@ -401,3 +401,19 @@ def test_rules_and_panels_ask_for_metrics_that_there_are() -> None:
     asked = set(re.findall(r"\bregatta_\w+", " ".join(texts)))
     assert asked
     assert asked <= there
+
+
+def test_monitoring_is_added_as_the_readme_says(tmp_path: Path) -> None:
+    readme = (MANIFESTS / "README.md").read_text(encoding="utf-8").partition("## Monitoring")[2]
+    more = yaml.safe_load(readme.partition("```yaml\n")[2].partition("```")[0])
+    copy = tmp_path / "manifests"
+    shutil.copytree(MANIFESTS, copy)
+    overlay = copy / "overlays" / "kind"
+    content = yaml.safe_load((overlay / "kustomization.yaml").read_text())
+    found = by_name(kustomized(overlay, content | {k: content[k] + more[k] for k in more}))
+    policy = found["NetworkPolicy", "scrape-services"]
+    (source,) = policy["spec"]["ingress"][0]["from"]
+    assert list(source["namespaceSelector"]["matchLabels"].values()) == ["prometheus"]
+    monitoring = [policy, found["PodMonitor", "regatta"], found["PrometheusRule", "regatta"]]
+    monitoring.append(found["ConfigMap", "regatta-dashboard"])
+    assert {one["metadata"]["namespace"] for one in monitoring} == {"regatta"}

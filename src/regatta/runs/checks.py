@@ -17,6 +17,8 @@ from regatta.search import machine
 __all__ = ["Check", "checks"]
 
 GIB = 2**30
+PYTHONS = (3, 11), (3, 14)
+"""The first version that will do, and the first after it that will not: kserve refuses it."""
 
 
 @dataclass(frozen=True)
@@ -64,9 +66,9 @@ def _python() -> Check:
     return Check(
         "local",
         "Python",
-        sys.version_info >= (3, 11),
+        PYTHONS[0] <= sys.version_info < PYTHONS[1],
         f"{platform.python_version()} on {platform.system()} {platform.machine()}",
-        "install Python 3.11 or newer",
+        "install Python 3.11, 3.12 or 3.13",
     )
 
 
@@ -86,7 +88,7 @@ def _packages() -> Iterator[Check]:
             except importlib.metadata.PackageNotFoundError:
                 missing.append(name)
         text = "missing: " + ", ".join(missing) if missing else ", ".join(found)
-        fix = "pip install regatta" if extra == "base" else f"pip install 'regatta[{extra}]'"
+        fix = "in the checkout: pip install " + ("." if extra == "base" else f"'.[{extra}]'")
         yield Check("local", f"packages of {extra}", not missing, text, fix)
 
 

@@ -28,7 +28,7 @@ def locate() -> Path:
     raise ArtifactError(
         f"the pipelines are neither in {str(package.parent.parent)!r} nor in the package",
         expected="pipelines/train/pipeline.py",
-        fix="install regatta again: pip install --force-reinstall 'regatta[local]'",
+        fix="install regatta again, in its checkout: pip install --force-reinstall '.[local]'",
     )
 
 

@@ -22,12 +22,12 @@ class DataSettings(Group):
     """Column to predict."""
     weight: str = ""
     """Column with the weight of each row: a number, 0 or more, such as how many cases the row
-    stands for. Weights count in what is learnt and in all scores; the column is no feature, and
-    rows of weight 0 are left out. Empty: all rows weigh the same."""
+    stands for. Weights count in training and in all scores; the column is not a feature, and rows
+    of weight 0 are left out. Empty: all rows weigh the same."""
     task: TaskChoice = "auto"
     """What kind of prediction; ``auto`` decides by the target's type and number of values."""
     delimiter: str = ""
-    """Field separator of a CSV file; empty: found out from the first lines."""
+    """Field separator of a CSV file; empty: detected from the first lines."""
     encoding: str = ""
     """Encoding of a CSV or JSON-lines file; empty: UTF-8, or what a byte-order mark says."""
     na_values: tuple[str, ...] = (
@@ -45,9 +45,9 @@ class DataSettings(Group):
         "None",
         "?",
     )
-    """Texts that mean a missing value, compared after blanks around them are cut. ``None`` stays
-    a value where it is a common category rather than rare (see `regatta.dataset`). Among numbers
-    and dates ``.``, ``-``, ``*`` and the like are missing values, too."""
+    """Texts that mean a missing value, compared without the blanks around them. ``None`` stays a
+    value in a column of texts where it is common (see `regatta.dataset`); among numbers and dates
+    ``.``, ``-``, ``*`` and the like are missing values, too."""
     ignore: tuple[str, ...] = ()
     """Columns that are not used."""
     kinds: dict[str, ColumnKind] = Field(default_factory=dict)

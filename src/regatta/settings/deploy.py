@@ -32,7 +32,7 @@ class DeploySettings(Group):
     namespace: Annotated[str, AfterValidator(_checked_label)] = "regatta"
     """Namespace of the InferenceService."""
     service_account: str = "regatta-serve"
-    """Whom the service runs as: the account whose Secret opens the object store."""
+    """Account that the service runs as; its Secret has the keys of the object store."""
     runtime: str = "regatta"
     """ServingRuntime of the service; empty: one that KServe finds by the format ``regatta``."""
     replicas: int = Field(default=1, ge=1, le=1000)

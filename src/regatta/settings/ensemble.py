@@ -11,16 +11,16 @@ class EnsembleSettings(Group):
     """How trials are combined."""
 
     max_members: int = Field(default=8, ge=1)
-    """Most trials in the ensemble. More add little score and cost latency."""
+    """Most trials in the ensemble. More of them add little to the score and cost latency."""
     iterations: int = Field(default=50, ge=1)
     """Steps of the greedy selection (Caruana et al., 2004)."""
     stacking: bool = True
     """Whether the members of a classification are weighted and calibrated by a logistic regression
-    on their out-of-fold predictions, where that is better on folds which it has not seen."""
+    on their out-of-fold predictions, where that is better on folds that it has not seen."""
     max_row_milliseconds: float = Field(default=0, ge=0)
-    """Longest time to predict one row by all members; 0: any. Measured on this machine."""
+    """Longest time to predict one row with all members, measured on this machine; 0: no limit."""
     max_bytes: int = Field(default=0, ge=0)
-    """Largest size of all members' models on disk; 0: any."""
+    """Largest size of all members' models on disk; 0: no limit."""
     refit: bool = True
-    """Whether the members learn again, with the locked rows among the rows they learn from, once
-    they are measured. On a small table that is worth more than further trials."""
+    """Whether the members are fitted again, with the locked rows, once they are measured. On a
+    small table that is worth more than further trials."""

@@ -16,4 +16,4 @@ class EvaluateSettings(Group):
     """Bootstrap resamples of the locked rows; large locked parts take fewer."""
     max_rows: int = Field(default=50_000, ge=100)
     """Most locked rows that are scored, drawn at random. More would take time and hardly narrow
-    an interval: with 50,000 rows that of an accuracy is 0.9 points wide at most."""
+    an interval: with 50,000 rows, that of an accuracy is at most 0.9 points wide."""

@@ -48,14 +48,14 @@ class SearchSettings(Group):
     the best; ``bayes``: refined from the start; ``halving``: many recipes on few rows, the best on
     more."""
     refine: Literal["bayes", "random", "none"] = "bayes"
-    """Who goes on when the recipes of ``portfolio`` or ``bayes`` are used up. ``bayes``: the
-    families that gain most for their time, by a Tree-structured Parzen Estimator; ``random``: draws
-    from the spaces; ``none``: nobody, the race is over."""
+    """What follows the recipes of ``portfolio`` or ``bayes``. ``bayes``: the families that gain
+    most for their time, by a Tree-structured Parzen Estimator; ``random``: draws from the spaces;
+    ``none``: the race ends."""
     learners: tuple[str, ...] = ()
     """Keys of the learners to use; empty: all that suit the task."""
     spaces: dict[str, dict[str, DimensionSettings]] = Field(default_factory=dict)
-    """What parameters may be, by learner and parameter, where the learner's own space should be
-    narrower or another: ``{"lightgbm": {"num_leaves": {"low": 4, "high": 32}, "extra_trees":
+    """Search spaces, by learner and parameter, that narrow or replace the learner's own:
+    ``{"lightgbm": {"num_leaves": {"low": 4, "high": 32}, "extra_trees":
     {"choices": [true]}}}``."""
     recipes: tuple[RecipeSettings, ...] = ()
     """Trials to race before all others: ``[{"learner": "linear", "params": {"C": 1}, "rows":
@@ -65,13 +65,14 @@ class SearchSettings(Group):
     target, or else on the one most like it, and to remember this run: on this machine, or, in pods,
     beside the models of the registry. Not with ``max_trials``."""
     median_stopping: bool = True
-    """Whether to give a trial up that is worse on its first folds than half of the others, and than
+    """Whether to give up a trial that is worse on its first folds than half of the others, and than
     the best of its learner. For the strategies ``portfolio`` and ``bayes``; never a trial of
     ``recipes``, nor with ``max_trials``."""
     lanes: int = Field(default=1, ge=1, le=256)
     """Number of trial tasks (``regatta run --workers``): one lane is one pod on a cluster."""
     cores: int = Field(default=0, ge=0)
-    """Cores for each lane; 0: all cores of the machine or pod, shared by its lanes."""
+    """Trials side by side in a lane, one core each; 0: one per core of the machine, shared by its
+    lanes, and at most two in a pod."""
     max_trials: int = Field(default=0, ge=0)
     """Trials over all lanes (``--trials``), retries not counted; 0: as many as the budget holds. A
     number fixes every recipe beforehand, so that a seed gives one leaderboard whatever the number
