@@ -29,7 +29,7 @@ OPTIONS = {
     "run": "--target --task --metric --budget --trials --workers --cores --name --seed --out --set "
     "--overwrite --no-deploy",
     "predict": "--out",
-    "serve": "--port",
+    "serve": "--port --grpc-port --max-body-bytes",
     "compile": "--check",
 }
 
