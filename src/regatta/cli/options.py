@@ -55,6 +55,22 @@ Token = Annotated[
     str | None, typer.Option(help="Bearer token.", envvar="REGATTA_TOKEN", show_envvar=True)
 ]
 
+OPTIONS = {
+    "name": "--name",
+    "seed": "--seed",
+    "data.target": "--target",
+    "data.weight": "--weight",
+    "data.task": "--task",
+    "search.metric": "--metric",
+    "search.max_trials": "--trials",
+    "search.lanes": "--workers",
+    "search.cores": "--cores",
+    "budget.seconds": "--budget",
+    "deploy.target": "--deploy",
+    "deploy.registry": "--registry",
+}
+"""The option behind each setting that has one."""
+
 
 def given(options: dict[str, Any]) -> dict[str, Any]:
     """Return the options that were given.
@@ -94,7 +110,7 @@ def settings_of(
     Raises
     ------
     SettingsError, BudgetError
-        An option does not fit.
+        A value does not fit; the message names the option or the key that it came from.
     """
     from regatta.runs.request import name_of, parse_seconds
     from regatta.settings import RunSettings, parse_overrides
@@ -112,7 +128,9 @@ def settings_of(
         "budget": {"seconds": None if budget is None else parse_seconds(budget)},
         "deploy": {"target": deploy, "registry": registry},
     }
-    settings = RunSettings.from_values(parse_overrides(overrides or [])).merged(given(options))
+    # What --set says is checked first: what does not fit behind it came from an option.
+    settings = RunSettings.from_values(parse_overrides(overrides or []))
+    settings = settings.merged(given(options), named=OPTIONS)
     if "name" not in settings.model_fields_set:
         settings = settings.merged({"name": name_of(source)})
     return settings

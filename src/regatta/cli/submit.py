@@ -97,7 +97,7 @@ def train(
         deploy=deploy,
         overrides=set_,
     )
-    seconds = parse_seconds(timeout) if timeout else settings.budget.seconds + 1800
+    seconds = parse_seconds(timeout, "--timeout") if timeout else settings.budget.seconds + 1800
     submission, more = Submission(settings, experiment), arguments(argument or [])
     trigger = trigger_of(cron, every)
     if trigger and (timeout or end_when_stuck or out or not wait):

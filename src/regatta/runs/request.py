@@ -93,13 +93,15 @@ class Request:
         return cls(settings, folder, overwrite)
 
 
-def parse_seconds(text: str) -> float:
+def parse_seconds(text: str, option: str = "--budget") -> float:
     """Read a length of time.
 
     Parameters
     ----------
     text : str
         Seconds, or numbers with the units h, m and s, largest first.
+    option : str, default "--budget"
+        Option that it was given with, for the message.
 
     Returns
     -------
@@ -121,9 +123,9 @@ def parse_seconds(text: str) -> float:
     match = re.fullmatch(pattern, text.strip().lower(), re.ASCII)
     if not match or not any(match.groups()):
         raise BudgetError(
-            f"--budget {text!r} is no length of time",
+            f"{option} {text!r} is no length of time",
             expected="seconds, or a number with a unit, such as 90s, 5m or 1h30m",
-            fix="write it like --budget 5m",
+            fix=f"write it like {option} 5m",
         )
     return sum(
         float(part) * factor
