@@ -27,7 +27,7 @@ MOST_MODULES = 400
 COMMANDS = ["run", "predict", "serve", "report", "compile", "doctor", "models"]
 OPTIONS = {
     "run": "--target --task --metric --budget --trials --workers --cores --name --seed --out --set "
-    "--overwrite --no-deploy",
+    "--overwrite --no-deploy --registry",
     "predict": "--out",
     "serve": "--port --grpc-port --max-body-bytes",
     "compile": "--check",

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from regatta.cli import options
+
 if TYPE_CHECKING:
     from regatta.deployment import Deployed
     from regatta.registry import Registry, Version
@@ -13,12 +15,6 @@ __all__ = ["app"]
 
 app = typer.Typer(help="List, show, promote and roll back registered models.", no_args_is_help=True)
 
-Root = Annotated[
-    str,
-    typer.Option(
-        "--registry", help="Folder or s3:// URI of the registry.", show_default="~/.regatta"
-    ),
-]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Deploy = Annotated[
     bool,
@@ -31,7 +27,7 @@ Name = Annotated[str, typer.Argument(help="Name of a model.", show_default=False
 
 
 @app.command("list")
-def list_models(registry: Root = "", as_json: AsJson = False) -> None:
+def list_models(registry: options.Registry = "", as_json: AsJson = False) -> None:
     """List all models, with their champions."""
     found = _open(registry)
     models = [(name, found.versions(name)) for name in found.names()]
@@ -61,7 +57,7 @@ def list_models(registry: Root = "", as_json: AsJson = False) -> None:
 
 
 @app.command()
-def show(name: Name, registry: Root = "", as_json: AsJson = False) -> None:
+def show(name: Name, registry: options.Registry = "", as_json: AsJson = False) -> None:
     """Show the versions of a model."""
     found = _open(registry)
     versions = found.versions(name)
@@ -88,7 +84,7 @@ def promote(
     version: Annotated[
         str, typer.Argument(help="Version to promote: a number or an alias.", show_default=False)
     ],
-    registry: Root = "",
+    registry: options.Registry = "",
     deploy: Deploy = True,
     namespace: Namespace = "regatta",
     as_json: AsJson = False,
@@ -104,7 +100,7 @@ def promote(
 @app.command()
 def rollback(
     name: Name,
-    registry: Root = "",
+    registry: options.Registry = "",
     deploy: Deploy = True,
     namespace: Namespace = "regatta",
     as_json: AsJson = False,

@@ -6,6 +6,7 @@ import typer
 
 __all__ = [
     "Budget",
+    "ClusterRegistry",
     "Cores",
     "Deploy",
     "Host",
@@ -25,6 +26,16 @@ __all__ = [
     "settings_of",
 ]
 
+# What the commands on this machine have in common.
+Registry = Annotated[
+    str,
+    typer.Option(
+        "--registry",
+        help="Folder or s3:// URI of the registry.",
+        show_default="$REGATTA_MODELS, else ~/.regatta/registry",
+    ),
+]
+
 # What the commands for a cluster have in common.
 Source = Annotated[str, typer.Option(help="Table in an object store: s3://bucket/key.")]
 Target = Annotated[str, typer.Option(help="Column to predict.")]
@@ -39,7 +50,12 @@ Lanes = Annotated[int | None, typer.Option(help="Lanes: pods side by side.")]
 Cores = Annotated[int | None, typer.Option(help="Cores for each lane.")]
 Name = Annotated[str | None, typer.Option(help="Name of the model.")]
 Seed = Annotated[int | None, typer.Option(help="Seed of everything that is drawn.")]
-Registry = Annotated[str | None, typer.Option(help="Registry: s3://bucket/prefix.")]
+ClusterRegistry = Annotated[
+    str | None,
+    typer.Option(
+        "--registry", help="Registry: s3://bucket/prefix.", show_default="that of the cluster"
+    ),
+]
 Deploy = Annotated[str, typer.Option(help="kserve, or none to register only.")]
 Overrides = Annotated[
     list[str] | None,

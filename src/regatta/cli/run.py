@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from regatta.cli.options import Weight, settings_of
+from regatta.cli.options import Registry, Weight, settings_of
 from regatta.errors import RegattaError
 
 __all__ = ["register"]
@@ -64,6 +64,7 @@ def run(
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Any other setting; may be repeated."),
     ] = None,
+    registry: Registry = "",
     deploy: Annotated[
         bool, typer.Option("--deploy/--no-deploy", help="Serve the winner on this machine.")
     ] = True,
@@ -83,7 +84,7 @@ def run(
         cores=cores,
         name=name,
         seed=seed,
-        registry=None,
+        registry=registry or None,
         deploy=None if deploy else "none",
         overrides=set_,
     )

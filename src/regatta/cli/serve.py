@@ -9,6 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
+from regatta.cli.options import Registry
+
 __all__ = ["register"]
 
 
@@ -30,7 +32,7 @@ def serve(
     port: Annotated[int, typer.Option(help="Port; 0 for a free one.", min=0, max=65535)] = 8080,
     host: Annotated[str, typer.Option(help="Address; 0.0.0.0 for all.")] = "127.0.0.1",
     name: Annotated[str, typer.Option(help="Name in URLs; the model's own if left out.")] = "",
-    registry: Annotated[str, typer.Option(help="Folder of the registry.")] = "",
+    registry: Registry = "",
     grpc_port: Annotated[
         int | None,
         typer.Option(

@@ -37,7 +37,7 @@ def train(
     cores: options.Cores = None,
     name: options.Name = None,
     seed: options.Seed = None,
-    registry: options.Registry = None,
+    registry: options.ClusterRegistry = None,
     deploy: options.Deploy = "none",
     experiment: Annotated[str, typer.Option(help="Experiment in the dashboard.")] = "regatta",
     namespace: options.RunsNamespace = None,

@@ -28,7 +28,7 @@ class Request:
     Attributes
     ----------
     settings : RunSettings
-        All settings; the source is an absolute path.
+        All settings; source and registry are absolute paths, or URIs.
     out : Path
         Folder that the run shall leave.
     overwrite : bool
@@ -80,6 +80,7 @@ class Request:
         settings = settings.merged(
             {
                 "data": {"source": source},
+                "deploy": {"registry": _absolute_registry(settings.deploy.registry)},
                 "budget": {"started_at": settings.budget.started_at or process_started_at()},
             }
         )
@@ -232,6 +233,11 @@ def _absolute(out: Path) -> Path:
     return path.resolve() if path.is_symlink() and path.exists() else path
 
 
+def _absolute_registry(registry: str) -> str:
+    """Return the registry as tasks find it, which work in another folder; empty stays empty."""
+    return str(registry_root(registry)) if registry else ""
+
+
 def _check_registry(registry: str) -> None:
     """Raise `UsageError` unless a version can be registered at the end."""
     root = registry_root(registry)
@@ -240,7 +246,7 @@ def _check_registry(registry: str) -> None:
         return
     for folder in (root, *root.parents):
         if folder.exists():
-            _check_writable(folder, "name another registry with --set deploy.registry=FOLDER")
+            _check_writable(folder, "name another one with --registry FOLDER")
             return
 
 
