@@ -26,13 +26,23 @@ __all__ = [
     "settings_of",
 ]
 
-# What the commands on this machine have in common.
+# What commands on this machine and for a cluster have in common.
 Registry = Annotated[
     str,
     typer.Option(
         "--registry",
         help="Folder or s3:// URI of the registry.",
         show_default="$REGATTA_MODELS, else ~/.regatta/registry",
+    ),
+]
+
+# Written out, because to import the metrics takes long; a test compares.
+Metric = Annotated[
+    str | None,
+    typer.Option(
+        help="Metric to optimise: roc_auc, log_loss, accuracy, balanced_accuracy, f1 (two "
+        "classes), f1_macro, average_precision, brier; rmse, mae, r2, rmsle.",
+        show_default="auto: roc_auc for two classes, log_loss for more, rmse for values",
     ),
 ]
 
@@ -44,7 +54,6 @@ Weight = Annotated[
     typer.Option(help="Column of the rows' weights.", show_default="all the same"),
 ]
 Task = Annotated[str | None, typer.Option(help="auto, binary, multiclass, regression.")]
-Metric = Annotated[str | None, typer.Option(help="Metric to optimise.")]
 Budget = Annotated[str | None, typer.Option(help="Budget: 5m, 1h.", show_default="5m")]
 Lanes = Annotated[int | None, typer.Option(help="Lanes: pods side by side.")]
 Cores = Annotated[int | None, typer.Option(help="Cores for each lane.")]

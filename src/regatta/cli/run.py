@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from regatta.cli.options import Registry, Weight, settings_of
+from regatta.cli.options import Metric, Registry, Weight, settings_of
 from regatta.errors import RegattaError
 
 __all__ = ["register"]
@@ -29,9 +29,7 @@ def run(
         str | None,
         typer.Option(help="auto, binary, multiclass or regression.", show_default="auto"),
     ] = None,
-    metric: Annotated[
-        str | None, typer.Option(help="Metric to optimise.", show_default="auto")
-    ] = None,
+    metric: Metric = None,
     budget: Annotated[
         str | None,
         typer.Option(help="Wall-clock of the whole command: 90s, 5m, 1h30m.", show_default="5m"),

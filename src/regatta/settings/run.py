@@ -14,7 +14,7 @@ from regatta.settings.deploy import DeploySettings
 from regatta.settings.ensemble import EnsembleSettings
 from regatta.settings.evaluate import EvaluateSettings
 from regatta.settings.group import Group
-from regatta.settings.keys import check_keys, check_text, expectation, merge
+from regatta.settings.keys import CORRECT_KEY, check_keys, check_text, expectation, merge
 from regatta.settings.search import DimensionSettings, RecipeSettings, SearchSettings
 from regatta.settings.split import SplitSettings
 
@@ -143,7 +143,7 @@ def _refusal(err: ValidationError, named: Mapping[str, str]) -> SettingsError:
             if is_missing
             else f"there is no setting {key!r}{nearest(name, known)}",
             expected="one with " + ", ".join(known),
-            fix="add it" if is_missing else "correct the key; docs/settings.md describes each",
+            fix="add it" if is_missing else CORRECT_KEY,
         )
     hint = ""
     if first["type"] == "literal_error":
