@@ -1,6 +1,7 @@
 """The command line: instant, complete, and clear about what it was given."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -27,9 +28,9 @@ MOST_MODULES = 400
 COMMANDS = ["run", "predict", "serve", "report", "compile", "doctor", "models"]
 OPTIONS = {
     "run": "--target --task --metric --budget --trials --workers --cores --name --seed --out --set "
-    "--overwrite --no-deploy",
+    "--overwrite --no-deploy --registry",
     "predict": "--out",
-    "serve": "--port",
+    "serve": "--port --grpc-port --max-body-bytes",
     "compile": "--check",
 }
 
@@ -54,6 +55,19 @@ def test_each_command_explains_itself(command: str) -> None:
     assert code == 0
     for option in OPTIONS.get(command, "").split():
         assert option in text
+
+
+@pytest.mark.parametrize("command", [("run",), ("plan",), ("submit", "train")])
+def test_the_metrics_are_listed(command: tuple[str, ...]) -> None:
+    from regatta.evaluation.metrics import METRICS, default_metric
+
+    _, text = run(*command, "--help")
+    words = " ".join(word for word in text.split() if word != "│")
+    listed = re.search(r"Metric to optimise: (.+?)\. \[default: \((.+?)\)\]", words)
+    assert listed
+    assert re.findall(r"[a-z]\w*(?=[,;]| \(|$)", listed[1]) == list(METRICS)
+    defaults = [default_metric(task).key for task in ("binary", "multiclass", "regression")]
+    assert re.findall(r"(\w+) for", listed[2]) == defaults
 
 
 def test_models_has_its_verbs() -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from regatta import bundle
 from regatta.bundle import Bundle
+from regatta.registry import Registry
 from regatta.serving import services
 from regatta.serving.client import Client
 from regatta.serving.services import Service
@@ -37,6 +38,19 @@ def service(bundle_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
         assert started.alive(), services.tail(Path(started.log), 50)
     finally:
         services.stop(started)
+
+
+@pytest.fixture
+def registry(regatta_home: Path) -> Registry:
+    return Registry(regatta_home / "registry")
+
+
+@pytest.fixture
+def stopping(regatta_home: Path) -> Iterator[Path]:
+    """Stop every service that a test leaves behind."""
+    yield regatta_home / "services"
+    for name in services.names(regatta_home / "services"):
+        services.stop(services.get(regatta_home / "services", name))
 
 
 @pytest.fixture

@@ -30,19 +30,6 @@ from tests import toy_bundle
 from tests.server.asking import Rows, free_port
 
 
-@pytest.fixture
-def registry(regatta_home: Path) -> Registry:
-    return Registry(regatta_home / "registry")
-
-
-@pytest.fixture
-def stopping(regatta_home: Path) -> Any:
-    """Stop every service that a test leaves behind."""
-    yield regatta_home / "services"
-    for name in services.names(regatta_home / "services"):
-        services.stop(services.get(regatta_home / "services", name))
-
-
 def release(
     registry: Registry, bundle_path: Path, folder: Path, rows: Rows, predictions: Any, **chosen: Any
 ) -> dict[str, Any]:

@@ -56,7 +56,8 @@ def main() -> None:
     except RegattaError as err:
         if os.environ.get("REGATTA_DEBUG"):
             raise
-        typer.secho(str(err), fg="red", err=True)
+        notes = getattr(err, "__notes__", ())
+        typer.secho("\n".join([str(err), *notes]), fg="red", err=True)
         sys.exit(err.exit_code)
     except SystemExit as end:
         # What typer and rich turn a reader into that has read enough, such as `head`.

@@ -1,37 +1,37 @@
 """``regatta models``: the registry."""
 
+import contextlib
 import json
+import shlex
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from regatta.cli import options
+
 if TYPE_CHECKING:
-    from regatta.deployment import Deployed
     from regatta.registry import Registry, Version
 
 __all__ = ["app"]
 
 app = typer.Typer(help="List, show, promote and roll back registered models.", no_args_is_help=True)
 
-Root = Annotated[
-    str,
-    typer.Option(
-        "--registry", help="Folder or s3:// URI of the registry.", show_default="~/.regatta"
-    ),
-]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Deploy = Annotated[
     bool,
     typer.Option(
-        help="Let the model's InferenceService follow, if the registry is an object store."
+        help="Let the running service follow: that of `regatta run` on this machine, and the "
+        "InferenceService, if the registry is an object store."
     ),
 ]
 Namespace = Annotated[str, typer.Option(help="Namespace of the InferenceService.")]
+Served = dict[str, str | int]
+"""Address and version of a service."""
 Name = Annotated[str, typer.Argument(help="Name of a model.", show_default=False)]
 
 
 @app.command("list")
-def list_models(registry: Root = "", as_json: AsJson = False) -> None:
+def list_models(registry: options.Registry = "", as_json: AsJson = False) -> None:
     """List all models, with their champions."""
     found = _open(registry)
     models = [(name, found.versions(name)) for name in found.names()]
@@ -61,7 +61,7 @@ def list_models(registry: Root = "", as_json: AsJson = False) -> None:
 
 
 @app.command()
-def show(name: Name, registry: Root = "", as_json: AsJson = False) -> None:
+def show(name: Name, registry: options.Registry = "", as_json: AsJson = False) -> None:
     """Show the versions of a model."""
     found = _open(registry)
     versions = found.versions(name)
@@ -88,7 +88,7 @@ def promote(
     version: Annotated[
         str, typer.Argument(help="Version to promote: a number or an alias.", show_default=False)
     ],
-    registry: Root = "",
+    registry: options.Registry = "",
     deploy: Deploy = True,
     namespace: Namespace = "regatta",
     as_json: AsJson = False,
@@ -98,13 +98,14 @@ def promote(
     number = found.resolve(f"{name}@{version}").number
     before = found.aliases(name)
     champion = found.promote(name, number)
-    _print_change(champion, _follow(found, name, before, deploy, namespace), as_json)
+    served = _follow(found, champion, before, namespace) if deploy else []
+    _print_change(champion, served, as_json, "" if deploy else _promotion(champion, registry))
 
 
 @app.command()
 def rollback(
     name: Name,
-    registry: Root = "",
+    registry: options.Registry = "",
     deploy: Deploy = True,
     namespace: Namespace = "regatta",
     as_json: AsJson = False,
@@ -113,31 +114,48 @@ def rollback(
     found = _open(registry)
     before = found.aliases(name)
     champion = found.rollback(name)
-    _print_change(champion, _follow(found, name, before, deploy, namespace), as_json)
+    served = _follow(found, champion, before, namespace) if deploy else []
+    _print_change(champion, served, as_json, "" if deploy else _promotion(champion, registry))
 
 
 def _follow(
-    registry: "Registry", name: str, before: dict[str, int], deploy: bool, namespace: str
-) -> "Deployed | None":
-    """Let a service on a cluster follow the champion; if it cannot, the aliases go back.
+    registry: "Registry", champion: "Version", before: dict[str, int], namespace: str
+) -> list[Served]:
+    """Let services follow the champion; if one cannot, and none has, the aliases go back."""
+    from regatta.deployment import follow_here
+
+    served: list[Served] = []
+    try:
+        served += _follow_on_cluster(registry, champion.name, namespace)
+        if here := follow_here(champion):
+            served.append({"url": here.url, "version": int(here.version)})
+    except BaseException as err:
+        if served:
+            err.add_note("The service on the cluster has followed, and the aliases stay.")
+            raise
+        registry.restore(champion.name, before)
+        err.add_note("The aliases are as they were. To change nothing but them: --no-deploy")
+        raise
+    return served
+
+
+def _follow_on_cluster(registry: "Registry", name: str, namespace: str) -> list[Served]:
+    """Let the service on a cluster follow the champion, if there is one.
 
     A registry in a folder has no services on a cluster, and without a kubeconfig there is none.
     """
-    from regatta.errors import ClusterError, RegattaError
+    from regatta.deployment import Cluster, follow
     from regatta.store import Location
 
-    if not deploy or not isinstance(registry.root, Location):
-        return None
-    from regatta.deployment import Cluster, follow
+    cluster = Cluster.find(namespace) if isinstance(registry.root, Location) else None
+    done = follow(cluster, registry, name) if cluster else None
+    return [{"url": done.url, "version": int(done.wanted.version)}] if done else []
 
-    try:
-        cluster = Cluster.find(namespace)
-        return follow(cluster, registry, name) if cluster else None
-    except RegattaError as err:
-        registry.restore(name, before)
-        if isinstance(err, ClusterError):
-            err.add_note("The aliases are as they were. To change nothing but them: --no-deploy")
-        raise
+
+def _promotion(champion: "Version", registry: str) -> str:
+    """Return the command that lets a service follow which was left alone."""
+    where = f" --registry {shlex.quote(registry)}" if registry else ""
+    return f"regatta models promote {champion.name} {champion.number}{where}"
 
 
 def _open(root: str) -> "Registry":
@@ -178,18 +196,37 @@ def _or_dash(value: object) -> str:
     return "-" if value is None else str(value)
 
 
-def _print_change(champion: "Version", deployed: "Deployed | None", as_json: bool) -> None:
+def _print_change(champion: "Version", served: list[Served], as_json: bool, promotion: str) -> None:
+    """Say who is champion, and who serves it; `promotion` is the command for who was not asked."""
     if as_json:
-        served = (
-            {"url": deployed.url, "version": int(deployed.wanted.version)} if deployed else None
-        )
-        _print_json({**champion.to_dict(), "service": served})
+        _print_json({**champion.to_dict(), "service": served[0] if served else None})
         return
     typer.echo(f"Version {champion.number} is the champion of {champion.name}.")
-    if deployed:
-        typer.echo(f"It is served at {deployed.url}.")
-    else:
-        typer.echo("A running service keeps its version; the next `regatta serve` takes this one.")
+    for one in served:
+        typer.echo(f"It is served at {one['url']}.")
+    if not served:
+        typer.echo(_unmoved(champion.name, promotion))
+
+
+def _unmoved(name: str, promotion: str) -> str:
+    """Return what is served on, where no service follows the champion."""
+    from regatta.deployment import running_here
+    from regatta.errors import ServiceError
+
+    running = None
+    # The champion is changed: a record that cannot be read is the next command's to complain of.
+    with contextlib.suppress(ServiceError):
+        running = running_here(name)
+    if promotion:
+        which = f"The service at {running.url}" if running else "A running service"
+        version = f", {running.version}" if running else ""
+        return f"{which} keeps its version{version}. To let it follow: {promotion}"
+    if running:
+        return f"The service at {running.url} is of another registry and keeps its version."
+    return (
+        f"No running service follows. One that `regatta serve {name}` runs in a terminal keeps its "
+        "version until it is started again."
+    )
 
 
 def _print_json(value: object) -> None:

@@ -6,6 +6,7 @@ import typer
 
 __all__ = [
     "Budget",
+    "ClusterRegistry",
     "Cores",
     "Deploy",
     "Host",
@@ -25,6 +26,26 @@ __all__ = [
     "settings_of",
 ]
 
+# What commands on this machine and for a cluster have in common.
+Registry = Annotated[
+    str,
+    typer.Option(
+        "--registry",
+        help="Folder or s3:// URI of the registry.",
+        show_default="$REGATTA_MODELS, else ~/.regatta/registry",
+    ),
+]
+
+# Written out, because to import the metrics takes long; a test compares.
+Metric = Annotated[
+    str | None,
+    typer.Option(
+        help="Metric to optimise: roc_auc, log_loss, accuracy, balanced_accuracy, f1 (two "
+        "classes), f1_macro, average_precision, brier; rmse, mae, r2, rmsle.",
+        show_default="auto: roc_auc for two classes, log_loss for more, rmse for values",
+    ),
+]
+
 # What the commands for a cluster have in common.
 Source = Annotated[str, typer.Option(help="Table in an object store: s3://bucket/key.")]
 Target = Annotated[str, typer.Option(help="Column to predict.")]
@@ -33,13 +54,17 @@ Weight = Annotated[
     typer.Option(help="Column of the rows' weights.", show_default="all the same"),
 ]
 Task = Annotated[str | None, typer.Option(help="auto, binary, multiclass, regression.")]
-Metric = Annotated[str | None, typer.Option(help="Metric to optimise.")]
 Budget = Annotated[str | None, typer.Option(help="Budget: 5m, 1h.", show_default="5m")]
 Lanes = Annotated[int | None, typer.Option(help="Lanes: pods side by side.")]
 Cores = Annotated[int | None, typer.Option(help="Cores for each lane.")]
 Name = Annotated[str | None, typer.Option(help="Name of the model.")]
 Seed = Annotated[int | None, typer.Option(help="Seed of everything that is drawn.")]
-Registry = Annotated[str | None, typer.Option(help="Registry: s3://bucket/prefix.")]
+ClusterRegistry = Annotated[
+    str | None,
+    typer.Option(
+        "--registry", help="Registry: s3://bucket/prefix.", show_default="that of the cluster"
+    ),
+]
 Deploy = Annotated[str, typer.Option(help="kserve, or none to register only.")]
 Overrides = Annotated[
     list[str] | None,
@@ -54,6 +79,22 @@ RunsNamespace = Annotated[
 Token = Annotated[
     str | None, typer.Option(help="Bearer token.", envvar="REGATTA_TOKEN", show_envvar=True)
 ]
+
+OPTIONS = {
+    "name": "--name",
+    "seed": "--seed",
+    "data.target": "--target",
+    "data.weight": "--weight",
+    "data.task": "--task",
+    "search.metric": "--metric",
+    "search.max_trials": "--trials",
+    "search.lanes": "--workers",
+    "search.cores": "--cores",
+    "budget.seconds": "--budget",
+    "deploy.target": "--deploy",
+    "deploy.registry": "--registry",
+}
+"""The option behind each setting that has one."""
 
 
 def given(options: dict[str, Any]) -> dict[str, Any]:
@@ -94,7 +135,7 @@ def settings_of(
     Raises
     ------
     SettingsError, BudgetError
-        An option does not fit.
+        A value does not fit; the message names the option or the key that it came from.
     """
     from regatta.runs.request import name_of, parse_seconds
     from regatta.settings import RunSettings, parse_overrides
@@ -112,7 +153,9 @@ def settings_of(
         "budget": {"seconds": None if budget is None else parse_seconds(budget)},
         "deploy": {"target": deploy, "registry": registry},
     }
-    settings = RunSettings.from_values(parse_overrides(overrides or [])).merged(given(options))
+    # What --set says is checked first: what does not fit behind it came from an option.
+    settings = RunSettings.from_values(parse_overrides(overrides or []))
+    settings = settings.merged(given(options), named=OPTIONS)
     if "name" not in settings.model_fields_set:
         settings = settings.merged({"name": name_of(source)})
     return settings

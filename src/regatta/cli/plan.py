@@ -27,7 +27,7 @@ def plan(
     cores: options.Cores = None,
     name: options.Name = None,
     seed: options.Seed = None,
-    registry: options.Registry = None,
+    registry: options.ClusterRegistry = None,
     deploy: options.Deploy = "none",
     set_: options.Overrides = None,
     rows: Annotated[int, typer.Option(help="Rows of the table, where they are known.")] = 0,

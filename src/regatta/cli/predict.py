@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from regatta.cli.options import Registry
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -31,7 +33,7 @@ def predict(
     out: Annotated[
         Path, typer.Option("--out", help="File to write: .csv or .parquet.", show_default=False)
     ],
-    registry: Annotated[str, typer.Option(help="Folder of the registry.")] = "",
+    registry: Registry = "",
     settings: Annotated[
         list[str] | None,
         typer.Option("--set", help="How to read the table: data.delimiter=';' or data.encoding=…"),

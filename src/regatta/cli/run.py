@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from regatta.cli.options import Weight, settings_of
+from regatta.cli.options import Metric, Registry, Weight, settings_of
 from regatta.errors import RegattaError
 
 __all__ = ["register"]
@@ -29,9 +29,7 @@ def run(
         str | None,
         typer.Option(help="auto, binary, multiclass or regression.", show_default="auto"),
     ] = None,
-    metric: Annotated[
-        str | None, typer.Option(help="Metric to optimise.", show_default="auto")
-    ] = None,
+    metric: Metric = None,
     budget: Annotated[
         str | None,
         typer.Option(help="Wall-clock of the whole command: 90s, 5m, 1h30m.", show_default="5m"),
@@ -64,6 +62,7 @@ def run(
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Any other setting; may be repeated."),
     ] = None,
+    registry: Registry = "",
     deploy: Annotated[
         bool, typer.Option("--deploy/--no-deploy", help="Serve the winner on this machine.")
     ] = True,
@@ -83,7 +82,7 @@ def run(
         cores=cores,
         name=name,
         seed=seed,
-        registry=None,
+        registry=registry or None,
         deploy=None if deploy else "none",
         overrides=set_,
     )

@@ -9,6 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
+from regatta.cli.options import Registry
+
 __all__ = ["register"]
 
 
@@ -30,7 +32,24 @@ def serve(
     port: Annotated[int, typer.Option(help="Port; 0 for a free one.", min=0, max=65535)] = 8080,
     host: Annotated[str, typer.Option(help="Address; 0.0.0.0 for all.")] = "127.0.0.1",
     name: Annotated[str, typer.Option(help="Name in URLs; the model's own if left out.")] = "",
-    registry: Annotated[str, typer.Option(help="Folder of the registry.")] = "",
+    registry: Registry = "",
+    grpc_port: Annotated[
+        int | None,
+        typer.Option(
+            help="Port of V2 over gRPC; 0 for a free one.",
+            show_default="no gRPC",
+            min=0,
+            max=65535,
+        ),
+    ] = None,
+    max_body_bytes: Annotated[
+        int | None,
+        typer.Option(
+            help="Longest request body, and longest message of gRPC.",
+            show_default="32 MiB",
+            min=1,
+        ),
+    ] = None,
 ) -> None:
     """Serve a model over KServe's protocols V1 and V2, until Ctrl-C."""
     from regatta.artifacts import open_artifact, read_json
@@ -48,6 +67,10 @@ def serve(
     command = [sys.executable, "-m", "regatta.serving", "--model_name", served]
     command += ["--model_dir", str(found.bundle), "--model_version", found.version]
     command += ["--greeting", _how_to_call(described, served, *listener.getsockname()[:2])]
+    if grpc_port is not None:
+        command += ["--grpc_port", str(grpc_port)]
+    if max_body_bytes is not None:
+        command += ["--max_body_bytes", str(max_body_bytes)]
     # The process keeps the socket: what is executed below has it under the same number.
     listener.set_inheritable(True)
     command += ["--listen_fd", str(listener.fileno())]

@@ -37,7 +37,7 @@ def train(
     cores: options.Cores = None,
     name: options.Name = None,
     seed: options.Seed = None,
-    registry: options.Registry = None,
+    registry: options.ClusterRegistry = None,
     deploy: options.Deploy = "none",
     experiment: Annotated[str, typer.Option(help="Experiment in the dashboard.")] = "regatta",
     namespace: options.RunsNamespace = None,
@@ -97,7 +97,7 @@ def train(
         deploy=deploy,
         overrides=set_,
     )
-    seconds = parse_seconds(timeout) if timeout else settings.budget.seconds + 1800
+    seconds = parse_seconds(timeout, "--timeout") if timeout else settings.budget.seconds + 1800
     submission, more = Submission(settings, experiment), arguments(argument or [])
     trigger = trigger_of(cron, every)
     if trigger and (timeout or end_when_stuck or out or not wait):

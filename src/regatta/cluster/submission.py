@@ -79,11 +79,17 @@ def check_settings(settings: RunSettings) -> None:
     Raises
     ------
     DataError
-        The table is not in an object store, where pods can read it.
+        No table is named, or it is not in an object store, where pods can read it.
     SettingsError
         No target is named.
     """
     source = settings.data.source
+    if not source:
+        raise DataError(
+            "no table is named",
+            expected="a table in an object store",
+            fix="add --source s3://bucket/key",
+        )
     if not source.startswith("s3://"):
         raise DataError(
             f"the source is {source!r}, which pods cannot read",

@@ -99,7 +99,7 @@ class Directory:
             raise UsageError(
                 f"registry {str(self.root)!r} cannot be written ({err.strerror})",
                 expected="a folder that belongs to you",
-                fix="choose another with --set deploy.registry=… or REGATTA_HOME",
+                fix="choose another with --registry or REGATTA_MODELS",
             ) from err
         try:
             folder.chmod(0o755)

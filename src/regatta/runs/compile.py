@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from regatta.evaluation.metrics import METRICS
+from regatta.runs.learners_page import learners_page
 from regatta.runs.settings_page import settings_page
 from regatta.runs.workflows import activate
 from regatta.settings import RunSettings
@@ -36,7 +37,7 @@ def render(root: Path | None = None) -> dict[Path, str]:
     -------
     dict
         Text by path: ``component.yaml`` and ``pipeline.yaml``, each README with its table, and the
-        page of settings.
+        pages of settings and of learners.
     """
     root = root or activate()
     texts: dict[Path, str] = {}
@@ -52,6 +53,7 @@ def render(root: Path | None = None) -> dict[Path, str]:
             texts[readme] = _with_table(readme.read_text(encoding="utf-8"), spec["root"])
     if (root / "docs").is_dir():
         texts[root / "docs" / "settings.md"] = settings_page()
+        texts[root / "docs" / "learners.md"] = learners_page()
     return texts
 
 

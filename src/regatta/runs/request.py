@@ -28,7 +28,7 @@ class Request:
     Attributes
     ----------
     settings : RunSettings
-        All settings; the source is an absolute path.
+        All settings; source and registry are absolute paths, or URIs.
     out : Path
         Folder that the run shall leave.
     overwrite : bool
@@ -80,6 +80,7 @@ class Request:
         settings = settings.merged(
             {
                 "data": {"source": source},
+                "deploy": {"registry": _absolute_registry(settings.deploy.registry)},
                 "budget": {"started_at": settings.budget.started_at or process_started_at()},
             }
         )
@@ -93,13 +94,15 @@ class Request:
         return cls(settings, folder, overwrite)
 
 
-def parse_seconds(text: str) -> float:
+def parse_seconds(text: str, option: str = "--budget") -> float:
     """Read a length of time.
 
     Parameters
     ----------
     text : str
         Seconds, or numbers with the units h, m and s, largest first.
+    option : str, default "--budget"
+        Option that it was given with, for the message.
 
     Returns
     -------
@@ -121,9 +124,9 @@ def parse_seconds(text: str) -> float:
     match = re.fullmatch(pattern, text.strip().lower(), re.ASCII)
     if not match or not any(match.groups()):
         raise BudgetError(
-            f"--budget {text!r} is no length of time",
+            f"{option} {text!r} is no length of time",
             expected="seconds, or a number with a unit, such as 90s, 5m or 1h30m",
-            fix="write it like --budget 5m",
+            fix=f"write it like {option} 5m",
         )
     return sum(
         float(part) * factor
@@ -230,6 +233,11 @@ def _absolute(out: Path) -> Path:
     return path.resolve() if path.is_symlink() and path.exists() else path
 
 
+def _absolute_registry(registry: str) -> str:
+    """Return the registry as tasks find it, which work in another folder; empty stays empty."""
+    return str(registry_root(registry)) if registry else ""
+
+
 def _check_registry(registry: str) -> None:
     """Raise `UsageError` unless a version can be registered at the end."""
     root = registry_root(registry)
@@ -238,7 +246,7 @@ def _check_registry(registry: str) -> None:
         return
     for folder in (root, *root.parents):
         if folder.exists():
-            _check_writable(folder, "name another registry with --set deploy.registry=FOLDER")
+            _check_writable(folder, "name another one with --registry FOLDER")
             return
 
 

@@ -118,7 +118,7 @@ def _one(made: Mapping[str, list[Path]], kind: str) -> Path:
         raise ArtifactError(
             f"the run made {len(paths)} {kind} artifacts",
             expected="one",
-            fix="run again with --debug and report what the log says",
+            fix="run again as `regatta --debug run …` and report what the log says",
         )
     return paths[0]
 

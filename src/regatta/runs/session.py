@@ -15,8 +15,10 @@ from typing import Any
 from regatta import errors, events
 from regatta.errors import DefectError, RegattaError
 from regatta.processes.trees import end_tree, uninterrupted
+from regatta.registry.root import MODELS_VARIABLE, home
 from regatta.runs.request import Request
 from regatta.stages.parameters import decompose
+from regatta.store import is_location
 
 __all__ = ["Session"]
 
@@ -88,8 +90,14 @@ class Session:
         os.close(theirs)
 
     def _environment(self) -> dict[str, str]:
+        models = os.environ.get(MODELS_VARIABLE, "")
+        if models and not is_location(models):
+            models = str(Path(models).expanduser().absolute())
         return {
             **os.environ,
+            # The tasks work in another folder, where a relative path would be another one.
+            "REGATTA_HOME": str(home()),
+            MODELS_VARIABLE: models,
             events.EVENTS_VARIABLE: str(self.events),
             "TMPDIR": str(self.scratch),
             # No module in a folder of the user's may shadow one of ours.

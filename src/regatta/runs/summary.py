@@ -121,6 +121,7 @@ def _warnings(outcome: Outcome) -> Iterator[Text]:
         promote = f"regatta models promote {version['name']} {version['version']}"
         yield _warning(
             f"The champion stays. {comparison['reason']} To promote all the same: {promote}"
+            + _registry(outcome)
         )
     found = [one for one in outcome.evaluation["findings"] if one["level"] == "warning"]
     for finding in found[:WARNINGS]:
@@ -138,7 +139,14 @@ def _warning(text: str) -> Text:
 def _next(outcome: Outcome) -> str:
     """Return the command that a user may want next."""
     model = _version(outcome.record["version"]) or str(_short(outcome.out))
-    return f"regatta predict {shlex.quote(model)} TABLE --out predictions.csv"
+    where = _registry(outcome) if outcome.record["version"] else ""
+    return f"regatta predict {shlex.quote(model)} TABLE --out predictions.csv{where}"
+
+
+def _registry(outcome: Outcome) -> str:
+    """Return the option that names the registry, where the run was given one."""
+    registry = outcome.record.get("settings", {}).get("deploy", {}).get("registry")
+    return f" --registry {shlex.quote(registry)}" if registry else ""
 
 
 def _short(path: Path) -> Path:

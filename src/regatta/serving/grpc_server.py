@@ -103,7 +103,7 @@ class GrpcServer:
             raise UsageError(
                 f"port {port} of {host} is refused for gRPC ({err})",
                 expected="a free port of this machine",
-                fix="choose another --grpc_port, or stop what uses it",
+                fix="choose another port for gRPC, or stop what uses it",
             ) from err
         self.listener.close()
         await self.server.start()

@@ -127,7 +127,8 @@ def start(
         (os.POSIX_SPAWN_DUP2, 1, 2),
     ]
     began = time.time()
-    with listener:
+    # It outlives the folder that somebody happens to work in.
+    with listener, contextlib.chdir("/"):
         pid = os.posix_spawn(
             sys.executable, command, _environment(), file_actions=files, setsid=True
         )
@@ -259,7 +260,9 @@ def tail(log: Path, lines: int = 5) -> str:
 def _environment() -> dict[str, str]:
     """Return the environment of a server: of the run's own it needs nothing."""
     own = ("REGATTA_EVENTS", "_KFP_RUNTIME", "OMP_NUM_THREADS", WARM_VARIABLE, IMPORT_VARIABLE)
-    return {key: value for key, value in os.environ.items() if key not in own}
+    kept = {key: value for key, value in os.environ.items() if key not in own}
+    # No module in a folder of the user's may shadow one of ours.
+    return {**kept, "PYTHONSAFEPATH": "1"}
 
 
 def _started(pid: int, began: float) -> float:

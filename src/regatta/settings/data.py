@@ -51,7 +51,8 @@ class DataSettings(Group):
     ignore: tuple[str, ...] = ()
     """Columns that are not used."""
     kinds: dict[str, ColumnKind] = Field(default_factory=dict)
-    """Kind of a column, by name, where the detection should be overruled."""
+    """Kind of a column, by name, where the detection should be overruled, such as ``{"zip":
+    "categorical"}``; a column of kind ``ignore`` is not used."""
     max_field_bytes: int = Field(default=8_388_608, ge=1024)
     """Longest field of a CSV file, in bytes; a longer one is nearly always a quote left open."""
     max_classes: int = Field(default=100, ge=2)

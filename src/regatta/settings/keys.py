@@ -7,7 +7,10 @@ from typing import Any
 from regatta.errors import SettingsError, nearest
 from regatta.settings.group import Group
 
-__all__ = ["check_key", "check_keys", "check_text", "expectation", "fields", "merge"]
+__all__ = ["CORRECT_KEY", "check_key", "check_keys", "check_text", "expectation", "fields", "merge"]
+
+CORRECT_KEY = "correct the key; docs/settings.md among Regatta's sources describes each"
+"""What to do about a key that does not exist."""
 
 
 def fields(run: type[Group]) -> dict[str, str]:
@@ -45,7 +48,7 @@ def check_key(run: type[Group], key: str) -> None:
     raise SettingsError(
         f"there is no setting {key!r}{hint}",
         expected="one of " + ", ".join(sorted(known)),
-        fix="correct the key; docs/settings.md describes each",
+        fix=CORRECT_KEY,
     )
 
 

@@ -14,7 +14,7 @@ from regatta.settings.deploy import DeploySettings
 from regatta.settings.ensemble import EnsembleSettings
 from regatta.settings.evaluate import EvaluateSettings
 from regatta.settings.group import Group
-from regatta.settings.keys import check_keys, check_text, expectation, merge
+from regatta.settings.keys import CORRECT_KEY, check_keys, check_text, expectation, merge
 from regatta.settings.search import DimensionSettings, RecipeSettings, SearchSettings
 from regatta.settings.split import SplitSettings
 
@@ -28,6 +28,14 @@ def _checked_name(name: str) -> str:
     return name
 
 
+_JSON_NAMES: dict[type, str] = {
+    list: "a JSON list",
+    str: "a JSON string",
+    bool: "a JSON truth value",
+    int: "a JSON number",
+    float: "a JSON number",
+    type(None): "null",
+}
 # Groups inside of settings, whose keys are not checked before.
 _NESTED: dict[str, type[Group]] = {"spaces": DimensionSettings, "recipes": RecipeSettings}
 
@@ -67,8 +75,15 @@ class RunSettings(Group):
         return cls.from_values(values)
 
     @classmethod
-    def from_values(cls, values: object) -> "RunSettings":
+    def from_values(cls, values: object, named: Mapping[str, str] | None = None) -> "RunSettings":
         """Check nested values.
+
+        Parameters
+        ----------
+        values : object
+            A mapping of settings; groups are mappings in it.
+        named : mapping of str to str, optional
+            What the user sets a value with, by dotted key, for messages; ``--set`` by default.
 
         Raises
         ------
@@ -82,7 +97,7 @@ class RunSettings(Group):
         """
         if not isinstance(values, Mapping):
             raise SettingsError(
-                f"the settings are {type(values).__name__}",
+                f"the settings are {_JSON_NAMES.get(type(values), type(values).__name__)}",
                 expected="an object of settings",
                 fix='write something like {"seed": 1}',
             )
@@ -91,24 +106,29 @@ class RunSettings(Group):
         try:
             return cls.model_validate(dict(values))
         except ValidationError as err:
-            raise _refusal(err) from err
+            raise _refusal(err, named or {}) from err
 
     def to_json(self) -> str:
         """Return the JSON text that `from_json` reads, values that are not defaults only."""
         return self.model_dump_json(exclude_defaults=True)
 
-    def merged(self, values: Mapping[str, Any]) -> "RunSettings":
+    def merged(
+        self, values: Mapping[str, Any], named: Mapping[str, str] | None = None
+    ) -> "RunSettings":
         """Return settings with some values replaced.
 
         Parameters
         ----------
         values : mapping
             Nested values, as `from_values` takes them; they win.
+        named : mapping of str to str, optional
+            What the user sets these with, as `from_values` takes it.
         """
-        return RunSettings.from_values(merge(self.model_dump(exclude_defaults=True), values))
+        both = merge(self.model_dump(exclude_defaults=True), values)
+        return RunSettings.from_values(both, named)
 
 
-def _refusal(err: ValidationError) -> SettingsError:
+def _refusal(err: ValidationError, named: Mapping[str, str]) -> SettingsError:
     """Put the first thing that is wrong into words."""
     first = err.errors(include_url=False)[0]
     key = ".".join(str(part) for part in first["loc"])
@@ -123,7 +143,7 @@ def _refusal(err: ValidationError) -> SettingsError:
             if is_missing
             else f"there is no setting {key!r}{nearest(name, known)}",
             expected="one with " + ", ".join(known),
-            fix="add it" if is_missing else "correct the key; docs/settings.md describes each",
+            fix="add it" if is_missing else CORRECT_KEY,
         )
     hint = ""
     if first["type"] == "literal_error":
@@ -132,5 +152,5 @@ def _refusal(err: ValidationError) -> SettingsError:
     return SettingsError(
         f"setting {key!r} is {first['input']!r}{hint}",
         expected=expectation(first["msg"]),
-        fix=f"set another value with --set {key}=…",
+        fix=f"set another value with {named.get(key, f'--set {key}=…')}",
     )

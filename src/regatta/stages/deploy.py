@@ -4,28 +4,19 @@ import contextlib
 import signal
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from regatta.artifacts import open_artifact, read_json, write_json, writing
-from regatta.errors import RegattaError, ServiceError, UsageError
-from regatta.registry import Registry, Version, home
+from regatta.registry import Registry
 from regatta.settings import DeploySettings, RunSettings
 from regatta.stages.task import stage
 
 if TYPE_CHECKING:
-    import socket
-
     from regatta.serving.services import Service
 
 __all__ = ["run"]
-
-HOST = "127.0.0.1"
-FIRST_PORT = 8080
-# A client that has just read the old address gets this long to use it.
-DRAIN_SECONDS = 0.5
 
 
 def run(version: str, evaluation: str, settings: str, service: str) -> dict[str, Any]:
@@ -82,25 +73,17 @@ def run(version: str, evaluation: str, settings: str, service: str) -> dict[str,
 
 def _deploy_local(registered: dict[str, Any], evaluation: Path, port: int) -> dict[str, Any]:
     """Replace the running service of a model by its champion, or leave it if it is that already."""
-    from regatta.serving import services
+    from regatta.deployment import running_here, serve_here
 
     registry = Registry(registered["registry"])
     champion = registry.resolve(registered["name"])
     is_new = champion.number == registered["version"]
-    folder = home() / "services"
-    old = services.read(folder, champion.name)
-    if not is_new and old and old.serves(champion.bundle) and old.alive():
-        return _describe(old, None)
-    samples = open_artifact(evaluation, "evaluation").file("samples.json") if is_new else None
-    new, difference = _start(folder, champion, samples, _listener(port, old))
-    with services.locked(folder, champion.name):
-        # Read again: another run may have deployed meanwhile.
-        old = services.read(folder, champion.name)
-        services.record(folder, new)
-    if old and old.pid != new.pid and old.alive():
-        time.sleep(DRAIN_SECONDS)
-        services.stop(old)
-    return _describe(new, difference)
+    running = running_here(champion.name)
+    if not is_new and running and running.serves(champion.bundle):
+        return _describe(running, None)
+    evaluated = open_artifact(evaluation, "evaluation").file("samples.json") if is_new else None
+    samples = read_json(evaluated) if evaluated else None
+    return _describe(*serve_here(champion, samples=samples, port=port))
 
 
 def _deploy_kserve(
@@ -146,51 +129,6 @@ def _ended_by_signal() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
-
-
-def _start(
-    folder: Path, version: Version, samples: Path | None, listener: "socket.socket"
-) -> tuple["Service", float]:
-    """Start a service and prove it; stop it again if that fails."""
-    from regatta.serving import services
-    from regatta.serving.client import Client
-    from regatta.serving.proof import prove
-
-    new = services.start(folder, version.bundle, version.name, str(version.number), listener)
-    try:
-        described = read_json(version.bundle / "bundle.json")
-        if samples:
-            values = read_json(samples)
-            rows, expected = values["rows"], values["predictions"]
-        else:
-            rows = [{column["name"]: column["example"] for column in described["signature"]}]
-            expected = None
-        services.wait_ready(new)
-        client = Client(new.url, new.name)
-        return new, prove(client, new.version, described, rows, expected)
-    except BaseException as err:
-        services.stop(new, seconds=2)
-        if isinstance(err, RegattaError):
-            raise ServiceError(
-                f"version {version.number} of {version.name} is not served: {err.found}",
-                expected=err.expected,
-                fix=f"{err.fix} ({new.log} ends with: {services.tail(Path(new.log))})",
-            ) from err
-        raise
-
-
-def _listener(port: int, old: "Service | None") -> "socket.socket":
-    """Bind the port that was asked for, or the usual one, or a free one."""
-    from regatta.serving.sockets import bind
-
-    try:
-        return bind(HOST, port or FIRST_PORT)
-    except UsageError:
-        # The service that this one replaces goes on meanwhile, so the two cannot share a port.
-        replaces = old is not None and old.port == port and old.alive()
-        if port and not replaces:
-            raise
-        return bind(HOST, 0)
 
 
 def _describe(service: "Service", difference: float | None) -> dict[str, Any]:

@@ -58,7 +58,8 @@ def compose(run_settings: str, **parameters: str | float) -> str:
             group, _, key = PARAMETERS[name].rpartition(".")
             (values.setdefault(group, {}) if group else values)[key] = value
     further = RunSettings.from_json(run_settings).model_dump(exclude_unset=True)
-    return RunSettings.from_values(values).merged(further).to_json()
+    named = {key: f"the parameter {name}" for name, key in PARAMETERS.items()}
+    return RunSettings.from_values(values, named).merged(further).to_json()
 
 
 def decompose(settings: RunSettings) -> dict[str, str | float]:

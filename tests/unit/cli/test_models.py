@@ -7,8 +7,8 @@ import pytest
 from typer.testing import CliRunner
 
 from regatta.artifacts import write_json, writing
-from regatta.cli import app
-from regatta.errors import RegattaError
+from regatta.cli import app, main
+from regatta.errors import RegattaError, ServiceError
 from regatta.registry import Registry
 
 
@@ -80,10 +80,48 @@ def test_a_narrow_terminal_breaks_lines_rather_than_columns(registry: Registry) 
 
 
 def test_promote_and_roll_back(registry: Registry) -> None:
-    assert "Version 3 is the champion" in invoke("promote", "churn", "challenger")
+    first, second = invoke("promote", "churn", "challenger").splitlines()
+    assert first == "Version 3 is the champion of churn."
+    assert second.startswith("No running service follows. One that `regatta serve churn` runs")
     assert registry.aliases("churn") == {"champion": 3, "previous": 2}
     assert json.loads(invoke("rollback", "churn", "--json"))["version"] == 2
     assert registry.aliases("churn") == {"champion": 2, "previous": 3}
+
+
+def test_who_is_not_asked_to_follow_is_told_how(registry: Registry) -> None:
+    other = str(registry.root)
+    text = invoke("promote", "churn", "1", "--no-deploy", "--registry", other)
+    command = f"regatta models promote churn 1 --registry {other}"
+    assert text.endswith(f"A running service keeps its version. To let it follow: {command}\n")
+
+
+def test_the_aliases_stay_with_a_cluster_that_has_followed(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(champion: object) -> None:
+        raise ServiceError("it is not ready", fix="read its log")
+
+    served = [{"url": "http://churn", "version": 3}]
+    monkeypatch.setattr("regatta.cli.models._follow_on_cluster", lambda *_: served)
+    monkeypatch.setattr("regatta.deployment.follow_here", fail)
+    with pytest.raises(ServiceError) as caught:
+        invoke("promote", "churn", "3")
+    assert caught.value.__notes__ == [
+        "The service on the cluster has followed, and the aliases stay."
+    ]
+    assert registry.aliases("churn") == {"champion": 3, "previous": 2}
+
+
+def test_notes_are_part_of_what_is_printed(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["regatta", "serve", "chrun"])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 3
+    message, note = capsys.readouterr().err.splitlines()
+    assert "did you mean 'churn'" in message
+    assert note == "'chrun' is no folder with a bundle either"
 
 
 @pytest.mark.parametrize(

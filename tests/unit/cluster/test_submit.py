@@ -179,6 +179,8 @@ def test_a_run_that_the_server_refuses(double: PipelinesDouble) -> None:
 @pytest.mark.parametrize(
     ("given", "words"),
     [
+        (["--target", "y"], "add --source s3://bucket/key"),
+        ([*TABLE, "--timeout", "5x"], "--timeout '5x' is no length of time"),
         (["--source", "churn.csv", "--target", "y"], "which pods cannot read"),
         (["--source", "s3://data", "--target", "y"], "is a bucket"),
         (["--source", "s3://data/x.csv"], "no target is named"),

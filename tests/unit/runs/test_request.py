@@ -118,8 +118,21 @@ def test_an_unwritable_output_folder(table: Path) -> None:
 
 def test_an_unwritable_registry_is_found_before_the_race(table: Path, tmp_path: Path) -> None:
     asked = settings(table).merged({"deploy": {"registry": "/proc/registry"}})
-    with pytest.raises(UsageError, match=r"deploy\.registry"):
+    with pytest.raises(UsageError, match="--registry"):
         Request.checked(asked, out=tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    ("given", "wanted"),
+    [("", ""), ("models", "{here}/models"), ("/tmp/models", "/tmp/models")],
+)
+def test_tasks_work_elsewhere_and_find_the_registry(
+    table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: str, wanted: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    asked = settings(table).merged({"deploy": {"registry": given}})
+    found = Request.checked(asked, out=tmp_path / "out").settings.deploy.registry
+    assert found == wanted.format(here=tmp_path)
 
 
 def test_a_link_to_a_folder_stays_a_link(table: Path, tmp_path: Path) -> None:

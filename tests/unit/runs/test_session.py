@@ -57,6 +57,20 @@ def test_nothing_is_left_of_a_run_that_did_not_end(request_: Request, tmp_path: 
     assert [path.name for path in tmp_path.iterdir()] == ["t.csv"]
 
 
+def test_the_pipeline_finds_folders_that_were_named_from_here(
+    request_: Request, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It works in the root folder, and would make `models` there."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("REGATTA_HOME", "home")
+    for given, wanted in (("models", f"{tmp_path}/models"), ("s3://a/b", "s3://a/b"), ("", "")):
+        monkeypatch.setenv("REGATTA_MODELS", given)
+        with Session(request_) as session:
+            found = session._environment()
+        assert found["REGATTA_MODELS"] == wanted
+        assert found["REGATTA_HOME"] == f"{tmp_path}/home"
+
+
 def test_an_error_of_a_task_comes_back_as_it_was(request_: Request) -> None:
     code = """
 from regatta.errors import TargetError

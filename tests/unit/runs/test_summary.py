@@ -28,7 +28,8 @@ def outcome(**changes: Any) -> Outcome:
         "budget_seconds": 20.0,
     }
     trials = [{**trial, **changes.pop("trial", {})}]
-    record |= {key: changes.pop(key) for key in ("version", "service") if key in changes}
+    kept = ("version", "service", "settings")
+    record |= {key: changes.pop(key) for key in kept if key in changes}
     leaderboard = {"metric": "roc_auc", "trials": trials}
     return Outcome(Path("/out"), record, leaderboard, evaluation | changes)
 
@@ -57,6 +58,13 @@ def test_a_version_that_was_not_promoted_says_who_serves() -> None:
     assert "http://127.0.0.1:8080 still serves churn@2" in text
     assert f"The champion stays. {REASON}" in text
     assert "regatta models promote churn 3" in text
+
+
+def test_commands_name_the_registry_that_the_run_was_given() -> None:
+    assert "--registry" not in shown(verdict="keep")
+    text = shown(verdict="keep", settings={"deploy": {"registry": "/our models"}})
+    assert "regatta models promote churn 3 --registry '/our models'\n" in text
+    assert "regatta predict churn@3 TABLE --out predictions.csv --registry '/our models'\n" in text
 
 
 def test_warnings_about_the_table_are_shown() -> None:

@@ -49,3 +49,17 @@ def test_a_cleared_box_leaves_the_default() -> None:
 def test_settings_that_cannot_be(text: str) -> None:
     with pytest.raises(SettingsError):
         compose(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [("[]", "a JSON list"), ('"a"', "a JSON string"), ("3", "a JSON number"), ("null", "null")],
+)
+def test_other_json_is_called_by_its_name(text: str, found: str) -> None:
+    with pytest.raises(SettingsError, match=rf"^the settings are {found}; expected an object"):
+        compose(text)
+
+
+def test_a_value_that_does_not_fit_names_the_parameter() -> None:
+    with pytest.raises(SettingsError, match=r"another value with the parameter search_lanes$"):
+        compose("", search_lanes=0)
