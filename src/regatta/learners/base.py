@@ -370,15 +370,13 @@ def class_shares(data: FitData, extra: float = 0.0) -> Array:
     return shares
 
 
-def as_probabilities(predicted: npt.NDArray[Any], n_outputs: int) -> Array:
+def as_probabilities(predicted: npt.NDArray[Any]) -> Array:
     """Return probabilities of all classes from those that a library gives.
 
     Parameters
     ----------
     predicted : ndarray of shape (n_rows,) or (n_rows, n_outputs)
         Probability of the second of two classes, or of each class.
-    n_outputs : int
-        Number of classes.
 
     Returns
     -------

@@ -88,7 +88,7 @@ class CatBoostModel(Model):
             value: Array = scores * self.scale[1] + self.scale[0]
             return value
         if self.n_outputs == 2:
-            return as_probabilities(1 / (1 + np.exp(-np.clip(scores[:, 0], -500, 500))), 2)
+            return as_probabilities(1 / (1 + np.exp(-np.clip(scores[:, 0], -500, 500))))
         found = np.zeros((len(scores), self.n_outputs))
         found[:, self.present] = softmax(scores)
         return found

@@ -100,7 +100,7 @@ class ForestModel(Model):
         if self.n_outputs == 1:
             value: Array = mean * self.scale[1] + self.scale[0]
             return value
-        return as_probabilities(mean, self.n_outputs)
+        return as_probabilities(mean)
 
     def few(self, n_rows: int) -> bool:
         """Return whether NumPy is faster for so many rows than to get compiled trees ready."""

@@ -77,7 +77,7 @@ class HistGradientBoostingModel(Model):
         found = np.zeros((len(X), self.n_outputs))
         if len(self.present) == 2:
             positive = 1 / (1 + np.exp(-np.clip(scores[:, 0], -500, 500)))
-            found[:, self.present] = as_probabilities(positive, 2)
+            found[:, self.present] = as_probabilities(positive)
         else:
             found[:, self.present] = softmax(scores)
         return found

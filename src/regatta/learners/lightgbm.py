@@ -85,7 +85,7 @@ class LightGBMModel(Model):
         if self.n_outputs == 1:
             value: Array = found * self.scale[1] + self.scale[0]
             return value.reshape(-1, 1)
-        return as_probabilities(found, self.n_outputs)
+        return as_probabilities(found)
 
     def save(self, folder: Path) -> None:
         """Write ``model.txt`` (LightGBM's own), ``model.json`` and ``model.npz``."""

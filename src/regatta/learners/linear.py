@@ -65,7 +65,7 @@ class LinearModel(Model):
             return value
         if self.family == "logistic":
             margin = np.clip(scores[:, 0].astype(np.float64), -500, 500)
-            return as_probabilities(1 / (1 + np.exp(-margin)), 2)
+            return as_probabilities(1 / (1 + np.exp(-margin)))
         found = np.zeros((len(scores), self.n_outputs))
         found[:, self.present] = softmax(scores)
         return found

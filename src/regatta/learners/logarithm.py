@@ -135,7 +135,7 @@ def to_logarithm(data: FitData, shift: float | None = None) -> FitData:
         Rows of a regression.
     shift : float, optional
         What is added before; by default nothing where all values are positive, else what makes
-        them so.
+        them so in keeping with their size.
     """
     shift, least = _shift(data.y) if shift is None else shift, data.y.min()
     valid = np.log(np.maximum(data.y_valid, least) + shift)
@@ -161,9 +161,16 @@ def is_skewed(y: Array) -> bool:
 
 
 def _shift(y: Array) -> float:
-    """Return what makes all values positive: nothing if they are, else one above the least."""
+    """Return what makes all values positive: nothing if they are, else one more than the least.
+
+    Of rates and of other small numbers a logarithm of one and something is a straight line: for
+    these it is what a quarter of the greater values do not exceed.
+    """
     least = float(y.min())
-    return 0.0 if least > 0 else 1.0 - least
+    if least > 0:
+        return 0.0
+    greater = y[y > least] - least
+    return float(min(1.0, np.quantile(greater, 0.25))) - least if len(greater) else 1.0 - least
 
 
 def _skewness(y: Array) -> float:

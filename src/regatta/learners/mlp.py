@@ -67,7 +67,7 @@ class MlpModel(Model):
             return value
         if self.task == "multiclass":
             return softmax(scores)
-        return as_probabilities(1 / (1 + np.exp(-np.clip(scores[:, 0], -500, 500))), 2)
+        return as_probabilities(1 / (1 + np.exp(-np.clip(scores[:, 0], -500, 500))))
 
     def save(self, folder: Path) -> None:
         """Write ``model.json`` and ``model.npz``."""

@@ -105,11 +105,11 @@ class SvmModel(Model):
         odds = np.clip(scores * self.sigmoids[:, 0] + self.sigmoids[:, 1], -500, 500)
         chances = 1 / (1 + np.exp(-odds))
         if self.n_outputs == 2:
-            return as_probabilities(chances, 2)
+            return as_probabilities(chances)
         found = np.zeros((len(scores), self.n_outputs))
         # No row is left without a probability where no machine wants it.
         found[:, self.present] = np.maximum(chances, FLOOR)
-        return as_probabilities(found, self.n_outputs)
+        return as_probabilities(found)
 
     def save(self, folder: Path) -> None:
         """Write ``model.json`` and ``model.npz``."""

@@ -73,7 +73,7 @@ class TabMModel(Model):
             return value
         if self.task == "binary":
             chances = 1 / (1 + np.exp(-np.clip(scores[:, :, 0], -500, 500)))
-            return as_probabilities(chances.mean(axis=0), 2)
+            return as_probabilities(chances.mean(axis=0))
         k, n_rows, n_outputs = scores.shape
         each = softmax(scores.reshape(k * n_rows, n_outputs))
         mean: Array = each.reshape(scores.shape).mean(axis=0)

@@ -75,7 +75,7 @@ class XGBoostModel(Model):
         if self.n_outputs == 1:
             value: Array = found.astype(np.float64) * self.scale[1] + self.scale[0]
             return value.reshape(-1, 1)
-        return as_probabilities(found, self.n_outputs)
+        return as_probabilities(found)
 
     def save(self, folder: Path) -> None:
         """Write ``booster.json`` (XGBoost's own), ``model.json`` and ``model.npz``."""

@@ -223,7 +223,7 @@ def _fit_fold(
     spare = min(job.fit_seconds - progress.fit_seconds, job.deadline - began - coming)
     deadline = began + FIT_SHARE * max(spare, 0.0) / left
     model = _fit_model(job, learner, fold.data, metric, progress.params, deadline)
-    progress.truncated |= bool(getattr(model, "truncated", time.time() >= deadline))
+    progress.truncated |= model.truncated
     progress.learnt.append(model.learnt)
     fitted = time.perf_counter()
     predicted = _checked(model, fold, fold.data.n_outputs)

@@ -47,8 +47,8 @@ def test_a_target_of_one_value_is_no_target():
 
 
 def test_probabilities_from_what_libraries_give():
-    np.testing.assert_allclose(as_probabilities(np.array([0.2]), 2), [[0.8, 0.2]])
-    np.testing.assert_allclose(as_probabilities(np.array([[2.0, 1, 1]]), 3), [[0.5, 0.25, 0.25]])
+    np.testing.assert_allclose(as_probabilities(np.array([0.2])), [[0.8, 0.2]])
+    np.testing.assert_allclose(as_probabilities(np.array([[2.0, 1, 1]])), [[0.5, 0.25, 0.25]])
 
 
 def test_boosting_ends_in_time_and_says_so():

@@ -49,6 +49,13 @@ def test_what_is_saved_predicts_the_same(tmp_path, least):
     assert (again.predict(data.X_valid) == model.predict(data.X_valid)).all()
 
 
+@pytest.mark.parametrize("unit", [1e-4, 1.0, 1e4])
+def test_rates_with_zeros_are_skewed_in_any_unit(unit):
+    rng = np.random.default_rng(0)
+    rates = np.where(rng.random(1000) < 0.2, 0.0, np.exp(rng.normal(3.0, 1.5, size=1000)))
+    assert is_skewed(unit * rates)
+
+
 def test_the_mean_is_met_and_nothing_runs_away():
     data = prices()
     model = fitted(data)
