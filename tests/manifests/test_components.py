@@ -5,7 +5,6 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,9 +18,6 @@ from regatta.store import connect
 from tests.manifests.conftest import MANIFESTS, OVERLAYS, Object, documents, renderer
 from tests.manifests.conftest import rendered as overlay_rendered
 from tests.manifests.test_manifests import containers, environment, of_kind
-from tests.object_store import ACCESS_KEY, SECRET_KEY, object_store
-
-__all__ = ["object_store"]
 
 COMPONENTS = MANIFESTS / "components"
 STORES = ("minio", "seaweedfs", "s3", "s3-plain")
@@ -352,38 +348,6 @@ def test_minio_is_restricted_and_holds_no_key(tmp_path: Path) -> None:
     launcher = next(one for one in objects if one["metadata"]["name"] == "kfp-launcher")
     address = f"{service['metadata']['name']}.kubeflow:9000"
     assert address in launcher["data"]["providers"]
-
-
-def test_buckets_are_made_and_readers_only_read(object_store) -> None:
-    script = COMPONENTS / "minio" / "buckets.py"
-    environment = {
-        "ENDPOINT": object_store.endpoint.removeprefix("http://"),
-        "ROOT_KEY": ACCESS_KEY,
-        "ROOT_SECRET": SECRET_KEY,
-        "READER_KEY": "models-reader",
-        "READER_SECRET": "models-reader-secret",
-    }
-    for _ in range(2):
-        done = subprocess.run(
-            [sys.executable, script], env=environment, capture_output=True, text=True, check=False
-        )
-        assert done.returncode == 0, done.stderr
-    reader = connect(
-        {
-            "AWS_ENDPOINT_URL": object_store.endpoint,
-            "AWS_ACCESS_KEY_ID": environment["READER_KEY"],
-            "AWS_SECRET_ACCESS_KEY": environment["READER_SECRET"],
-        },
-        patience_seconds=5,
-    )
-    from regatta.errors import StoreError
-    from regatta.store import Location
-
-    assert list(reader.list(Location("models"))) == []
-    with pytest.raises(StoreError):
-        reader.write(Location("models", "x"), b"1")
-    with pytest.raises(StoreError):
-        list(reader.list(Location("mlpipeline")))
 
 
 def test_rules_and_panels_ask_for_metrics_that_there_are() -> None:
