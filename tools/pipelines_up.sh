@@ -34,6 +34,15 @@ told=${told:-$(sed -n 's/^S3_ENDPOINT=//p' "$folder/kfp/site.env")}
 [ "$endpoint" = "$told" ] || fail "S3_ENDPOINT of $folder/site.env is $endpoint" "$told, as in kfp" \
     "write the same address into both"
 
+case $endpoint in
+*.kubeflow:* | *.kubeflow.svc*) ;;
+*)
+    grep -q '^ *- .*/components/models-elsewhere' "$folder/kustomization.yaml" ||
+        fail "services may not reach $endpoint" \
+            "components/models-elsewhere in $folder/kustomization.yaml" "add it behind models"
+    ;;
+esac
+
 # MinIO and SeaweedFS are started with these keys; a store that is there already has its own.
 case $store in
 minio | seaweedfs)

@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import yaml
@@ -228,6 +229,10 @@ def test_tasks_and_services_find_the_store_of_the_overlay(tmp_path: Path, overla
     (rule,) = services["NetworkPolicy", "read-models"]["spec"]["egress"]
     (minio,) = containers([found["StatefulSet", "minio"]])
     assert minio["ports"][0]["containerPort"] in [port["port"] for port in rule["ports"]]
+    (target,) = rule["to"]
+    (namespace,) = target["namespaceSelector"]["matchLabels"].values()
+    assert found["StatefulSet", "minio"]["metadata"]["namespace"] == namespace
+    assert defaults["S3_ENDPOINT"] == f"http://minio-service.{namespace}:9000"
 
 
 def test_services_may_read_from_seaweedfs(
@@ -248,6 +253,30 @@ def test_services_may_read_from_seaweedfs(
     assert labels == {"kubernetes.io/metadata.name": namespace}
     (egress,) = services["NetworkPolicy", "read-models"]["spec"]["egress"]
     assert rule["ports"][0] in egress["ports"]
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_services_may_read_from_elsewhere(
+    tmp_path: Path, overlay: str, check_kubernetes: Callable[[Object], None]
+) -> None:
+    """A store outside: part of GKE's overlay, and one line more on kind."""
+    objects = overlay_rendered(overlay)
+    chosen = placed(tmp_path, "components/models-elsewhere")
+    if overlay != "gke":
+        assert ("NetworkPolicy", "read-models-elsewhere") not in by_name(objects)
+        resources = placed(tmp_path, f"overlays/{overlay}")
+        objects = kustomized(tmp_path, {"resources": resources, "components": chosen})
+    near, far = (
+        by_name(objects)["NetworkPolicy", name] for name in ("read-models", "read-models-elsewhere")
+    )
+    check_kubernetes(far)
+    assert far["metadata"]["namespace"] == near["metadata"]["namespace"]
+    assert far["spec"]["podSelector"] == near["spec"]["podSelector"]
+    (rule,) = far["spec"]["egress"]
+    assert "to" not in rule
+    ports = [port["port"] for port in rule["ports"]]
+    site = environment(MANIFESTS / "overlays" / overlay / "kfp" / "site.env")
+    assert urlsplit(site["S3_ENDPOINT"]).port in ports
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)

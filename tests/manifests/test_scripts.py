@@ -190,6 +190,13 @@ def test_another_store_is_not_given_made_up_keys(site: Site) -> None:
     beside.write_text(beside.read_text().replace("s3.eu-west-1.amazonaws.com", "s3.example.com"))
     done = site.run("pipelines_up.sh")
     assert done.returncode == 2
+    assert "services may not reach https://s3.example.com:443" in done.stderr
+    overlay = settings.parent / "kustomization.yaml"
+    line = "  - ../../components/models\n"
+    text = overlay.read_text().replace(line, line + line.replace("models", "models-elsewhere"))
+    overlay.write_text(text)
+    done = site.run("pipelines_up.sh")
+    assert done.returncode == 2
     assert "no Secret mlpipeline-minio-artifact" in done.stderr
     (site.state / "kubeflow.mlpipeline-minio-artifact").write_text("accesskey=a\nsecretkey=b\n")
     done = site.run("pipelines_up.sh")
