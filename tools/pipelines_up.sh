@@ -18,8 +18,9 @@ fail() { # found, expected, fix
 there() { kubectl -n "$1" get secret "$2" >/dev/null 2>&1; } # namespace, name
 value() { kubectl -n "$1" get secret "$2" -o "jsonpath={.data.$3}" | base64 -d; }
 create() { # namespace, name, then key and value, twice; what is there stays
-    there "$1" "$2" || kubectl -n "$1" create secret generic "$2" \
-        --from-literal="$3=$4" --from-literal="$5=$6"
+    # Not as arguments: those of a process are there for all users of a machine to read.
+    there "$1" "$2" || printf '%s=%s\n' "$3" "$4" "$5" "$6" |
+        kubectl -n "$1" create secret generic "$2" --from-env-file=/dev/stdin
 }
 
 [ -f "$folder/kfp/kustomization.yaml" ] || fail "no overlay '$overlay'" "kind or gke" "name one"

@@ -365,11 +365,14 @@ def test_minio_is_restricted_and_holds_no_key(tmp_path: Path) -> None:
         assert spec["automountServiceAccountToken"] is False
         assert spec["securityContext"]["runAsNonRoot"] is True
         assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+        assert all(one["emptyDir"]["sizeLimit"] for one in spec["volumes"] if "emptyDir" in one)
     for container in containers([stateful, job]):
         context = container["securityContext"]
         assert context["readOnlyRootFilesystem"] is True
         assert context["capabilities"] == {"drop": ["ALL"]}
-        assert {"cpu", "memory"} <= container["resources"]["limits"].keys()
+        assert context["allowPrivilegeEscalation"] is False
+        for share in ("requests", "limits"):
+            assert {"cpu", "memory"} <= container["resources"][share].keys()
         assert re.search(r":[^:/]*[0-9]", container["image"])
         for variable in container["env"]:
             if re.search("KEY|SECRET|PASSWORD|USER", variable["name"]):
