@@ -2,23 +2,39 @@
 # Locks what the images install: constraints.txt (one version of everything, for all images) and
 # <image>/requirements.txt (versions with the hashes of all their files, no address of an index).
 #
-#   images/lock.sh             the versions in constraints.txt stay
-#   images/lock.sh --upgrade   newest versions that the project allows
+#   images/lock.sh                    the versions in constraints.txt stay
+#   images/lock.sh --upgrade          newest versions that the project allows
+#   images/lock.sh --extra catboost   the image train has the learner of this extra, too
 #
-# Needs uv (`pip install uv`), or another program that takes its arguments, in UV.
+# What --extra adds is in the files until this runs without it. Needs uv (`pip install uv`), or
+# another program that takes its arguments, in UV.
 set -eu
 cd "$(dirname "$0")/.."
 UV=${UV:-uv}
 python=3.11
 
-case "${1:-}" in
---upgrade) rm -f images/constraints.txt ;;
-"") ;;
-*)
-    echo "lock.sh: found '$1', expected nothing or --upgrade" >&2
+fail() { # found, expected, fix
+    echo "lock.sh: $1; expected $2; to fix: $3" >&2
     exit 2
-    ;;
-esac
+}
+
+keep=images/constraints.txt
+[ -f "$keep" ] || keep=/dev/null
+learners='' # options of the compiler
+while [ $# -gt 0 ]; do
+    case $1 in
+    --upgrade) keep=/dev/null ;;
+    --extra)
+        case ${2:-} in
+        catboost | torch) learners="$learners --extra $2" ;;
+        *) fail "--extra '${2:-}'" "catboost or torch" "name one of them" ;;
+        esac
+        shift
+        ;;
+    *) fail "'$1'" "--upgrade, --extra or nothing" "see the head of this file" ;;
+    esac
+    shift
+done
 
 compile() {
     "$UV" pip compile --quiet --python-version "$python" --no-header --no-annotate \
@@ -26,11 +42,9 @@ compile() {
 }
 
 # All extras together: training and serving then use the same versions of what they share.
-keep=images/constraints.txt
-[ -f "$keep" ] || keep=/dev/null
-set --
 for extra in data train serve ops pipelines; do set -- "$@" --extra "$extra"; done
-compile "$@" --constraints "$keep" pyproject.toml >images/constraints.new
+# shellcheck disable=SC2086  # options
+compile "$@" $learners --constraints "$keep" pyproject.toml >images/constraints.new
 mv images/constraints.new images/constraints.txt
 
 lock() { # image, then arguments
@@ -55,8 +69,10 @@ without() { for name in "$@"; do printf -- '--no-emit-package %s ' "$name"; done
 lock base $(without markdown-it-py mdurl pygments rich shellingham typer)
 core=$(without $(sed -n 's/^\([a-z0-9-]*\)==.*/\1/p' images/base/requirements.txt))
 for image in data train ops; do
+    more=''
+    [ "$image" != train ] || more=$learners
     # shellcheck disable=SC2086
-    lock "$image" --extra "$image" $core
+    lock "$image" --extra "$image" $more $core
 done
 
 # KServe asks for these, and imports them only to call other servers, to read images or tokens and

@@ -18,8 +18,9 @@ fail() { # found, expected, fix
 there() { kubectl -n "$1" get secret "$2" >/dev/null 2>&1; } # namespace, name
 value() { kubectl -n "$1" get secret "$2" -o "jsonpath={.data.$3}" | base64 -d; }
 create() { # namespace, name, then key and value, twice; what is there stays
-    there "$1" "$2" || kubectl -n "$1" create secret generic "$2" \
-        --from-literal="$3=$4" --from-literal="$5=$6"
+    # Not as arguments: those of a process are there for all users of a machine to read.
+    there "$1" "$2" || printf '%s=%s\n' "$3" "$4" "$5" "$6" |
+        kubectl -n "$1" create secret generic "$2" --from-env-file=/dev/stdin
 }
 
 [ -f "$folder/kfp/kustomization.yaml" ] || fail "no overlay '$overlay'" "kind or gke" "name one"
@@ -34,6 +35,15 @@ told=${told:-$(sed -n 's/^S3_ENDPOINT=//p' "$folder/kfp/site.env")}
 [ "$endpoint" = "$told" ] || fail "S3_ENDPOINT of $folder/site.env is $endpoint" "$told, as in kfp" \
     "write the same address into both"
 
+case $endpoint in
+*.kubeflow:* | *.kubeflow.svc*) ;;
+*)
+    grep -q '^ *- .*/components/models-elsewhere' "$folder/kustomization.yaml" ||
+        fail "services may not reach $endpoint" \
+            "components/models-elsewhere in $folder/kustomization.yaml" "add it behind models"
+    ;;
+esac
+
 # MinIO and SeaweedFS are started with these keys; a store that is there already has its own.
 case $store in
 minio | seaweedfs)
@@ -45,25 +55,41 @@ minio | seaweedfs)
             "make it with accesskey and secretkey (docs/cluster.md)"
     ;;
 esac
-create "$runs" regatta-store \
-    AWS_ACCESS_KEY_ID "$(value kubeflow mlpipeline-minio-artifact accesskey)" \
-    AWS_SECRET_ACCESS_KEY "$(value kubeflow mlpipeline-minio-artifact secretkey)"
+store_key=$(value kubeflow mlpipeline-minio-artifact accesskey)
 
-# The keys that may only read models. MinIO's buckets.yaml makes their account.
-if [ "$store" = minio ]; then
-    # Both hold the same keys: where one is there, the other one is made from it.
-    reader=$(key 10) reading=$(key 20)
-    for place in "kubeflow regatta-models-reader" "regatta regatta-models"; do
+account() { # name, and two Secrets by namespace and name: both get the keys that one of them has
+    access=$1 secret=$(key 20)
+    shift
+    for place in "$1" "$2"; do
         # shellcheck disable=SC2086  # namespace and name
         if there $place; then
-            reader=$(value $place AWS_ACCESS_KEY_ID)
-            reading=$(value $place AWS_SECRET_ACCESS_KEY)
+            access=$(value $place AWS_ACCESS_KEY_ID)
+            secret=$(value $place AWS_SECRET_ACCESS_KEY)
             break
         fi
     done
-    create kubeflow regatta-models-reader \
-        AWS_ACCESS_KEY_ID "$reader" AWS_SECRET_ACCESS_KEY "$reading"
-    create regatta regatta-models AWS_ACCESS_KEY_ID "$reader" AWS_SECRET_ACCESS_KEY "$reading"
+    for place in "$1" "$2"; do
+        # shellcheck disable=SC2086
+        create $place AWS_ACCESS_KEY_ID "$access" AWS_SECRET_ACCESS_KEY "$secret"
+    done
+}
+
+if [ "$store" = minio ]; then
+    for place in kubeflow "$runs"; do
+        if there "$place" regatta-store &&
+            [ "$(value "$place" regatta-store AWS_ACCESS_KEY_ID)" = "$store_key" ]; then
+            fail "regatta-store in $place holds the keys that MinIO is started with" \
+                "those of an account for tasks" "delete that Secret, and run this again"
+        fi
+    done
+    # Its buckets.yaml makes the accounts: one may only read models, one is for tasks.
+    account regatta-models-reader "kubeflow regatta-models-reader" "regatta regatta-models"
+    account regatta-tasks "kubeflow regatta-store" "$runs regatta-store"
+    # A Job cannot be changed, and a finished one would not see new keys.
+    kubectl -n kubeflow delete job minio-buckets --ignore-not-found
+else
+    create "$runs" regatta-store AWS_ACCESS_KEY_ID "$store_key" \
+        AWS_SECRET_ACCESS_KEY "$(value kubeflow mlpipeline-minio-artifact secretkey)"
 fi
 
 apply -k "https://github.com/kubeflow/pipelines/manifests/kustomize/cluster-scoped-resources?ref=$KFP"

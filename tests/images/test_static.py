@@ -3,8 +3,10 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -274,3 +276,61 @@ def test_a_push_keeps_the_digest_and_a_build_drops_it(tmp_path: Path) -> None:
     assert file.read_text() == f"{before}REGATTA_DIGEST_train={DIGEST}\n"
     run("--wheel", str(wheel))
     assert file.read_text() == before
+
+
+UV = """#!/bin/sh
+echo "$*" >>"$LOG"
+echo "some-package==1"
+"""
+
+
+@pytest.fixture
+def locked(tmp_path: Path) -> Callable[..., list[str]]:
+    """Return a function that locks in a copy, and returns what the compiler was asked for."""
+    shutil.copytree(FOLDER, tmp_path / "images")
+    uv = tmp_path / "uv"
+    uv.write_text(UV)
+    uv.chmod(0o755)
+
+    def lock(*arguments: str) -> list[str]:
+        log = tmp_path / "log"
+        log.unlink(missing_ok=True)
+        script = tmp_path / "images" / "lock.sh"
+        environ = {"PATH": os.environ["PATH"], "UV": str(uv), "LOG": str(log)}
+        subprocess.run(["sh", script, *arguments], env=environ, check=True)
+        return log.read_text().splitlines()
+
+    return lock
+
+
+def test_a_learner_can_be_locked_into_the_image_of_the_race(
+    locked: Callable[..., list[str]],
+) -> None:
+    calls = locked("--extra", "catboost")
+    # The first is that of all images together, so that versions agree.
+    assert "--extra catboost" in calls[0]
+    assert [call for call in calls[1:] if "--extra catboost" in call] == [
+        call for call in calls[1:] if "--extra train" in call
+    ]
+    assert all("--generate-hashes" in call for call in calls[1:])
+    plain = locked()
+    assert plain == [call.replace(" --extra catboost", "") for call in calls]
+    assert "--constraints images/constraints.txt" in plain[0]
+    assert "--constraints /dev/null" in locked("--upgrade")[0]
+
+
+@pytest.mark.parametrize("arguments", [["--extra"], ["--extra", "serve"], ["--upgrade", "x"]])
+def test_lock_says_what_to_do_and_changes_nothing(tmp_path: Path, arguments: list[str]) -> None:
+    shutil.copytree(FOLDER, tmp_path / "images")
+    done = subprocess.run(
+        ["sh", tmp_path / "images" / "lock.sh", *arguments],
+        env={"PATH": os.environ["PATH"], "UV": "false"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert f"'{arguments[-1] if len(arguments) == 2 else ''}'; expected" in done.stderr
+    assert "to fix:" in done.stderr
+    for path in FOLDER.rglob("*.txt"):
+        assert (tmp_path / "images" / path.relative_to(FOLDER)).read_bytes() == path.read_bytes()

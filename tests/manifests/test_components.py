@@ -5,10 +5,10 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import yaml
@@ -19,9 +19,6 @@ from regatta.store import connect
 from tests.manifests.conftest import MANIFESTS, OVERLAYS, Object, documents, renderer
 from tests.manifests.conftest import rendered as overlay_rendered
 from tests.manifests.test_manifests import containers, environment, of_kind
-from tests.object_store import ACCESS_KEY, SECRET_KEY, object_store
-
-__all__ = ["object_store"]
 
 COMPONENTS = MANIFESTS / "components"
 STORES = ("minio", "seaweedfs", "s3", "s3-plain")
@@ -232,6 +229,10 @@ def test_tasks_and_services_find_the_store_of_the_overlay(tmp_path: Path, overla
     (rule,) = services["NetworkPolicy", "read-models"]["spec"]["egress"]
     (minio,) = containers([found["StatefulSet", "minio"]])
     assert minio["ports"][0]["containerPort"] in [port["port"] for port in rule["ports"]]
+    (target,) = rule["to"]
+    (namespace,) = target["namespaceSelector"]["matchLabels"].values()
+    assert found["StatefulSet", "minio"]["metadata"]["namespace"] == namespace
+    assert defaults["S3_ENDPOINT"] == f"http://minio-service.{namespace}:9000"
 
 
 def test_services_may_read_from_seaweedfs(
@@ -252,6 +253,30 @@ def test_services_may_read_from_seaweedfs(
     assert labels == {"kubernetes.io/metadata.name": namespace}
     (egress,) = services["NetworkPolicy", "read-models"]["spec"]["egress"]
     assert rule["ports"][0] in egress["ports"]
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_services_may_read_from_elsewhere(
+    tmp_path: Path, overlay: str, check_kubernetes: Callable[[Object], None]
+) -> None:
+    """A store outside: part of GKE's overlay, and one line more on kind."""
+    objects = overlay_rendered(overlay)
+    chosen = placed(tmp_path, "components/models-elsewhere")
+    if overlay != "gke":
+        assert ("NetworkPolicy", "read-models-elsewhere") not in by_name(objects)
+        resources = placed(tmp_path, f"overlays/{overlay}")
+        objects = kustomized(tmp_path, {"resources": resources, "components": chosen})
+    near, far = (
+        by_name(objects)["NetworkPolicy", name] for name in ("read-models", "read-models-elsewhere")
+    )
+    check_kubernetes(far)
+    assert far["metadata"]["namespace"] == near["metadata"]["namespace"]
+    assert far["spec"]["podSelector"] == near["spec"]["podSelector"]
+    (rule,) = far["spec"]["egress"]
+    assert "to" not in rule
+    ports = [port["port"] for port in rule["ports"]]
+    site = environment(MANIFESTS / "overlays" / overlay / "kfp" / "site.env")
+    assert urlsplit(site["S3_ENDPOINT"]).port in ports
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
@@ -340,11 +365,14 @@ def test_minio_is_restricted_and_holds_no_key(tmp_path: Path) -> None:
         assert spec["automountServiceAccountToken"] is False
         assert spec["securityContext"]["runAsNonRoot"] is True
         assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+        assert all(one["emptyDir"]["sizeLimit"] for one in spec["volumes"] if "emptyDir" in one)
     for container in containers([stateful, job]):
         context = container["securityContext"]
         assert context["readOnlyRootFilesystem"] is True
         assert context["capabilities"] == {"drop": ["ALL"]}
-        assert {"cpu", "memory"} <= container["resources"]["limits"].keys()
+        assert context["allowPrivilegeEscalation"] is False
+        for share in ("requests", "limits"):
+            assert {"cpu", "memory"} <= container["resources"][share].keys()
         assert re.search(r":[^:/]*[0-9]", container["image"])
         for variable in container["env"]:
             if re.search("KEY|SECRET|PASSWORD|USER", variable["name"]):
@@ -352,38 +380,6 @@ def test_minio_is_restricted_and_holds_no_key(tmp_path: Path) -> None:
     launcher = next(one for one in objects if one["metadata"]["name"] == "kfp-launcher")
     address = f"{service['metadata']['name']}.kubeflow:9000"
     assert address in launcher["data"]["providers"]
-
-
-def test_buckets_are_made_and_readers_only_read(object_store) -> None:
-    script = COMPONENTS / "minio" / "buckets.py"
-    environment = {
-        "ENDPOINT": object_store.endpoint.removeprefix("http://"),
-        "ROOT_KEY": ACCESS_KEY,
-        "ROOT_SECRET": SECRET_KEY,
-        "READER_KEY": "models-reader",
-        "READER_SECRET": "models-reader-secret",
-    }
-    for _ in range(2):
-        done = subprocess.run(
-            [sys.executable, script], env=environment, capture_output=True, text=True, check=False
-        )
-        assert done.returncode == 0, done.stderr
-    reader = connect(
-        {
-            "AWS_ENDPOINT_URL": object_store.endpoint,
-            "AWS_ACCESS_KEY_ID": environment["READER_KEY"],
-            "AWS_SECRET_ACCESS_KEY": environment["READER_SECRET"],
-        },
-        patience_seconds=5,
-    )
-    from regatta.errors import StoreError
-    from regatta.store import Location
-
-    assert list(reader.list(Location("models"))) == []
-    with pytest.raises(StoreError):
-        reader.write(Location("models", "x"), b"1")
-    with pytest.raises(StoreError):
-        list(reader.list(Location("mlpipeline")))
 
 
 def test_rules_and_panels_ask_for_metrics_that_there_are() -> None:

@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 import yaml
 
+from regatta.deployment.service import Wanted, check_ours
 from regatta.serving import __main__ as server
+from regatta.settings import DeploySettings
 from tests.manifests.conftest import MANIFESTS, OVERLAYS, ROOT, Object, documents, strict
 
 KSERVE = "serving.kserve.io"
@@ -187,7 +189,7 @@ class TestRendered:
             one["name"]
             for runtime in of_kind(objects, "ServingRuntime")
             for one in runtime["spec"]["supportedModelFormats"]
-            if one["autoSelect"]
+            if one["autoSelect"] and runtime["metadata"]["name"] == predictor["model"]["runtime"]
         ]
         assert predictor["model"]["modelFormat"]["name"] in formats
         accounts = {found["metadata"]["name"] for found in of_kind(objects, "ServiceAccount")}
@@ -201,6 +203,12 @@ def containers_of(runtime: Object) -> Object:
 class TestExample:
     def test_is_valid(self, check_kserve: Callable[[Object], None]) -> None:
         check_kserve(example())
+
+    def test_is_what_a_deployment_makes(self) -> None:
+        registry = "s3://models/regatta"
+        uri = f"{registry}/models/churn/versions/1/bundle"
+        assert example() == Wanted("churn", "1", uri, registry, DeploySettings()).body("churn")
+        check_ours(example(), "regatta")
 
     def test_its_pod_may_run_where_pods_are_restricted(self) -> None:
         context = example()["spec"]["predictor"]["securityContext"]

@@ -25,8 +25,7 @@ case "$1 $2" in
 "create secret")
     name=$4
     [ ! -f "$STATE/$namespace.$name" ] || exit 1
-    shift 4
-    for pair in "$@"; do echo "${pair#--from-literal=}" >>"$STATE/$namespace.$name"; done
+    [ "$5" = --from-env-file=/dev/stdin ] && cat >"$STATE/$namespace.$name"
     ;;
 "get namespace") [ -f "$STATE/namespace.$3" ] ;;
 "create namespace") touch "$STATE/namespace.$3" ;;
@@ -107,11 +106,15 @@ def test_secrets_hold_keys_and_nothing_of_the_store(site: Site, overlay: str) ->
     root, store = found["kubeflow.mlpipeline-minio-artifact"], found["kubeflow.regatta-store"]
     # The address and the region are in the ConfigMap regatta-defaults alone.
     assert store.keys() == keys
-    assert list(store.values()) == [root["accesskey"], root["secretkey"]]
     reader = found["regatta.regatta-models"]
     assert reader == found["kubeflow.regatta-models-reader"]
-    assert not set(reader.values()) & set(store.values())
-    for value in (*store.values(), *reader.values()):
+    # Neither tasks nor services have what MinIO is started with.
+    every = [*root.values(), *store.values(), *reader.values()]
+    assert len(set(every)) == len(every) == 6
+    assert store["AWS_ACCESS_KEY_ID"] == "regatta-tasks"
+    assert reader["AWS_ACCESS_KEY_ID"] == "regatta-models-reader"
+    for value in {*every} - {"regatta-tasks", "regatta-models-reader"}:
+        assert value not in site.log()
         assert re.fullmatch("[0-9a-f]{20}|[0-9a-f]{40}", value)
     assert f"-k {site.root}/manifests/overlays/{overlay}/kfp\n" in site.log()
     assert "s3-endpoint=minio-service.kubeflow:9000 serving.kserve.io/s3-usehttps=0" in site.log()
@@ -135,7 +138,44 @@ def test_each_secret_is_made_by_itself(site: Site, gone: str) -> None:
     assert site.run("pipelines_up.sh").returncode == 0
     after = site.secrets()
     assert after.keys() == before.keys()
-    assert gone.endswith("artifact") or after == before
+    # Keys of which there was one copy only are new; the account is the same.
+    assert gone.endswith(("artifact", "store")) == (after != before)
+    accounts = [
+        {name: found.get("AWS_ACCESS_KEY_ID") for name, found in secrets.items()}
+        for secrets in (before, after)
+    ]
+    assert accounts[0] == accounts[1]
+
+
+def test_where_runs_are_tasks_have_the_keys_of_the_account(site: Site) -> None:
+    """MinIO makes it, beside Kubeflow Pipelines; runs may be in another namespace."""
+    settings = site.root / "manifests/overlays/kind/site.env"
+    text = settings.read_text().replace("=kubeflow\n", "=regatta-team\n")
+    settings.write_text(text)
+    assert site.run("pipelines_up.sh").returncode == 0
+    made = site.secrets()["kubeflow.regatta-store"]
+    assert site.secrets()["regatta-team.regatta-store"] == made
+    (site.state / "kubeflow.regatta-store").unlink()
+    assert site.run("pipelines_up.sh").returncode == 0
+    assert site.secrets()["kubeflow.regatta-store"] == made
+    # A finished Job would leave new keys without their account.
+    log = site.log().splitlines()
+    gone = "kubectl -n kubeflow delete job minio-buckets --ignore-not-found"
+    applied = f"kubectl apply --server-side --force-conflicts -k {site.root}/manifests/overlays"
+    assert log.index(gone) < log.index(f"{applied}/kind/kfp")
+
+
+def test_tasks_are_not_left_with_the_keys_of_the_server(site: Site) -> None:
+    (site.state / "kubeflow.mlpipeline-minio-artifact").write_text("accesskey=a\nsecretkey=b\n")
+    mistaken = site.state / "kubeflow.regatta-store"
+    mistaken.write_text("AWS_ACCESS_KEY_ID=a\nAWS_SECRET_ACCESS_KEY=b\n")
+    done = site.run("pipelines_up.sh")
+    assert done.returncode == 2
+    assert "regatta-store in kubeflow holds the keys that MinIO is started with" in done.stderr
+    assert "apply" not in site.log()
+    mistaken.unlink()
+    assert site.run("pipelines_up.sh").returncode == 0
+    assert "a" not in site.secrets()["kubeflow.regatta-store"].values()
 
 
 def test_another_store_is_not_given_made_up_keys(site: Site) -> None:
@@ -148,6 +188,13 @@ def test_another_store_is_not_given_made_up_keys(site: Site) -> None:
     assert "write the same address into both" in done.stderr
     beside = settings.parent / "kfp" / "site.env"
     beside.write_text(beside.read_text().replace("s3.eu-west-1.amazonaws.com", "s3.example.com"))
+    done = site.run("pipelines_up.sh")
+    assert done.returncode == 2
+    assert "services may not reach https://s3.example.com:443" in done.stderr
+    overlay = settings.parent / "kustomization.yaml"
+    line = "  - ../../components/models\n"
+    text = overlay.read_text().replace(line, line + line.replace("models", "models-elsewhere"))
+    overlay.write_text(text)
     done = site.run("pipelines_up.sh")
     assert done.returncode == 2
     assert "no Secret mlpipeline-minio-artifact" in done.stderr

@@ -7,6 +7,7 @@ from typing import Any
 from regatta.artifacts.records import Recipe
 from regatta.errors import SettingsError, nearest
 from regatta.learners.base import Learner, Shape
+from regatta.search.machine import in_pod
 from regatta.search.space import KINDS, is_number, parameters_of
 from regatta.search.toolbox import Toolbox
 from regatta.settings import RecipeSettings
@@ -70,10 +71,14 @@ def check_learner(key: str, shape: Shape, tools: Toolbox, setting: str) -> None:
         return
     every = tools.learners_for("")
     if key in every and not (learner := tools.learner(key)).installed():
+        # Nothing can be installed in a pod: its image has it, or it does not.
+        install = f"build the image train after images/lock.sh --extra {learner.package}"
+        if not in_pod():
+            install = f"install regatta[{learner.package}]"
         raise SettingsError(
             f"learner {key!r} needs the package {learner.package!r}, which is not installed",
             expected="one of " + ", ".join(known),
-            fix=f"install regatta[{learner.package}], or leave {key!r} out",
+            fix=f"{install}, or leave {key!r} out",
         )
     if key in every:
         found = f"learner {key!r} does not learn a {shape.task} task"

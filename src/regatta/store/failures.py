@@ -25,7 +25,7 @@ _REASONS: dict[str, tuple[str, str, str]] = {
     "AccessDenied": (
         "access is denied",
         "keys that may read and write there",
-        f"check {_KEYS}, and the policy of their user",
+        f"check the name of the bucket, {_KEYS}, and the policy of their user",
     ),
     "InvalidAccessKeyId": (
         "the store does not know the access key",

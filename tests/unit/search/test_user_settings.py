@@ -9,6 +9,7 @@ from regatta.artifacts import read_json
 from regatta.errors import SettingsError
 from regatta.learners import get_learner
 from regatta.learners.base import Param
+from regatta.learners.linear import LinearLearner
 from regatta.search.budget import Tail
 from regatta.search.plan import make_plan, read_plan, write_plan
 from regatta.search.race import race
@@ -149,6 +150,31 @@ def test_recipes_that_do_not_fit_are_refused(table, recipe, message: str):
 def test_learner_of_another_task_is_refused_in_a_recipe(table):
     with pytest.raises(SettingsError, match="does not learn a binary task"):
         make_plan(table, settings(recipes=[{"learner": "only_regression"}]), TOOLBOX)
+
+
+class Absent(LinearLearner):
+    key, package = "absent", "absent"
+
+
+@pytest.mark.parametrize(
+    ("host", "fix"),
+    [
+        ("", r"install regatta\[absent\], or leave 'absent' out"),
+        ("10.0.0.1", "build the image train after images/lock.sh --extra absent, or leave"),
+    ],
+)
+def test_a_learner_that_is_not_installed_is_refused(
+    table, monkeypatch: pytest.MonkeyPatch, host: str, fix: str
+):
+    tools = Toolbox(
+        learner=lambda key: Absent() if key == "absent" else get_learner(key),
+        learners_for=lambda task: ["linear"] if task else ["absent", "linear"],
+    )
+    if host:
+        monkeypatch.setenv("KUBERNETES_SERVICE_HOST", host)
+    for asked in ({"recipes": [{"learner": "absent"}]}, {"learners": ["absent"]}):
+        with pytest.raises(SettingsError, match=fix):
+            make_plan(table, settings(**asked), tools)
 
 
 def test_logarithm_of_the_target_can_be_asked_for(table):
