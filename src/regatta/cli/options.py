@@ -8,6 +8,7 @@ __all__ = [
     "Budget",
     "Cores",
     "Deploy",
+    "Group",
     "Host",
     "Lanes",
     "Metric",
@@ -19,6 +20,7 @@ __all__ = [
     "Source",
     "Target",
     "Task",
+    "Time",
     "Token",
     "Weight",
     "given",
@@ -31,6 +33,14 @@ Target = Annotated[str, typer.Option(help="Column to predict.")]
 Weight = Annotated[
     str | None,
     typer.Option(help="Column of the rows' weights.", show_default="all the same"),
+]
+Group = Annotated[
+    str | None,
+    typer.Option(help="Column of groups: rows of one stay together.", show_default="none"),
+]
+Time = Annotated[
+    str | None,
+    typer.Option(help="Column of times: the latest rows are the test.", show_default="none"),
 ]
 Task = Annotated[str | None, typer.Option(help="auto, binary, multiclass, regression.")]
 Metric = Annotated[str | None, typer.Option(help="Metric to optimise.")]
@@ -77,6 +87,8 @@ def settings_of(
     *,
     target: str,
     weight: str | None = None,
+    group: str | None = None,
+    time: str | None = None,
     task: str | None,
     metric: str | None,
     budget: str | None,
@@ -103,6 +115,7 @@ def settings_of(
         "name": name,
         "seed": seed,
         "data": {"source": source, "target": target or None, "weight": weight, "task": task},
+        "split": {"group": group, "time": time},
         "search": {
             "metric": metric,
             "max_trials": trials,

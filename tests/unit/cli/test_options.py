@@ -25,3 +25,10 @@ def test_trials_are_a_setting_and_win_over_set() -> None:
 def test_impossible_number_of_trials_is_refused() -> None:
     with pytest.raises(SettingsError, match=r"search\.max_trials"):
         settings(trials=-1)
+
+
+def test_how_rows_are_split() -> None:
+    assert settings(group="customer").split.group == "customer"
+    assert settings(time="day", overrides=["split.locked_share=0.3"]).split.time == "day"
+    with pytest.raises(SettingsError, match="by the groups of 'customer' and by the time 'day'"):
+        settings(group="customer", time="day")
