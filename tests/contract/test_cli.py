@@ -26,8 +26,8 @@ HEAVY = {
 MOST_MODULES = 400
 COMMANDS = ["run", "predict", "serve", "report", "compile", "doctor", "models"]
 OPTIONS = {
-    "run": "--target --task --metric --budget --trials --workers --cores --name --seed --out --set "
-    "--overwrite --no-deploy",
+    "run": "--target --weight --group --time --task --metric --budget --trials --workers --cores "
+    "--name --seed --out --set --overwrite --no-deploy",
     "predict": "--out",
     "serve": "--port",
     "compile": "--check",

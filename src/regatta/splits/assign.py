@@ -1,5 +1,7 @@
 """Deal rows to the locked part and to folds, evenly over classes or over the target's range."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 
@@ -126,25 +128,27 @@ def assign(
     return parts
 
 
-def started(target: Floats) -> npt.NDArray[np.int16]:
+def started(target: Floats, needs: Sequence[str] = ("target",)) -> npt.NDArray[np.int16]:
     """Return the part of each row before any is locked or dealt: dropped, or 0.
 
     Parameters
     ----------
     target : ndarray of shape (n_rows,), float64
         Class codes or values; NaN where a row is left out.
+    needs : sequence of str, default ("target",)
+        What the others have, for the message.
 
     Raises
     ------
     SplitError
-        Fewer than 20 rows have a target.
+        Fewer than 20 rows are left.
     """
     usable = ~np.isnan(target)
     if usable.sum() < MIN_ROWS:
         raise SplitError(
-            f"{usable.sum()} rows have a target",
+            f"{usable.sum()} rows have " + " and ".join(f"a {need}" for need in needs),
             expected=f"at least {MIN_ROWS}",
-            fix="add rows, or fill in the target",
+            fix="add rows, or fill in " + " and ".join(f"the {need}" for need in needs),
         )
     return np.where(usable, 0, DROPPED).astype(np.int16)
 

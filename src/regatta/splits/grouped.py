@@ -191,6 +191,10 @@ class _Contents:
         """Number of groups that have each stratum."""
         return np.bincount(self.strata, minlength=self.n_strata)
 
+    def _strata_of(self, group: int) -> Codes:
+        """Return the strata that a group has rows of."""
+        return self.strata[self.starts[group] : self.starts[group + 1]]
+
     def draw(self, share: float) -> npt.NDArray[np.bool_]:
         """Draw the first groups, about as many as have a share of the rows; none if none can be."""
         sizes, left = self.sizes, self.n_groups
@@ -198,7 +202,7 @@ class _Contents:
         small = sizes <= share * sizes.sum()
         quota = share * sizes[small].sum()
         for group in np.flatnonzero(small):
-            mine = self.strata[self.starts[group] : self.starts[group + 1]]
+            mine = self._strata_of(int(group))
             if (left[mine] <= LEFT_OF_A_CLASS).any():
                 continue
             if taken + sizes[group] / 2 > quota:
@@ -208,8 +212,7 @@ class _Contents:
         if chosen.any():
             return chosen
         for group in np.argsort(sizes, kind="stable"):
-            mine = self.strata[self.starts[group] : self.starts[group + 1]]
-            if (left[mine] > LEFT_OF_A_CLASS).all():
+            if (left[self._strata_of(int(group))] > LEFT_OF_A_CLASS).all():
                 chosen[group] = True
                 break
         return chosen

@@ -44,9 +44,9 @@ def lock_latest(target: Floats, keys: Keys, *, locked_share: float, name: str) -
     ------
     SplitError
         Fewer than 20 rows have a target and a time, there are fewer than three times, or more than
-        half of the rows have the latest one.
+        half of the rows (and twice the share) have the latest one.
     """
-    parts = started(target)
+    parts = started(target, ("target", "time"))
     usable = np.flatnonzero(parts == 0)
     n_times = len(np.unique(keys[usable]))
     if n_times < LEAST_TIMES:
@@ -104,8 +104,9 @@ def _latest(keys: Keys, share: float, *, leaving: int, name: str) -> npt.NDArray
     taken = int(reached[n_times - 1])
     if taken > max(MOST * len(keys), 2 * quota):
         raise SplitError(
-            f"{taken:,} of {len(keys):,} rows have the same time in {name!r}, and none is later",
-            expected="times that set fewer rows apart",
+            f"{taken:,} of {len(keys):,} rows would be set apart at once: they have the same"
+            f" time in {name!r}",
+            expected="times of fewer rows each",
             fix="use a column of finer times, or split without --time",
         )
     return np.asarray(times < n_times, dtype=np.bool_)

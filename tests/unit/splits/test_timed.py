@@ -100,8 +100,11 @@ def test_rows_of_one_time_stay_together():
 REFUSED = {
     "one": ([3] * 40, "1 different time in 't'"),
     "two": ([3, 4] * 20, "2 different times in 't'"),
-    "lump": ([*range(10), *[99] * 30], "30 of 40 rows have the same time in 't'"),
-    "few": ([float("nan")] * 21 + list(range(19)), "19 rows have a target"),
+    "lump": (
+        [*range(10), *[99] * 30],
+        "30 of 40 rows would be set apart at once: they have the same time in 't'",
+    ),
+    "few": ([float("nan")] * 21 + list(range(19)), "19 rows have a target and a time"),
 }
 
 
