@@ -82,6 +82,7 @@ def build(
     n_rows: int = 200,
     seed: int = 0,
     thresholds: tuple[float, ...] = (),
+    measured: bundle.Measured | None = None,
 ) -> pd.DataFrame:
     """Write a bundle; return the table that it was fitted on."""
     table = table_of(task, n_rows)
@@ -109,6 +110,7 @@ def build(
         score=0.5,
         thresholds=thresholds,
         fingerprint="ab" * 32,
+        measured=measured,
     )
     bundle.write(path, spec)
     return table

@@ -29,6 +29,8 @@ def prepare(
     search_lanes: int = 1,
     search_metric: str = "auto",
     search_strategy: str = "portfolio",
+    split_group: str = "",
+    split_time: str = "",
 ) -> NamedTuple("Prepared", [("Output", List[int]), ("memory", str)]):
     """Read and check a table, lock the test rows away, derive features and plan the race.
 
@@ -65,6 +67,10 @@ def prepare(
         Metric to optimise.
     search_strategy : str
         Which recipes are tried: portfolio, grid, random, bayes or halving.
+    split_group : str
+        Column of groups, such as customers: rows of one stay together; empty for none.
+    split_time : str
+        Column of times: the latest rows are the test; empty for rows at random.
 
     Returns
     -------
@@ -101,6 +107,8 @@ def prepare(
             search_lanes=search_lanes,
             search_metric=search_metric,
             search_strategy=search_strategy,
+            split_group=split_group,
+            split_time=split_time,
         )
         numbers = stages.run(
             settings,

@@ -38,6 +38,8 @@ def train(
     search_lanes: int = 1,
     search_metric: str = "auto",
     search_strategy: str = "portfolio",
+    split_group: str = "",
+    split_time: str = "",
 ) -> None:
     """Race learners on a table; combine, measure, register and serve the best.
 
@@ -86,6 +88,10 @@ def train(
         Metric to optimise.
     search_strategy : str
         Which recipes are tried, in which order.
+    split_group : str
+        Column of groups, such as customers: rows of one stay together; empty for none.
+    split_time : str
+        Column of times: the latest rows are the test; empty for rows at random.
     """
     found = fingerprint(
         data_source=data_source,
@@ -114,6 +120,8 @@ def train(
         search_lanes=search_lanes,
         search_metric=search_metric,
         search_strategy=search_strategy,
+        split_group=split_group,
+        split_time=split_time,
     )
     settle(
         prepared,

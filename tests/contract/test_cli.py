@@ -27,8 +27,8 @@ HEAVY = {
 MOST_MODULES = 400
 COMMANDS = ["run", "predict", "serve", "report", "compile", "doctor", "models"]
 OPTIONS = {
-    "run": "--target --task --metric --budget --trials --workers --cores --name --seed --out --set "
-    "--overwrite --no-deploy --registry",
+    "run": "--target --weight --group --time --task --metric --budget --trials --workers --cores "
+    "--name --seed --out --set --overwrite --no-deploy --registry",
     "predict": "--out",
     "serve": "--port --grpc-port --max-body-bytes",
     "compile": "--check",

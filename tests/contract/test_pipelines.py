@@ -72,7 +72,9 @@ def test_parameters_are_settings_and_sort_as_they_are_written(parameters: dict[s
     # What pods get is no setting of the run: the same run has other pods on another cluster.
     of_pods = {name for name in parameters if name.startswith("pods_")}
     assert set(parameters) - of_pods == {*PARAMETERS, "run_cached", "run_settings"}
-    assert all(re.match("data_|release_|run_|search_", name) for name in set(parameters) - of_pods)
+    assert all(
+        re.match("data_|release_|run_|search_|split_", name) for name in set(parameters) - of_pods
+    )
     source = (YAML.parent / "pipeline.py").read_text()
     written = re.findall(
         r"^    (\w+): (?:str|int|float|bool|dict|list)", source.partition(") -> None:")[0], re.M

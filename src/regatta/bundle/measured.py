@@ -4,7 +4,7 @@ A refitted bundle knows the rows that it was measured on, so a later model canno
 it there. The predictions that were measured are kept beside it, by the keys of the rows.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -28,10 +28,13 @@ class Measured:
         Keys of the rows (see `regatta.splits.keys`).
     predicted : ndarray of shape (n_rows, n_outputs), float64
         What the model said.
+    groups : ndarray of shape (n_groups,), uint64
+        Keys of the groups that were locked; none where each row was by itself.
     """
 
     keys: npt.NDArray[np.uint64]
     predicted: npt.NDArray[np.float64]
+    groups: npt.NDArray[np.uint64] = field(default_factory=lambda: np.empty(0, np.uint64))
 
     def instead(
         self, keys: npt.NDArray[np.uint64], predicted: npt.NDArray[np.float64]
@@ -56,9 +59,31 @@ class Measured:
         found = order[place]
         return np.where((self.keys[found] == keys)[:, None], self.predicted[found], predicted)
 
+    def is_fair(
+        self, keys: npt.NDArray[np.uint64], groups: npt.NDArray[np.uint64]
+    ) -> npt.NDArray[np.bool_]:
+        """Find the rows of which a refitted model has learnt nothing from others of their group.
+
+        Parameters
+        ----------
+        keys : ndarray of shape (n_rows,), uint64
+            Keys of some rows that were not trained on before it was measured.
+        groups : ndarray of shape (n_rows,), uint64
+            Keys of their groups.
+
+        Returns
+        -------
+        ndarray of shape (n_rows,), bool
+            True for rows that were measured, and for those of groups that were not there.
+        """
+        return np.isin(keys, self.keys) | ~np.isin(groups, self.groups)
+
     def save(self, folder: Path) -> None:
         """Write ``measured.npz``."""
-        np.savez(folder / FILE, keys=self.keys, predicted=self.predicted)
+        arrays = {"keys": self.keys, "predicted": self.predicted}
+        if len(self.groups):
+            arrays["groups"] = self.groups
+        np.savez(folder / FILE, allow_pickle=False, **arrays)
 
 
 def measured(bundle: str | Path) -> Measured | None:
@@ -84,10 +109,11 @@ def measured(bundle: str | Path) -> Measured | None:
     file = open_artifact(bundle, "bundle", verify=(FILE,)).file(FILE)
     with np.load(file, allow_pickle=False) as arrays:
         keys, predicted = arrays["keys"], arrays["predicted"]
+        groups = arrays["groups"] if "groups" in arrays else np.empty(0, np.uint64)
     if not len(keys) or predicted.shape[:1] != keys.shape or predicted.ndim != 2:
         raise ArtifactError(
             f"{FILE!r} holds {len(keys)} keys and predictions of shape {predicted.shape}",
             expected="one prediction a key",
             fix="make the bundle again or restore it from a backup",
         )
-    return Measured(keys, predicted)
+    return Measured(keys, predicted, groups)

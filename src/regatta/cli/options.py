@@ -9,6 +9,7 @@ __all__ = [
     "ClusterRegistry",
     "Cores",
     "Deploy",
+    "Group",
     "Host",
     "Lanes",
     "Metric",
@@ -20,6 +21,7 @@ __all__ = [
     "Source",
     "Target",
     "Task",
+    "Time",
     "Token",
     "Weight",
     "given",
@@ -52,6 +54,14 @@ Target = Annotated[str, typer.Option(help="Column to predict.")]
 Weight = Annotated[
     str | None,
     typer.Option(help="Column of the rows' weights.", show_default="all the same"),
+]
+Group = Annotated[
+    str | None,
+    typer.Option(help="Column of groups: rows of one stay together.", show_default="none"),
+]
+Time = Annotated[
+    str | None,
+    typer.Option(help="Column of times: the latest rows are the test.", show_default="none"),
 ]
 Task = Annotated[str | None, typer.Option(help="auto, binary, multiclass, regression.")]
 Budget = Annotated[str | None, typer.Option(help="Budget: 5m, 1h.", show_default="5m")]
@@ -86,6 +96,8 @@ OPTIONS = {
     "data.target": "--target",
     "data.weight": "--weight",
     "data.task": "--task",
+    "split.group": "--group",
+    "split.time": "--time",
     "search.metric": "--metric",
     "search.max_trials": "--trials",
     "search.lanes": "--workers",
@@ -118,6 +130,8 @@ def settings_of(
     *,
     target: str,
     weight: str | None = None,
+    group: str | None = None,
+    time: str | None = None,
     task: str | None,
     metric: str | None,
     budget: str | None,
@@ -144,6 +158,7 @@ def settings_of(
         "name": name,
         "seed": seed,
         "data": {"source": source, "target": target or None, "weight": weight, "task": task},
+        "split": {"group": group, "time": time},
         "search": {
             "metric": metric,
             "max_trials": trials,

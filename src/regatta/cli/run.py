@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from regatta.cli.options import Metric, Registry, Weight, settings_of
+from regatta.cli.options import Group, Metric, Registry, Time, Weight, settings_of
 from regatta.errors import RegattaError
 
 __all__ = ["register"]
@@ -25,6 +25,8 @@ def run(
     table: Annotated[str, typer.Argument(help="CSV, Parquet or JSON-lines file.")],
     target: Annotated[str, typer.Option(help="Column to predict.")] = "",
     weight: Weight = None,
+    group: Group = None,
+    time: Time = None,
     task: Annotated[
         str | None,
         typer.Option(help="auto, binary, multiclass or regression.", show_default="auto"),
@@ -74,6 +76,8 @@ def run(
         table,
         target=target,
         weight=weight,
+        group=group,
+        time=time,
         task=task,
         metric=metric,
         budget=budget,

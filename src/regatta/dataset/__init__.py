@@ -12,7 +12,7 @@ from regatta.dataset.schema import Column, Schema
 
 if TYPE_CHECKING:
     from regatta.dataset.conforming import conform
-    from regatta.dataset.frame import load_frame, read_frame
+    from regatta.dataset.frame import load_column, load_frame, read_frame
     from regatta.dataset.reading import Reading, read_table, write_table
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "Reading",
     "Schema",
     "conform",
+    "load_column",
     "load_frame",
     "read_frame",
     "read_table",
@@ -29,6 +30,7 @@ __all__ = [
 _HOMES = {
     "Reading": "reading",
     "conform": "conforming",
+    "load_column": "frame",
     "load_frame": "frame",
     "read_frame": "frame",
     "read_table": "reading",

@@ -19,7 +19,7 @@ from regatta.dataset.typing import Plan, apply, na_array
 from regatta.errors import DataError
 from regatta.settings import DataSettings
 
-__all__ = ["TABLE", "load_frame", "read_frame"]
+__all__ = ["TABLE", "load_column", "load_frame", "read_frame"]
 
 TABLE = "table.parquet"
 
@@ -64,9 +64,41 @@ def load_frame(
     Memory: the rows that are asked for, and one row group.
     """
     path = open_artifact(dataset, "dataset", verify=verify).file(TABLE)
-    wanted = None if columns is None else list(columns)
+    return _to_pandas(_load(path, None if columns is None else list(columns), rows))
+
+
+def load_column(
+    dataset: str | Path, name: str, rows: npt.NDArray[np.integer] | None = None
+) -> pa.ChunkedArray:
+    """Load a column of a dataset artifact as it is stored: no whole number loses a digit.
+
+    Parameters
+    ----------
+    dataset : str or Path
+        Its folder.
+    name : str
+        Name of the column.
+    rows : ndarray of shape (n,), int, or None, default None
+        Positions of the rows, in the order wanted; ``None`` for all.
+
+    Returns
+    -------
+    ChunkedArray of shape (n,)
+        int64, float64, bool, timestamp[us] or string; null where missing.
+
+    Raises
+    ------
+    ArtifactError
+        The artifact is missing or no dataset.
+    """
+    path = open_artifact(dataset, "dataset", verify=False).file(TABLE)
+    return _load(path, [name], rows)[name]
+
+
+def _load(path: Path, wanted: list[str] | None, rows: npt.NDArray[np.integer] | None) -> pa.Table:
+    """Read rows and columns of a Parquet file."""
     if rows is None:
-        return _to_pandas(pq.read_table(path, columns=wanted))
+        return pq.read_table(path, columns=wanted)
     positions = np.asarray(rows, dtype=np.int64)
     order = np.argsort(positions, kind="stable")
     ascending = positions[order]
@@ -79,11 +111,11 @@ def load_frame(
                 parts.append(batch.take(pa.array(ascending[low:high] - start)))
             start += batch.num_rows
     table = pa.Table.from_batches(parts)
-    if not np.array_equal(positions, ascending):
-        back = np.empty_like(order)
-        back[order] = np.arange(len(order))
-        table = table.take(pa.array(back))
-    return _to_pandas(table)
+    if np.array_equal(positions, ascending):
+        return table
+    back = np.empty_like(order)
+    back[order] = np.arange(len(order))
+    return table.take(pa.array(back))
 
 
 def read_frame(

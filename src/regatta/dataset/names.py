@@ -5,7 +5,7 @@ import shlex
 from collections.abc import Iterable, Sequence
 
 from regatta.errors import RequestError, SchemaError, SettingsError, TargetError, nearest
-from regatta.settings import DataSettings
+from regatta.settings import DataSettings, SplitSettings
 
 __all__ = ["check_settings", "check_wanted", "clean_names", "listed", "na_option", "option"]
 
@@ -53,7 +53,9 @@ def clean_names(raw: Sequence[str]) -> list[str]:
     return names
 
 
-def check_settings(names: Sequence[str], settings: DataSettings) -> None:
+def check_settings(
+    names: Sequence[str], settings: DataSettings, split: SplitSettings | None = None
+) -> None:
     """Check that the columns which the settings name are in the table.
 
     Raises
@@ -61,8 +63,9 @@ def check_settings(names: Sequence[str], settings: DataSettings) -> None:
     TargetError
         The target is not.
     SettingsError
-        A name in ``data.ignore``, ``data.kinds`` or ``data.weight`` is not, the target is ignored,
-        or the weight is the target or said to be no number.
+        A name in ``data.ignore``, ``data.kinds``, ``data.weight``, ``split.group`` or
+        ``split.time`` is not, the target is ignored, the weight is the target or said to be no
+        number, or the groups or the times are the target or the weight.
     """
     if settings.target and settings.target not in names:
         raise TargetError(
@@ -78,6 +81,9 @@ def check_settings(names: Sequence[str], settings: DataSettings) -> None:
             fix="take it out of data.ignore and data.kinds, or choose another --target",
         )
     _check_weight(names, settings)
+    if split:
+        _check_own(names, settings, split.group, "groups", "--group")
+        _check_own(names, settings, split.time, "times", "--time")
     for key, wanted in (("data.ignore", settings.ignore), ("data.kinds", tuple(settings.kinds))):
         for name in wanted:
             if name not in names:
@@ -112,6 +118,27 @@ def _check_weight(names: Sequence[str], settings: DataSettings) -> None:
             expected="numbers, 0 or more",
             fix="take it out of data.kinds, or name another column with --weight",
         )
+
+
+def _check_own(
+    names: Sequence[str], settings: DataSettings, name: str, what: str, option: str
+) -> None:
+    """Check that a column by which rows are split is there, and does not judge them besides."""
+    if not name:
+        return
+    if name not in names:
+        raise SettingsError(
+            f"the table has no column {name!r}{nearest(name, names)} for the {what}",
+            expected=f"one of {listed(names)}",
+            fix=f"name the column of the {what} with {option}, or leave it out",
+        )
+    for other, role in ((settings.target, "target"), (settings.weight, "weight")):
+        if name == other:
+            raise SettingsError(
+                f"{name!r} is to be the {role}, and the {what} by which rows are split",
+                expected=f"a column of its own for the {what}",
+                fix=f"correct --{role} or {option}",
+            )
 
 
 def check_wanted(names: Sequence[str], wanted: Sequence[str]) -> None:

@@ -22,7 +22,7 @@ from regatta.dataset.source import Source, fingerprint, inspect
 from regatta.dataset.spellings import Spellings
 from regatta.dataset.typing import NONE, Plan
 from regatta.errors import DataError
-from regatta.settings import DataSettings
+from regatta.settings import DataSettings, SplitSettings
 
 __all__ = ["Reading", "chunks", "fingerprint", "read_table", "write_table"]
 
@@ -162,7 +162,12 @@ def read_table(path: str | Path, settings: DataSettings) -> pa.Table:
     return pa.concat_tables(sink.tables).cast(sink.schema)
 
 
-def write_table(path: str | Path, settings: DataSettings, destination: str | Path) -> Reading:
+def write_table(
+    path: str | Path,
+    settings: DataSettings,
+    destination: str | Path,
+    split: SplitSettings | None = None,
+) -> Reading:
     """Read a table and write it as Parquet, in bounded memory.
 
     Parameters
@@ -171,6 +176,8 @@ def write_table(path: str | Path, settings: DataSettings, destination: str | Pat
         As for `read_table`.
     destination : str or Path
         Parquet file to write; deleted again on an error.
+    split : SplitSettings, optional
+        Names columns that must be there, too.
 
     Returns
     -------
@@ -189,7 +196,7 @@ def write_table(path: str | Path, settings: DataSettings, destination: str | Pat
     destination = Path(destination)
     sink = _ParquetFile(destination)
     try:
-        reading = _read(path, settings, sink)
+        reading = _read(path, settings, sink, split)
     except BaseException:
         sink.close()
         destination.unlink(missing_ok=True)
@@ -267,7 +274,9 @@ def _joined(tables: list[pa.Table]) -> pa.Table:
     return table.combine_chunks() if small else table
 
 
-def _read(path: str | Path, settings: DataSettings, sink: _Sink) -> Reading:
+def _read(
+    path: str | Path, settings: DataSettings, sink: _Sink, split: SplitSettings | None = None
+) -> Reading:
     """Read a file into a sink, a second time if the types turn out to be others."""
     source = inspect(path, settings)
     columns = Columns(source, settings)
@@ -275,7 +284,7 @@ def _read(path: str | Path, settings: DataSettings, sink: _Sink) -> Reading:
     n_rows, current, spellings = 0, False, Spellings()
     for table in chunks(source, settings):
         if not n_rows and source.format != "jsonl":
-            check_settings(table.column_names, settings)
+            check_settings(table.column_names, settings, split)
         if settings.target in table.column_names:
             spellings.take(table[settings.target])
         values = columns.take(table)
@@ -288,7 +297,7 @@ def _read(path: str | Path, settings: DataSettings, sink: _Sink) -> Reading:
         if current and table.num_rows:
             sink.write(_arranged(values, written))
     _check_rows(source, columns.names, n_rows)
-    check_settings(columns.names, settings)
+    check_settings(columns.names, settings, split)
     if not current:
         _write_by(columns, source, settings, sink)
     return _reading(source, columns, n_rows, tuple(sorted(spellings.texts)))

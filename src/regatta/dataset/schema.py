@@ -32,8 +32,8 @@ class Column:
     used : bool
         Whether it is a feature.
     reason : str
-        Why it is none: ``target``, ``weight``, ``ignored``, ``constant``, ``empty``, ``id``; else
-        ``""``.
+        Why it is none: ``target``, ``weight``, ``group``, ``ignored``, ``constant``, ``empty``,
+        ``id``; else ``""``.
     missing : int
         Number of rows without a value.
     unique : int
@@ -91,6 +91,10 @@ class Schema:
         How `class_text` writes each class in the stored table; ``()``: as `classes`.
     weight : str
         Column that holds the weight of each row; ``""``: all weigh the same.
+    group : str
+        Column that says which rows are split together; ``""``: each by itself.
+    time : str
+        Column by which the latest rows are set apart; ``""``: rows are drawn.
     """
 
     task: Task
@@ -100,6 +104,8 @@ class Schema:
     n_rows: int = 0
     class_values: tuple[str, ...] = ()
     weight: str = ""
+    group: str = ""
+    time: str = ""
 
     @property
     def features(self) -> tuple[Column, ...]:
@@ -178,9 +184,10 @@ class Schema:
         """Return plain values for JSON."""
         # `asdict` copies each value of each column: half a second where there are thousands.
         own = {item.name: getattr(self, item.name) for item in fields(self)}
-        if not self.weight:
-            # What has no weights is written as it was before there were any.
-            del own["weight"]
+        for name in ("weight", "group", "time"):
+            # What has no weights or groups is written as it was before there were any.
+            if not own[name]:
+                del own[name]
         return {**own, "columns": tuple(dict(vars(column)) for column in self.columns)}
 
     @classmethod

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +18,11 @@ from regatta.dataset.measures import MAX_CATEGORIES, Measures, measure
 from regatta.dataset.names import check_settings, option
 from regatta.dataset.reading import Reading
 from regatta.dataset.schema import Column, Kind, Schema
+from regatta.dataset.splitting import analyse_group, analyse_time
 from regatta.dataset.target import Target, analyse
 from regatta.dataset.weights import analyse_weights
 from regatta.errors import DataError, RequestError, SchemaError, TargetError
-from regatta.settings import DataSettings
+from regatta.settings import DataSettings, SplitSettings
 
 __all__ = ["Validated", "validate"]
 
@@ -54,7 +55,12 @@ class Validated:
     findings: tuple[Finding, ...]
 
 
-def validate(table: str | Path, reading: Reading, settings: DataSettings) -> Validated:
+def validate(
+    table: str | Path,
+    reading: Reading,
+    settings: DataSettings,
+    split: SplitSettings | None = None,
+) -> Validated:
     """Find out what the columns of a table are, and whether its target can be learnt.
 
     Parameters
@@ -65,6 +71,8 @@ def validate(table: str | Path, reading: Reading, settings: DataSettings) -> Val
         What it returned.
     settings : DataSettings
         Target, task, weights, columns to leave out, kinds that are known.
+    split : SplitSettings, optional
+        Columns of the groups or of the times by which rows are split.
 
     Returns
     -------
@@ -79,7 +87,7 @@ def validate(table: str | Path, reading: Reading, settings: DataSettings) -> Val
         The target cannot be predicted.
     SchemaError
         A column is not what it seems (a text among numbers, an infinite number, a negative
-        weight), or none is left to learn from.
+        weight, a time that is none), or none is left to learn from.
     SettingsError
         A setting names a column that is not there.
 
@@ -88,13 +96,15 @@ def validate(table: str | Path, reading: Reading, settings: DataSettings) -> Val
     Memory: about two million values at a time, or two columns of a longer table.
     """
     with pq.ParquetFile(table) as file:
-        return _validate(file, reading, settings)
+        return _validate(file, reading, settings, split or SplitSettings())
 
 
-def _validate(file: pq.ParquetFile, reading: Reading, settings: DataSettings) -> Validated:
+def _validate(
+    file: pq.ParquetFile, reading: Reading, settings: DataSettings, split: SplitSettings
+) -> Validated:
     names, n_rows = file.schema_arrow.names, file.metadata.num_rows
     _check_target_named(settings, names)
-    check_settings(names, settings)
+    check_settings(names, settings, split)
     if n_rows < MIN_ROWS:
         raise DataError(
             f"the table has {n_rows} row{'s' * (n_rows != 1)}",
@@ -122,7 +132,13 @@ def _validate(file: pq.ParquetFile, reading: Reading, settings: DataSettings) ->
                     return _describe_target(name, target_measures, target, reading)
                 if name == settings.weight:
                     return _describe_weight(values, (target_column, target), reading, settings)
-                return _describe(name, values, leaks, reading, settings)
+                if name == split.group:
+                    return _describe_group(name, values, reading)
+                found = _describe(name, values, leaks, reading, settings)
+                if name == split.time:
+                    more = analyse_time(found.column, values, target_column)
+                    return replace(found, findings=(*found.findings, *more))
+                return found
 
             # Threads pay where a column is long: Arrow and NumPy work without the lock then.
             spread = pool.map if n_rows >= THREAD_ROWS else map
@@ -140,6 +156,8 @@ def _validate(file: pq.ParquetFile, reading: Reading, settings: DataSettings) ->
             n_rows,
             target.values,
             settings.weight,
+            split.group,
+            split.time,
         ),
         {item.column.name: item.profile for item in described},
         tuple(sorted(findings, key=lambda finding: finding.level != "warning")),
@@ -190,6 +208,12 @@ def _describe_weight(
     findings = analyse_weights(values, measures, *target, settings)
     column = _column(settings.weight, "numeric", measures, reading, "weight")
     return _Described(column, _profile(column, measures), findings)
+
+
+def _describe_group(name: str, values: pa.ChunkedArray, reading: Reading) -> _Described:
+    measures = measure(values)
+    column = _column(name, kind_of(measures), measures, reading, "group")
+    return _Described(column, _profile(column, measures), analyse_group(name, measures))
 
 
 def _describe(
@@ -364,7 +388,7 @@ def _check_features(columns: tuple[Column, ...]) -> None:
     reasons: dict[str, list[str]] = {}
     for column in columns:
         reasons.setdefault(column.reason, []).append(column.name)
-    own = ("target", "weight")
+    own = ("target", "weight", "group")
     others = {reason: found for reason, found in reasons.items() if reason not in own}
     shown = "; ".join(
         f"{reason}: {', '.join(found[:5])}{' …' * (len(found) > 5)}"

@@ -69,6 +69,7 @@ def select(
     limits: Limits | None = None,
     stacking: bool = True,
     weights: Array | None = None,
+    groups: npt.NDArray[np.int64] | None = None,
 ) -> Selection:
     """Select an ensemble from trials that gave a model.
 
@@ -96,6 +97,8 @@ def select(
         Whether the pool of a classification may be learnt (`regatta.ensemble.stacking`).
     weights : ndarray of shape (n_train_rows,), float64, or None
         What each row counts, of mean 1; None: all the same.
+    groups : ndarray of shape (n_train_rows,), int64, or None
+        Group of each row: rows of one are never judged by what was learnt from others of it.
 
     Returns
     -------
@@ -118,7 +121,8 @@ def select(
     n_repeats = len(folds)
     each = np.tile(y, n_repeats), np.tile(folds[0], n_repeats)
     weighed = None if weights is None else np.tile(weights, n_repeats)
-    search = _Search(*each, n_repeats, rows, best.shape[1], metric, seed, weighed)
+    together = None if groups is None else np.tile(groups, n_repeats)
+    search = _Search(*each, n_repeats, rows, best.shape[1], metric, seed, weighed, together)
     selection = search.greedy(ranked, shares, max_members, iterations, seconds)
     if stacking and selection.pooling.kind == "log":
         selection = search.stacked(selection, seconds)
@@ -142,6 +146,7 @@ class _Search:
     metric: Metric
     seed: int
     weights: Array | None
+    groups: npt.NDArray[np.int64] | None
 
     def greedy(
         self,
@@ -267,7 +272,10 @@ class _Search:
         if len(np.unique(found)) > 1:
             return found
         rng = np.random.default_rng(np.random.SeedSequence([self.seed, 8]))
-        return rng.permutation(len(rows)) % PARTS
+        if self.groups is None:
+            return rng.permutation(len(rows)) % PARTS
+        _, groups = np.unique(self.groups[rows], return_inverse=True)
+        return (rng.permutation(groups.max() + 1) % PARTS)[groups]
 
 
 def _score(trial: Trial) -> float:

@@ -59,13 +59,15 @@ def thresholds_if_better(
     Returns
     -------
     tuple of float
-        One a class, as a bundle has them; empty for none.
+        One a class, as a bundle has them; empty for none, as where there is one fold only.
     """
     deadline = time.perf_counter() + seconds
     every = np.arange(len(y))
     parts = [
         (np.flatnonzero(folds == fold), np.flatnonzero(folds != fold)) for fold in np.unique(folds)
     ]
+    if len(parts) < 2:
+        return ()
     choices = [(), *_choices(predicted, y, weights)]
     inside = np.empty((len(choices), len(parts)))
     outside, on_all = np.empty_like(inside), np.empty(len(choices))

@@ -35,6 +35,8 @@ PERCENTILES = 400
 FEWEST = 50
 FEWEST_OF_A_CLASS = 5
 """With fewer rows of one of two classes, resamples of them say nothing about other rows."""
+FEWEST_GROUPS = 5
+"""With fewer groups, resamples of them say nothing about other groups."""
 CHUNK = 200_000
 """Weights held at once, at least one resample: 1.6 MB stay in a core's cache."""
 
@@ -67,7 +69,7 @@ class Resamples:
     Attributes
     ----------
     strata : ndarray of shape (n_rows,), intp
-        Group of each row; resamples hold as many rows of each group as there are.
+        Stratum of each row, such as its class; resamples hold as many rows of each as there are.
     count : int
         Number of resamples.
     seed : int
@@ -76,6 +78,9 @@ class Resamples:
         How an interval is taken from the scores.
     row_weights : ndarray of shape (n_rows,), float64, or None
         What each row counts whenever it is drawn; None: all the same.
+    groups : ndarray of shape (n_rows,), intp, or None
+        Group of each row, numbered from 0 without a gap: whole groups are drawn, whatever their
+        classes. None: each row is drawn by itself.
     """
 
     strata: npt.NDArray[np.intp]
@@ -83,6 +88,7 @@ class Resamples:
     seed: int
     method: Literal["percentile", "normal"]
     row_weights: Array | None = None
+    groups: npt.NDArray[np.intp] | None = None
 
     @classmethod
     def plan(
@@ -94,6 +100,7 @@ class Resamples:
         seed: int,
         n_outputs: int = 1,
         row_weights: Array | None = None,
+        groups: npt.NDArray[np.integer] | None = None,
     ) -> "Resamples":
         """Choose the number of resamples that a few seconds allow.
 
@@ -111,6 +118,9 @@ class Resamples:
             Columns of a prediction; more cost more.
         row_weights : ndarray of shape (n_rows,), float64, or None
             What each row counts; None: all the same.
+        groups : ndarray of shape (n_rows,), int, or None
+            Group of each row; None: each is by itself. Rows of a group say the same thing more than
+            once, so intervals that took each for news would be too narrow.
         """
         affordable = CELLS // max(len(y_true) * n_outputs, 1)
         count = min(wanted, max(affordable, FEWEST))
@@ -121,20 +131,35 @@ class Resamples:
             seed,
             "percentile" if count >= min(PERCENTILES, wanted) else "normal",
             row_weights,
+            None if groups is None else np.unique(groups, return_inverse=True)[1].astype(np.intp),
         )
 
     @property
+    def n_groups(self) -> int:
+        """Number of groups; of rows where each is by itself."""
+        return len(self.strata) if self.groups is None else int(self.groups.max(initial=-1)) + 1
+
+    @property
     def fewest(self) -> int:
-        """Number of rows in the smallest group."""
+        """Number of rows in the smallest stratum."""
         return int(np.bincount(self.strata).min()) if len(self.strata) else 0
 
     @property
     def fewest_effective(self) -> float:
-        """Rows of equal weight that say as much as those of the smallest group (Kish, 1965)."""
-        if self.row_weights is None or not len(self.strata):
+        """Rows of equal weight that say as much as those of the smallest stratum (Kish, 1965).
+
+        Of groups, how many of equal size say as much.
+        """
+        if (self.row_weights is None and self.groups is None) or not len(self.strata):
             return self.fewest
-        sums = np.bincount(self.strata, self.row_weights)
-        effective = sums**2 / np.bincount(self.strata, self.row_weights**2)
+        strata = self.strata
+        weights = np.ones(len(strata)) if self.row_weights is None else self.row_weights
+        if self.groups is not None:
+            cells, places = np.unique(strata * self.n_groups + self.groups, return_inverse=True)
+            sizes = np.bincount(places, weights)
+            strata, weights = cells // self.n_groups, sizes.astype(np.float64)
+        sums = np.bincount(strata, weights)
+        effective = sums**2 / np.bincount(strata, weights**2)
         # Those of equal weights are whole but for rounding.
         return round(float(effective.min()), 6)
 
@@ -144,15 +169,19 @@ class Resamples:
         Where rows have weights, times its weight.
         """
         rng = np.random.default_rng(np.random.SeedSequence([self.seed, 13]))
-        groups = [np.flatnonzero(self.strata == code) for code in np.unique(self.strata)]
-        n_rows = len(self.strata)
+        strata = [np.flatnonzero(self.strata == code) for code in np.unique(self.strata)]
+        n_rows, n_groups = len(self.strata), self.n_groups
         size = max(1, CHUNK // max(n_rows, 1))
         for start in range(0, self.count, size):
             block = np.zeros((min(size, self.count - start), n_rows))
             for row in block:
-                for group in groups:
-                    drawn = rng.integers(len(group), size=len(group))
-                    row[group] = np.bincount(drawn, minlength=len(group))
+                if self.groups is not None:
+                    drawn = rng.integers(n_groups, size=n_groups)
+                    row[:] = np.bincount(drawn, minlength=n_groups)[self.groups]
+                    continue
+                for stratum in strata:
+                    drawn = rng.integers(len(stratum), size=len(stratum))
+                    row[stratum] = np.bincount(drawn, minlength=len(stratum))
             yield block if self.row_weights is None else block * self.row_weights
 
     def scores(
@@ -252,10 +281,11 @@ def credible(
     -------
     Interval
         Without bounds where there are two classes and one has fewer than `FEWEST_OF_A_CLASS` rows
-        (of equal weight, or what says as much), or where all resamples score the same. A perfect
-        share keeps its upper bound and gets the lower bound of Clopper and Pearson for as many rows
-        as the smallest class has, which is careful: an error in that class costs most. Of rows that
-        have weights, as many count as rows of equal weight would say as much.
+        (of equal weight, or what says as much), where there are fewer than `FEWEST_GROUPS` groups,
+        or where all resamples score the same. A perfect share keeps its upper bound and gets the
+        lower bound of Clopper and Pearson for as many rows as the smallest class has, which is
+        careful: an error in that class costs most. Of rows that
+        have weights, or are of groups, as many count as would say as much.
 
     References
     ----------
@@ -265,6 +295,8 @@ def credible(
     """
     if found.low is None or found.high is None:
         return found
+    if resamples.groups is not None and resamples.n_groups < FEWEST_GROUPS:
+        return Interval(found.score, None, None)
     if resamples.strata.max(initial=0) == 1 and resamples.fewest_effective < FEWEST_OF_A_CLASS:
         return Interval(found.score, None, None)
     if found.high > found.low:

@@ -76,7 +76,8 @@ def _score(outcome: Outcome) -> Text:
     if metric["low"] is not None:
         text.append(f"  ({metric['low']:.4g} to {metric['high']:.4g} at {confidence:.0%})")
     else:
-        text.append("  (too few rows for an interval)")
+        drawn = "groups" if outcome.evaluation.get("split", {}).get("group") else "rows"
+        text.append(f"  (too few {drawn} for an interval)")
     if metric["baseline"] is not None:
         text.append(f"  a constant scores {metric['baseline']:.4g}", "dim")
     return text
@@ -86,6 +87,7 @@ def _places(outcome: Outcome) -> Text:
     """Return the lines that say where things are."""
     record = outcome.record
     lines = [
+        ("split", outcome.evaluation.get("split", {}).get("by", "")),
         ("report", str(_short(outcome.out / "report.html"))),
         ("version", _standing(record["version"])),
         ("service", _service(record["service"], record["version"])),

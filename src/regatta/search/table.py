@@ -11,6 +11,7 @@ from regatta.artifacts import open_artifact, read_json
 from regatta.dataset.schema import Schema
 from regatta.learners.base import Shape
 from regatta.settings import Task
+from regatta.splits.scheme import HOLDOUT_GROUPS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,7 +24,7 @@ Indices = npt.NDArray[np.intp]
 
 # A rare class keeps this many rows in a sample, so that every class is learnt.
 ROWS_OF_RARE_CLASS = 20
-# A fold that validates so many rows says enough by itself.
+# A fold that validates so many rows, of so many groups, says enough by itself.
 HOLDOUT_ROWS = 2_000
 
 
@@ -48,6 +49,8 @@ class TrainingTable:
         Number of folds, of all repeats together; 1 is a holdout.
     weights : ndarray of shape (n_rows,), float64, or None
         Weight of each row, above 0; None: all weigh the same.
+    groups : ndarray of shape (n_rows,), int64, or None
+        Group of each row; None: each is by itself.
     """
 
     path: Path
@@ -57,6 +60,7 @@ class TrainingTable:
     folds: npt.NDArray[np.int16]
     n_folds: int
     weights: npt.NDArray[np.float64] | None = None
+    groups: npt.NDArray[np.int64] | None = None
 
     @classmethod
     def open(cls, path: str | Path, *, verify: bool = True) -> "TrainingTable":
@@ -89,6 +93,9 @@ class TrainingTable:
             n_folds=int(artifact.metadata["n_folds"]),
             weights=np.load(artifact.file("weights.npy"), allow_pickle=False)
             if schema.weight
+            else None,
+            groups=np.load(artifact.file("groups.npy"), allow_pickle=False)
+            if schema.group
             else None,
         )
 
@@ -134,7 +141,9 @@ class TrainingTable:
     @property
     def one_fold_may_do(self) -> bool:
         """Whether the first of several folds says enough by itself."""
-        return self.n_folds > 1 and len(self.valid(0)) >= HOLDOUT_ROWS
+        if self.n_folds == 1 or len(rows := self.valid(0)) < HOLDOUT_ROWS:
+            return False
+        return self.groups is None or len(np.unique(self.groups[rows])) >= HOLDOUT_GROUPS
 
     def train(self, fold: int) -> Indices:
         """Return the rows that a fold trains on."""

@@ -16,7 +16,7 @@ from regatta.settings.evaluate import EvaluateSettings
 from regatta.settings.group import Group
 from regatta.settings.keys import CORRECT_KEY, check_keys, check_text, expectation, merge
 from regatta.settings.search import DimensionSettings, RecipeSettings, SearchSettings
-from regatta.settings.split import SplitSettings
+from regatta.settings.split import SplitSettings, check_split
 
 __all__ = ["RunSettings"]
 
@@ -88,7 +88,8 @@ class RunSettings(Group):
         Raises
         ------
         SettingsError
-            The values are no mapping, a key is unknown, or a value does not fit.
+            The values are no mapping, a key is unknown, or a value does not fit or not beside
+            another.
 
         Examples
         --------
@@ -104,9 +105,11 @@ class RunSettings(Group):
         check_keys(cls, values)
         check_text(values)
         try:
-            return cls.model_validate(dict(values))
+            settings = cls.model_validate(dict(values))
         except ValidationError as err:
             raise _refusal(err, named or {}) from err
+        check_split(settings.split)
+        return settings
 
     def to_json(self) -> str:
         """Return the JSON text that `from_json` reads, values that are not defaults only."""

@@ -1,5 +1,7 @@
 """Deal rows to the locked part and to folds, evenly over classes or over the target's range."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 
@@ -7,7 +9,7 @@ from regatta.errors import SplitError
 from regatta.splits.lock import draw
 from regatta.splits.scheme import Scheme
 
-__all__ = ["DROPPED", "LOCKED", "MIN_ROWS", "assign", "repeat"]
+__all__ = ["DROPPED", "LOCKED", "MIN_ROWS", "assign", "repeat", "started"]
 
 Codes = npt.NDArray[np.int64]
 Keys = npt.NDArray[np.uint64]
@@ -111,17 +113,11 @@ def assign(
     SplitError
         Fewer than 20 rows have a target.
     """
-    usable = np.flatnonzero(~np.isnan(target))
-    if len(usable) < MIN_ROWS:
-        raise SplitError(
-            f"{len(usable)} rows have a target",
-            expected=f"at least {MIN_ROWS}",
-            fix="add rows, or fill in the target",
-        )
+    parts = started(target)
+    usable = np.flatnonzero(parts != DROPPED)
     wanted = target[usable]
     together = np.zeros(len(usable), np.int64) if regression else wanted.astype(np.int64)
     locked = draw(together, locked_share, keys[usable])
-    parts = np.full(len(target), DROPPED, dtype=np.int16)
     parts[usable[locked]] = LOCKED
     train, rng = usable[~locked], np.random.default_rng(np.random.SeedSequence(seed))
     groups = strata(wanted[~locked], regression=regression)
@@ -130,6 +126,31 @@ def assign(
     else:
         parts[train] = np.where(_holdout(groups, scheme.holdout_share, rng), 0, 1)
     return parts
+
+
+def started(target: Floats, needs: Sequence[str] = ("target",)) -> npt.NDArray[np.int16]:
+    """Return the part of each row before any is locked or dealt: dropped, or 0.
+
+    Parameters
+    ----------
+    target : ndarray of shape (n_rows,), float64
+        Class codes or values; NaN where a row is left out.
+    needs : sequence of str, default ("target",)
+        What the others have, for the message.
+
+    Raises
+    ------
+    SplitError
+        Fewer than 20 rows are left.
+    """
+    usable = ~np.isnan(target)
+    if usable.sum() < MIN_ROWS:
+        raise SplitError(
+            f"{usable.sum()} rows have " + " and ".join(f"a {need}" for need in needs),
+            expected=f"at least {MIN_ROWS}",
+            fix="add rows, or fill in " + " and ".join(f"the {need}" for need in needs),
+        )
+    return np.where(usable, 0, DROPPED).astype(np.int16)
 
 
 def repeat(

@@ -1,4 +1,7 @@
-"""A number for each row of a table that depends on what the row holds, not on where it stands."""
+"""A number for each row of a table that depends on what the row holds, not on where it stands.
+
+So has each group of rows, and each time.
+"""
 
 import hashlib
 import json
@@ -15,7 +18,7 @@ from pyarrow import parquet as pq
 from regatta.artifacts.base import open_artifact, read_json
 from regatta.dataset.frame import TABLE
 
-__all__ = ["columns_digest", "row_keys"]
+__all__ = ["NO_TIME", "columns_digest", "row_keys", "time_keys", "value_keys"]
 
 Keys = npt.NDArray[np.uint64]
 
@@ -23,6 +26,10 @@ CELLS_AT_ONCE = 5_000_000
 """Values held at once: bounds the memory."""
 UNUSED_BITS = 11
 """A key has the 53 bits that every JSON reader keeps."""
+NO_TIME = np.uint64(2**64 - 1)
+"""Key of a row that has no time."""
+EXACT = 2**53
+"""Largest whole number up to which a decimal tells all apart."""
 
 
 def row_keys(dataset: str | Path, seed: int, *, without: Collection[str] = ()) -> Keys:
@@ -54,10 +61,69 @@ def row_keys(dataset: str | Path, seed: int, *, without: Collection[str] = ()) -
     """
     parts = [_hashed(batch, without) for batch in _batches(dataset)]
     content: Keys = np.concatenate(parts) if parts else np.empty(0, np.uint64)
-    salt = np.random.SeedSequence(seed).generate_state(1, np.uint64)[0]
-    keys = pd.util.hash_array(content + salt)
-    keys = pd.util.hash_array(keys + _copy_numbers(content))
+    keys = pd.util.hash_array(_salted(content, seed) + _copy_numbers(content))
     return np.asarray(keys >> np.uint64(UNUSED_BITS), dtype=np.uint64)
+
+
+def value_keys(values: pa.Array, seed: int) -> Keys:
+    """Return the key of each value, as good as drawn at random, and the same in every table.
+
+    Parameters
+    ----------
+    values : Array of shape (n,)
+        Values of a column of a dataset, none missing.
+    seed : int
+        Another seed gives other keys.
+
+    Returns
+    -------
+    ndarray of shape (n,), uint64
+        From 0 up to 2**53.
+
+    Examples
+    --------
+    >>> whole, decimal = (value_keys(pa.array([7, 8], kind), 0) for kind in ("int64", "float64"))
+    >>> np.array_equal(whole, decimal)
+    True
+    """
+    hashed = pd.util.hash_array(_plain(values))
+    if pa.types.is_integer(values.type):
+        # Numbers of so many digits that decimals cannot tell them apart are names of things, too.
+        whole = values.to_numpy(zero_copy_only=False)
+        hashed = np.where(np.abs(whole) > EXACT, pd.util.hash_array(whole), hashed)
+    return np.asarray(_salted(hashed, seed) >> np.uint64(UNUSED_BITS), dtype=np.uint64)
+
+
+def time_keys(times: npt.NDArray[np.float64]) -> Keys:
+    """Return keys that fall as times go on, so that the latest rows have the lowest.
+
+    Parameters
+    ----------
+    times : ndarray of shape (n,), float64
+        Times; NaN where missing.
+
+    Returns
+    -------
+    ndarray of shape (n,), uint64
+        From 0 up to 2**53, or `NO_TIME`. Times that differ by less than one part in 10**12 have
+        the same.
+
+    Examples
+    --------
+    >>> np.argsort(time_keys(np.array([-2.5, 0.0, 3.0, 1e300]))).tolist()
+    [3, 2, 1, 0]
+    """
+    sign = np.uint64(1 << 63)
+    bits = (times + 0.0).view(np.uint64)
+    # Floats of one sign are in the order of their bits, negative ones the other way round.
+    ascending = np.where(bits & sign, ~bits, bits | sign)
+    return np.where(np.isnan(times), NO_TIME, ~ascending >> np.uint64(UNUSED_BITS))
+
+
+def _salted(hashed: Keys, seed: int) -> Keys:
+    """Return other hashes for each seed."""
+    salt = np.random.SeedSequence(seed).generate_state(1, np.uint64)[0]
+    return np.asarray(pd.util.hash_array(hashed + salt), dtype=np.uint64)
 
 
 def columns_digest(dataset: str | Path, *, without: Collection[str] = ()) -> str:

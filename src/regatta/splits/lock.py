@@ -28,11 +28,19 @@ class Lock:
         Digest of the columns: keys are comparable where it is the same.
     limits : dict of str to int
         For each class, or for the empty label in a regression: rows with a lower key were locked.
+        With groups or times there is the empty label alone, and the keys are theirs.
+    group, time : str
+        Column of the groups or of the times by which rows were locked; ``""``: each by itself.
+    trained : tuple of int
+        Keys of groups below the limit that were trained on all the same.
     """
 
     seed: int
     columns: str
     limits: dict[str, int]
+    group: str = ""
+    time: str = ""
+    trained: tuple[int, ...] = ()
 
     @classmethod
     def of(
@@ -66,13 +74,50 @@ class Lock:
         limits = {label: int(free[code]) for code, label in enumerate(labels) if seen[code]}
         return cls(seed, columns, limits)
 
+    @classmethod
+    def together(
+        cls,
+        locked: Mask,
+        keys: Keys,
+        *,
+        seed: int,
+        columns: str,
+        group: str = "",
+        time: str = "",
+    ) -> "Lock":
+        """Describe a draw of whole groups, or of the latest rows.
+
+        Parameters
+        ----------
+        locked : ndarray of shape (n_rows,), bool
+            The locked rows, at least one.
+        keys : ndarray of shape (n_rows,), uint64
+            Keys of their groups or times; the lowest are locked, but for few groups.
+        seed, columns
+            What the keys depend on.
+        group, time : str
+            Column of the groups, or of the times.
+        """
+        last, free = keys[locked].max(), np.unique(keys[~locked])
+        above = free[free > last]
+        limit = int(above[0]) if len(above) else np.iinfo(np.uint64).max
+        trained = tuple(free[free <= last].tolist())
+        return cls(seed, columns, {"": int(limit)}, group, time, trained)
+
+    @property
+    def by(self) -> str:
+        """How rows were locked, for people."""
+        if self.group:
+            return f"by groups of {self.group!r}"
+        return f"by the time {self.time!r}" if self.time else "row by row"
+
     def covers(self, keys: Keys, groups: Codes, labels: Sequence[str]) -> Mask:
         """Find the rows that were locked, or would have been, had they been in that table.
 
         Parameters
         ----------
         keys : ndarray of shape (n_rows,), uint64
-            Keys from the same seed and columns.
+            Keys from the same seed and columns; of the rows, or of their groups or times.
         groups : ndarray of shape (n_rows,), int64
             Position of each row's class in `labels`.
         labels : sequence of str
@@ -83,12 +128,17 @@ class Lock:
         ndarray of shape (n_rows,), bool
             True for rows that were certainly not trained on.
         """
+        if self.group or self.time:
+            known = np.array(self.trained, dtype=np.uint64)
+            return np.asarray((keys < np.uint64(self.limits[""])) & ~np.isin(keys, known))
         limits = np.array([self.limits.get(label, 0) for label in labels], dtype=np.uint64)
         return np.asarray(keys < limits[groups], dtype=np.bool_)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
-        return {"seed": self.seed, "columns": self.columns, "limits": self.limits}
+        more = {"group": self.group, "time": self.time, "trained": list(self.trained)}
+        own = {"seed": self.seed, "columns": self.columns, "limits": self.limits}
+        return own | {name: value for name, value in more.items() if value}
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "Lock":
@@ -100,7 +150,11 @@ class Lock:
             It is something else.
         """
         limits = {str(label): int(limit) for label, limit in dict(values["limits"]).items()}
-        return cls(int(values["seed"]), str(values["columns"]), limits)
+        group, time = (str(values.get(name, "")) for name in ("group", "time"))
+        if (group or time) and "" not in limits:
+            raise ValueError("a lock of groups or times without a limit")
+        trained = tuple(int(key) for key in values.get("trained", ()))
+        return cls(int(values["seed"]), str(values["columns"]), limits, group, time, trained)
 
 
 def draw(groups: Codes, share: float, keys: npt.NDArray[Any]) -> Mask:

@@ -18,6 +18,8 @@ SHORT_SECONDS = 30
 # Of a small table: a race of so long tries so many recipes that the luckiest wins, not the best.
 LONG_SECONDS = 120
 LONG_REPEATS = 2
+# A holdout of fewer groups says little, however many rows they have.
+HOLDOUT_GROUPS = 20
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,12 @@ def choose_locked_share(n_rows: int, wanted: float = 0.0) -> float:
 
 
 def choose_scheme(
-    n_train: int, *, budget_seconds: float, folds: int = 0, repeats: int = 0
+    n_train: int,
+    *,
+    budget_seconds: float,
+    folds: int = 0,
+    repeats: int = 0,
+    n_groups: int | None = None,
 ) -> Scheme:
     """Choose the number of folds by what the table and the budget allow.
 
@@ -93,6 +100,8 @@ def choose_scheme(
         Wall-clock of the whole run.
     folds, repeats : int, default 0
         What the user asks for; 0 to choose.
+    n_groups : int, optional
+        Groups of which these rows are, at least two; None where each row is dealt by itself.
 
     Returns
     -------
@@ -101,13 +110,15 @@ def choose_scheme(
         - up to 100,000 rows: 3 folds;
         - above: one holdout of a fifth, at most 100,000 rows.
 
-        With a budget below 30 seconds at most 3 folds, and a holdout from 20,000 rows.
+        With a budget below 30 seconds at most 3 folds, and a holdout from 20,000 rows. Of groups
+        there are no more folds than groups, none is dealt twice with fewer than two groups a fold,
+        and 3 folds take the place of a holdout of fewer than 20 groups.
 
     Raises
     ------
     SplitError
-        Fewer than 10 rows are left to train on, or fewer than two for each fold asked for; or a
-        holdout shall be repeated.
+        Fewer than 10 rows are left to train on, or fewer than two for each fold asked for, or fewer
+        groups than that; or a holdout, or folds of one group, shall be repeated.
 
     Examples
     --------
@@ -115,6 +126,8 @@ def choose_scheme(
     '2 x 5-fold'
     >>> choose_scheme(800_000, budget_seconds=600)
     Scheme(n_folds=1, holdout_share=0.125, n_repeats=1)
+    >>> choose_scheme(800_000, budget_seconds=600, n_groups=40).name
+    '3-fold'
     """
     if n_train < MIN_TRAIN_ROWS:
         raise SplitError(
@@ -128,21 +141,33 @@ def choose_scheme(
             expected="at least two rows a fold",
             fix=f"set at most --set split.folds={n_train // 2}",
         )
-    if folds:
-        chosen = folds
-    elif n_train > LARGE_ROWS or (budget_seconds < SHORT_SECONDS and n_train > MEDIUM_ROWS):
-        chosen = 1
-    elif n_train > MEDIUM_ROWS or budget_seconds < SHORT_SECONDS:
-        chosen = 3
-    else:
-        chosen = 5
-    if chosen > 1:
-        small = n_train < SMALL_ROWS and budget_seconds >= LONG_SECONDS and not folds
-        return Scheme(chosen, n_repeats=repeats or (LONG_REPEATS if small else 1))
-    if repeats > 1:
+    if n_groups is not None and folds > n_groups:
         raise SplitError(
-            f"{repeats} repeats of one holdout",
-            expected="folds to repeat",
-            fix=f"set --set split.folds=3, or leave out split.repeats={repeats}",
+            f"{n_groups} groups of training rows for {folds} folds",
+            expected="at least one group a fold",
+            fix=f"set at most --set split.folds={n_groups}",
         )
-    return Scheme(1, min(HOLDOUT_SHARE, HOLDOUT_ROWS / max(n_train, 1)))
+    most = n_train if n_groups is None else n_groups
+    share = min(HOLDOUT_SHARE, HOLDOUT_ROWS / max(n_train, 1))
+    chosen = folds or min(_folds_of(n_train, budget_seconds, n_groups, share), most)
+    if chosen > 1 and (repeats < 2 or chosen < most):
+        small = n_train < SMALL_ROWS and budget_seconds >= LONG_SECONDS and not folds
+        often = LONG_REPEATS if small and most >= 2 * chosen else 1
+        return Scheme(chosen, n_repeats=repeats or often)
+    if repeats > 1:
+        is_one = chosen == 1
+        folds_of_one = f"{chosen} folds of one group each"
+        raise SplitError(
+            f"{repeats} repeats of {'one holdout' if is_one else folds_of_one}",
+            expected="folds to repeat" if is_one else "more groups than folds",
+            fix=f"{'set --set split.folds=3, or ' * is_one}leave out split.repeats={repeats}",
+        )
+    return Scheme(1, share)
+
+
+def _folds_of(n_train: int, budget_seconds: float, n_groups: int | None, share: float) -> int:
+    """Return the number of folds for a table and a budget; 1 for a holdout of a share."""
+    is_short = budget_seconds < SHORT_SECONDS
+    if n_train > LARGE_ROWS or (is_short and n_train > MEDIUM_ROWS):
+        return 1 if n_groups is None or n_groups * share >= HOLDOUT_GROUPS else 3
+    return 3 if n_train > MEDIUM_ROWS or is_short else 5

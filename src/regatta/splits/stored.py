@@ -51,17 +51,20 @@ class Splits:
         labels: Sequence[str],
         seed: int,
         columns: str,
+        together: npt.NDArray[np.uint64] | None = None,
+        group: str = "",
+        time: str = "",
     ) -> "Splits":
         """Describe what was dealt.
 
         Parameters
         ----------
         assignment : ndarray of shape (n_repeats, n_rows), int16
-            What `repeat` returned.
+            What `repeat` returned, or `deal_groups` or `validate_latest`.
         scheme : Scheme
             Number of folds.
         keys : ndarray of shape (n_rows,), uint64
-            What the locked rows were drawn by.
+            Keys of the rows, which the locked ones were drawn by.
         target : ndarray of shape (n_rows,), float64
             Class codes, or values of a regression; NaN where missing.
         labels : sequence of str
@@ -70,18 +73,32 @@ class Splits:
             Seed of the keys.
         columns : str
             Digest of the columns.
+        together : ndarray of shape (n_rows,), uint64, optional
+            Keys of the rows' groups or times, where these were drawn in their place.
+        group, time : str
+            Column of the groups, or of the times.
         """
         usable = assignment[0] != DROPPED
-        groups = target[usable] if labels else np.zeros(usable.sum())
         locked = assignment[0] == LOCKED
-        lock = Lock.of(
-            locked[usable],
-            keys[usable],
-            groups.astype(np.int64),
-            seed=seed,
-            columns=columns,
-            labels=labels or ("",),
-        )
+        if together is not None:
+            lock = Lock.together(
+                locked[usable],
+                together[usable],
+                seed=seed,
+                columns=columns,
+                group=group,
+                time=time,
+            )
+        else:
+            groups = target[usable] if labels else np.zeros(usable.sum())
+            lock = Lock.of(
+                locked[usable],
+                keys[usable],
+                groups.astype(np.int64),
+                seed=seed,
+                columns=columns,
+                labels=labels or ("",),
+            )
         return cls(assignment, scheme.n_folds * scheme.n_repeats, keys[locked], lock)
 
     @classmethod
@@ -120,20 +137,30 @@ class Splits:
         Returns
         -------
         dict
-            ``n_folds``, ``n_train``, ``n_locked``, ``n_dropped``, ``scheme``.
+            ``n_folds``, ``n_train``, ``n_locked``, ``n_dropped``, ``scheme``; and ``split`` where
+            rows are split by groups or by time.
         """
-        numbers = {
+        numbers: dict[str, Any] = {
             "n_folds": self.n_folds,
             "n_train": len(self.train()),
             "n_locked": len(self.locked()),
             "n_dropped": int((self.assignment[0] == DROPPED).sum()),
             "scheme": scheme.name,
+            **({"split": self.by} if self.by else {}),
         }
         with writing(path, "splits", **numbers) as folder:
             np.save(folder / "assignment.npy", self.assignment, allow_pickle=False)
             np.save(folder / "keys.npy", self.keys, allow_pickle=False)
             write_json(folder / "splits.json", {**numbers, "lock": self.lock.to_dict()})
         return numbers
+
+    @property
+    def by(self) -> str:
+        """How rows were split, for people; ``""``: each by itself."""
+        if self.lock.time:
+            n_locked, n_train = len(self.keys), len(self.train())
+            return f"the latest {100 * n_locked / (n_locked + n_train):.0f} % by {self.lock.time!r}"
+        return self.lock.by if self.lock.group else ""
 
     def train(self) -> Rows:
         """Return the positions of the rows that trials may use."""

@@ -64,6 +64,7 @@ def challenge(
     *,
     thresholds: Sequence[float] = (),
     weights: Array | None = None,
+    together: npt.NDArray[np.uint64] | None = None,
 ) -> Verdict:
     """Compare a new model with the champion, if there is one and it can be compared.
 
@@ -91,6 +92,8 @@ def challenge(
         Of the new model.
     weights : ndarray of shape (n_rows,), float64, or None
         What the rows count; None: all the same.
+    together : ndarray of shape (n_rows,), uint64, or None
+        Keys of the rows' groups or times, where these were drawn; None: each row by itself.
     """
     from regatta import bundle as bundles
 
@@ -122,15 +125,24 @@ def challenge(
             f"other rows were locked for it (seed {before.seed}, now {lock.seed}), so it may have "
             "been trained on these"
         )
+    if (before.group, before.time) != (lock.group, lock.time):
+        return champions.unfair(
+            f"other rows were locked for it ({before.by}, now {lock.by}), so it may have been "
+            "trained on these"
+        )
     codes = y_true.astype(np.int64) if schema.classes else np.zeros(len(y_true), np.int64)
-    fair = before.covers(keys, codes, schema.classes or ("",))
+    drawn = keys if together is None else together
+    fair = before.covers(drawn, codes, schema.classes or ("",))
+    # A refitted champion knows these rows by now: what counts is what it said before.
+    known = bundles.measured(champion)
+    if known is not None:
+        fair &= known.is_fair(keys, drawn)
     if fair.sum() < FEWEST_ROWS or (schema.classes and len(np.unique(codes[fair])) < 2):
         return champions.unfair(
             f"it was trained on all but {int(fair.sum())} of the locked rows, too few to decide"
         )
     truth, answers = y_true[fair], old.predict_array(frame[fair])
-    # A refitted champion knows these rows by now: what counts is what it said before.
-    if (known := bundles.measured(champion)) is not None:
+    if known is not None:
         answers = known.instead(keys[fair], answers)
     return champions.compare(
         metric,
@@ -146,6 +158,7 @@ def challenge(
             n_outputs=schema.n_outputs,
             seed=settings.seed,
             row_weights=None if weights is None else weights[fair],
+            groups=drawn[fair] if lock.group else None,
         ),
         confidence=settings.evaluate.confidence,
         thresholds=thresholds,

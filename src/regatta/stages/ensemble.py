@@ -62,10 +62,14 @@ def run(
             raise nothing_succeeded(race, settings.budget.seconds)
         known = open_artifact(features, "features", verify=("schema.json",)).file("schema.json")
         about = Schema.from_dict(read_json(known))
-        own = ("weights.npy",) if about.weight else ()
-        wanted = ("target.npy", "folds.npy", "features.json", *own)
+        own = {"weights.npy": about.weight, "groups.npy": about.group}
+        there = tuple(name for name, column in own.items() if column)
+        wanted = ("target.npy", "folds.npy", "features.json", *there)
         table = open_artifact(features, "features", verify=wanted)
-        weights = np.load(table.file(own[0]), allow_pickle=False) if own else None
+        weights, groups = (
+            np.load(table.file(name), allow_pickle=False) if column else None
+            for name, column in own.items()
+        )
         selection = select(
             race.comparable,
             np.load(table.file("target.npy"), allow_pickle=False),
@@ -81,6 +85,7 @@ def run(
             limits=_limits(settings, features),
             stacking=settings.ensemble.stacking,
             weights=None if weights is None else weights / weights.mean(),
+            groups=groups,
         )
         spec = bundles.BundleSpec(
             name=settings.name,

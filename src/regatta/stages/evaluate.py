@@ -29,6 +29,7 @@ from regatta.settings import RunSettings
 from regatta.splits import Lock
 from regatta.stages import refit
 from regatta.stages.champion import challenge, champion_of
+from regatta.stages.samples import samples_of
 from regatta.stages.task import stage
 from regatta.stages.warm_start import remember_best
 
@@ -41,7 +42,6 @@ __all__ = ["run"]
 
 Array = npt.NDArray[np.float64]
 
-SAMPLES = 50
 SCALARS = 9
 """Metrics that fit on one screen of the dashboard, the number of rows among them."""
 
@@ -51,7 +51,8 @@ class _Locked:
     """The locked rows that are scored, with what the bundle says of them.
 
     `all_rows` are the positions of the whole locked part in the table; `weights` are of mean 1, or
-    None where all rows weigh the same.
+    None where all rows weigh the same. `together` are the keys of the groups or times of the rows,
+    `all_groups` those of all groups that are locked, and `by` says how rows were split.
     """
 
     frame: "pd.DataFrame"
@@ -63,6 +64,14 @@ class _Locked:
     lock: Lock
     weights: Array | None
     train_weights: Array | None
+    together: npt.NDArray[np.uint64] | None
+    all_groups: npt.NDArray[np.uint64]
+    by: str
+
+    @property
+    def groups(self) -> npt.NDArray[np.uint64] | None:
+        """Group of each row that is scored, where rows are of groups."""
+        return self.together if self.lock.group else None
 
     @property
     def sha256(self) -> str:
@@ -148,9 +157,11 @@ def run(
                 settings,
                 thresholds=winner.thresholds,
                 weights=locked.weights,
+                together=locked.together,
             )
             # Also where the champion stays: the new version is registered as its challenger.
-            learnt = learning.finish(bundles.Measured(locked.keys, locked.predicted))
+            said = locked.keys, locked.predicted, locked.all_groups
+            learnt = learning.finish(bundles.Measured(*said))
         values |= {
             "dataset": open_artifact(dataset, "dataset", verify=False).metadata,
             "settings": settings.model_dump(mode="json"),
@@ -160,7 +171,7 @@ def run(
             "refit": learnt,
             "seconds": round(time.perf_counter() - began, 3),
         }
-        _write(evaluation, values, trials, _samples(bundles.load(model), locked))
+        _write(evaluation, values, trials, samples_of(bundles.load(model), locked.frame))
         returned = _returned(values)
         for path, content in ((metrics, returned["metrics"]), (curves, values["pictures"])):
             Path(path).parent.mkdir(parents=True, exist_ok=True)
@@ -203,6 +214,7 @@ def _open_locked(
     """Read the locked rows, a random part of them if there are very many, and predict them."""
     from regatta.dataset import load_frame
     from regatta.splits import Splits
+    from regatta.splits.together import lock_keys
 
     cut = Splits.open(splits)
     rows = np.asarray(cut.locked(), dtype=np.int64)
@@ -219,6 +231,7 @@ def _open_locked(
     columns = [column.name for column in schema.columns if column.name not in schema.measured]
     frame = load_frame(dataset, columns=columns, rows=rows[drawn], verify=False)
     train = load_frame(dataset, columns=schema.measured, rows=cut.train(), verify=False)
+    together = lock_keys(dataset, schema, cut.keys, cut.lock.seed, rows)
     return _Locked(
         frame=frame.reset_index(drop=True),
         y=y[drawn],
@@ -229,6 +242,11 @@ def _open_locked(
         lock=cut.lock,
         weights=None if weights is None else weights[drawn] / weights[drawn].mean(),
         train_weights=schema.weights(train),
+        together=None if together is None else together[drawn],
+        all_groups=np.empty(0, np.uint64)
+        if together is None or schema.time
+        else np.unique(together),
+        by=cut.by,
     )
 
 
@@ -244,7 +262,12 @@ def _evaluate(
     wanted = settings.evaluate.resamples
     outputs = {"n_outputs": schema.n_outputs, "seed": settings.seed}
     resamples = Resamples.plan(
-        locked.y, schema.task, wanted=wanted, row_weights=locked.weights, **outputs
+        locked.y,
+        schema.task,
+        wanted=wanted,
+        row_weights=locked.weights,
+        groups=locked.groups,
+        **outputs,
     )
     baseline = Baseline.fit(
         locked.y_train, schema.task, schema.n_outputs, metric.key, locked.train_weights
@@ -267,6 +290,7 @@ def _evaluate(
         "task": schema.task,
         "target": schema.target,
         "weight": schema.weight,
+        **_split(schema, locked, resamples),
         "classes": list(schema.classes),
         "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "metric": {**scores[0], "validation": model.metadata.get("score")},
@@ -298,6 +322,14 @@ def _evaluate(
     }
 
 
+def _split(schema: Schema, locked: _Locked, resamples: Resamples) -> dict[str, Any]:
+    """Say how rows were split, unless each was by itself."""
+    if not locked.by:
+        return {}
+    about = {"by": locked.by, "group": schema.group, "time": schema.time}
+    return {"split": {**about, "n_groups": resamples.n_groups if schema.group else 0}}
+
+
 def _importance(
     model: "Bundle",
     schema: Schema,
@@ -324,31 +356,6 @@ def _importance(
         stratify=bool(schema.classes),
         weights=locked.weights,
     )
-
-
-def _samples(model: "Bundle", locked: _Locked) -> dict[str, Any]:
-    """Choose rows that ``deploy`` asks the service for, with the answers it must give."""
-    columns = [column.name for column in model.signature]
-    numbers = locked.frame[columns].select_dtypes("number")
-    usable = np.flatnonzero(~np.isinf(numbers.to_numpy(np.float64, na_value=np.nan)).any(axis=1))
-    chosen = usable[np.unique(np.linspace(0, len(usable) - 1, SAMPLES).astype(int))]
-    rows = locked.frame[columns].iloc[chosen]
-    cells = zip(rows.to_numpy(object), rows.isna().to_numpy(), strict=True)
-    records = [
-        {
-            name: None if missing else _plain(value)
-            for name, value, missing in zip(columns, row, gaps, strict=True)
-        }
-        for row, gaps in cells
-    ]
-    return {"rows": records, "predictions": model.predict_array(rows).tolist()}
-
-
-def _plain(value: Any) -> Any:
-    """Turn a value of a typed column, none missing, into one that JSON has."""
-    if hasattr(value, "isoformat"):
-        return value.isoformat()
-    return value.item() if isinstance(value, np.generic) else value
 
 
 def _write(

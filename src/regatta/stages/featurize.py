@@ -8,9 +8,10 @@ import numpy as np
 import numpy.typing as npt
 
 from regatta.artifacts.base import open_artifact, read_json, write_json, writing
-from regatta.dataset import Schema, conform, load_frame
+from regatta.dataset import Schema, conform, load_column, load_frame
 from regatta.features.rows import Feature, RowFeatures
 from regatta.splits import Splits
+from regatta.splits.together import group_codes
 from regatta.stages.task import stage
 
 __all__ = ["run", "write_features"]
@@ -32,7 +33,8 @@ def run(dataset: str, schema: str, splits: str, features: str) -> dict[str, Any]
         Folder of the artifact to write: frame.parquet (the features of the training rows, in the
         order of the table), target.npy (float64, of shape (n_rows,)), folds.npy (int16, of shape
         (n_repeats, n_rows)), weights.npy where rows have weights (float64, of shape (n_rows,)),
-        features.json (`RowFeatures`), schema.json.
+        groups.npy where they are of groups (int64, of shape (n_rows,)), features.json
+        (`RowFeatures`), schema.json.
 
     Returns
     -------
@@ -85,6 +87,8 @@ def write_features(
         np.save(folder / "target.npy", about.encode_target(judged[about.target]))
         if weights is not None:
             np.save(folder / "weights.npy", weights)
+        if about.group:
+            np.save(folder / "groups.npy", group_codes(load_column(dataset, about.group, rows)))
         np.save(folder / "folds.npy", folds.astype(np.int16))
         write_json(folder / "features.json", plan.to_dict())
         write_json(folder / "schema.json", about.to_dict())

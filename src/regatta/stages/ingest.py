@@ -21,7 +21,8 @@ def run(settings: str, dataset: str, tag: str = "") -> dict[str, Any]:
     Parameters
     ----------
     settings : str
-        `RunSettings` as JSON; ``data.source`` is the file, a path or ``s3://bucket/key``.
+        `RunSettings` as JSON; ``data.source`` is the file, a path or ``s3://bucket/key``. Columns
+        that ``split`` names must be there.
     dataset : str
         Folder of the artifact to write: table.parquet (all rows, typed), reading.json (how the
         file was read).
@@ -42,14 +43,15 @@ def run(settings: str, dataset: str, tag: str = "") -> dict[str, Any]:
         The file cannot be fetched from its object store, or has another tag.
     """
     with stage("ingest") as numbers:
-        data = RunSettings.from_json(settings).data
+        wanted = RunSettings.from_json(settings)
+        data = wanted.data
         source_name = named(data)
         parent = Path(dataset).absolute().parent
         parent.mkdir(parents=True, exist_ok=True)
         # The manifest holds what is known only once the table is written.
         with tempfile.TemporaryDirectory(prefix=".ingest-", dir=parent) as spill:
             table, source = Path(spill, TABLE), _fetched(source_name, Path(spill), tag)
-            reading = write_table(source, data, table)
+            reading = write_table(source, data, table, wanted.split)
             numbers.update(
                 source=reading.source,
                 format=reading.format,

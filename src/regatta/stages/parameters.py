@@ -22,6 +22,8 @@ PARAMETERS = {
     "search_lanes": "search.lanes",
     "search_metric": "search.metric",
     "search_strategy": "search.strategy",
+    "split_group": "split.group",
+    "split_time": "split.time",
 }
 """Dotted key of the setting behind each pipeline parameter that has one."""
 

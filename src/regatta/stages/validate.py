@@ -26,8 +26,8 @@ def run(dataset: str, settings: str, schema: str) -> dict[str, Any]:
     dataset : str
         Folder of the artifact to read.
     settings : str
-        `RunSettings` as JSON: ``data``, and ``search.metric``, which is checked here because the
-        task is known from here on.
+        `RunSettings` as JSON: ``data``, the columns that ``split`` names, and ``search.metric``,
+        which is checked here because the task is known from here on.
     schema : str
         Folder of the artifact to write: schema.json, profile.json, findings.json.
 
@@ -47,7 +47,7 @@ def run(dataset: str, settings: str, schema: str) -> dict[str, Any]:
         wanted = RunSettings.from_json(settings)
         artifact = open_artifact(dataset, "dataset")
         reading = Reading.from_dict(read_json(artifact.file("reading.json")))
-        found = validate(artifact.file(TABLE), reading, wanted.data)
+        found = validate(artifact.file(TABLE), reading, wanted.data, wanted.split)
         get_metric(wanted.search.metric, found.schema.task)
         warnings = [finding for finding in found.findings if finding.level == "warning"]
         for finding in warnings:

@@ -49,3 +49,10 @@ def test_a_value_that_does_not_fit_is_set_with_what_it_came_from(
 def test_every_option_of_a_run_stands_for_a_setting_that_exists() -> None:
     """Else its message would name a key that nobody can set."""
     assert set(OPTIONS) <= set(fields(RunSettings))
+
+
+def test_how_rows_are_split() -> None:
+    assert settings(group="customer").split.group == "customer"
+    assert settings(time="day", overrides=["split.locked_share=0.3"]).split.time == "day"
+    with pytest.raises(SettingsError, match="by the groups of 'customer' and by the time 'day'"):
+        settings(group="customer", time="day")

@@ -6,14 +6,14 @@ import pytest
 
 from regatta.dataset import write_table
 from regatta.dataset.validation import validate
-from regatta.settings import DataSettings
+from regatta.settings import DataSettings, SplitSettings
 
 
 @pytest.fixture
 def check(tmp_path):
     """Write columns as CSV, and validate them as the stages do."""
 
-    def run(columns, target="y", **settings):
+    def run(columns, target="y", split=None, **settings):
         path = tmp_path / "table.csv"
         names = list(columns)
         with path.open("w", newline="") as stream:
@@ -21,8 +21,9 @@ def check(tmp_path):
             writer.writerow(names)
             writer.writerows(zip(*columns.values(), strict=True))
         data = DataSettings(target=target, **settings)
-        reading = write_table(path, data, tmp_path / "table.parquet")
-        return validate(tmp_path / "table.parquet", reading, data)
+        cut = SplitSettings(**(split or {}))
+        reading = write_table(path, data, tmp_path / "table.parquet", cut)
+        return validate(tmp_path / "table.parquet", reading, data, cut)
 
     return run
 

@@ -12,7 +12,7 @@ from regatta.artifacts.records import Recipe, TrialRecord
 from regatta.bundle import Pooling
 from regatta.ensemble.candidates import Race, Trial, read_lanes
 from regatta.ensemble.leaderboard import leaderboard, nothing_succeeded
-from regatta.ensemble.select import Selection, _score_of, select
+from regatta.ensemble.select import Selection, _score_of, _Search, select
 from regatta.errors import ArtifactError, BudgetError, SearchError
 from regatta.evaluation.metrics import METRICS, Metric, get_metric
 from regatta.evaluation.scoring import decided
@@ -134,6 +134,21 @@ def test_labels_have_thresholds_where_a_metric_reads_them(key: str, n_folds: int
         pooled = chosen.pooling.pool(chosen.pooling.terms(trial.oof()))
         score = metric.score(trial.y, decided(pooled, chosen.thresholds))
         assert chosen.score == pytest.approx(score, rel=1e-6)
+
+
+def test_rows_of_a_group_are_judged_together():
+    metric = get_metric("f1", "binary")
+    trial = Told(metric, 4_000)
+    holdout = np.zeros((1, 4_000), np.int16)
+    pairs, one = np.arange(4_000) // 2, np.zeros(4_000, np.int64)
+    rows = np.arange(4_000)
+    search = _Search(trial.y, holdout[0], 1, rows, 2, metric, 0, None, pairs)
+    parts = search._parts(rows)
+    assert np.array_equal(parts[::2], parts[1::2])
+    assert np.bincount(parts).tolist() == [800] * 5
+    # What one group has taught nobody can judge.
+    assert select([trial], trial.y, holdout, metric, groups=pairs, **OPTIONS).thresholds
+    assert not select([trial], trial.y, holdout, metric, groups=one, **OPTIONS).thresholds
 
 
 def test_repeats_are_judged_by_rows(classified):

@@ -216,3 +216,65 @@ def test_two_models_are_compared_by_weighted_rows():
     assert gains[0].score < 0 < gains[1].low
     known = [METRICS["rmse"].score(y, p, weighted.row_weights) for p in (first, second)]
     assert gains[1].score == pytest.approx(known[1] - known[0])
+
+
+def in_groups(n_groups, size, seed=0, spread=1.0):
+    """Values of groups whose rows are all nearly alike, and predictions that know nothing."""
+    rng = np.random.default_rng(seed)
+    groups = np.repeat(np.arange(n_groups), size)
+    y = rng.normal(0, spread, n_groups)[groups] + rng.normal(0, 0.1, len(groups))
+    return y, np.zeros((len(groups), 1)), groups
+
+
+def test_whole_groups_are_drawn():
+    y, _, groups = in_groups(40, 5)
+    plan = Resamples.plan(y, "regression", wanted=30, seed=0, groups=groups * 7)
+    assert plan.n_groups == 40
+    for block in plan.weights():
+        counts = block.reshape(len(block), 40, 5)
+        assert (counts == counts[:, :, :1]).all()
+        assert (counts[:, :, 0].sum(axis=1) == 40).all()
+    weighted = replace(plan, row_weights=np.tile([1.0, 2, 3, 4, 5], 40))
+    for plain, heavy in zip(plan.weights(), weighted.weights(), strict=True):
+        assert np.array_equal(plain * weighted.row_weights, heavy)
+
+
+def test_intervals_of_groups_hold_the_truth_as_often_as_they_say():
+    # The mean absolute error over all groups there could be; rows of a group repeat each other.
+    mae, truth, held = METRICS["mae"], np.sqrt(2 / np.pi * 1.01), {True: 0, False: 0}
+    for seed in range(100):
+        y, p, groups = in_groups(60, 20, seed)
+        for together in held:
+            one = groups if together else None
+            plan = Resamples.plan(y, "regression", wanted=200, seed=0, groups=one)
+            (row,) = score_all([mae], y, p, p, resamples=plan, confidence=0.9)
+            held[together] += row["low"] <= truth <= row["high"]
+    assert 80 <= held[True] <= 97
+    assert held[False] < 50
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])
+def test_resamples_that_miss_a_class_do_no_harm(task):
+    y, p = example(task, 60)
+    groups = np.argsort(np.argsort(y, kind="stable")) // 8
+    plan = Resamples.plan(y, task, wanted=100, seed=0, groups=groups)
+    for row in score_all(metrics_for(task), y, p, p, resamples=plan, confidence=0.9):
+        if row["low"] is not None:
+            assert row["low"] < row["high"]
+
+
+def test_few_groups_prove_nothing():
+    y, p, groups = in_groups(4, 50)
+    plan = Resamples.plan(y, "regression", wanted=100, seed=0, groups=groups)
+    (row,) = score_all([METRICS["mae"]], y, p, p, resamples=plan, confidence=0.9)
+    assert row["low"] is row["high"] is None
+    # Groups count as many of equal size would: one of 60 rows and ten of one, here by class.
+    y = np.r_[np.zeros(70), np.ones(70)]
+    groups = np.r_[np.zeros(60), np.arange(1, 11), np.repeat(np.arange(11, 25), 5)]
+    plan = Resamples.plan(y, "binary", wanted=10, seed=0, groups=groups)
+    assert plan.fewest_effective == pytest.approx(70**2 / (60**2 + 10), abs=1e-5)
+    (row,) = score_all(
+        [METRICS["accuracy"]], y, two_columns(y), two_columns(y), resamples=plan, confidence=0.9
+    )
+    assert row["low"] is None

@@ -310,3 +310,40 @@ def test_weights_are_told():
     page = render({**values, "weight": "<exposure>"}, trials)
     assert "Rows count by their weight in <bdi>&lt;exposure&gt;</bdi>" in page
     assert "count each row once" in page
+
+
+def test_the_way_of_splitting_is_told():
+    values, trials = example()
+    assert "The table was split" not in render(values, trials)
+    split = {"by": "by groups of '<id>'", "group": "<id>", "time": "", "n_groups": 31}
+    page = render({**values, "split": split}, trials)
+    assert "The table was split by groups of <bdi>&lt;id&gt;</bdi>" in page
+    assert "are of 31 groups that no trial has seen" in page
+    assert "bootstrap resamples of whole groups" in page
+    split = {"by": "the latest 20 % by 'day'", "group": "", "time": "day", "n_groups": 0}
+    page = render({**values, "split": split}, trials)
+    assert "the locked rows are the latest" in page
+    assert "by <bdi>day</bdi>" in page
+    assert "not how much later times will differ" in page
+
+
+def test_what_explains_a_race_that_promised_more():
+    values, trials = example()
+    values["metric"]["validation"] = values["metric"]["high"] + 0.01
+    reasons = {
+        "": "Look for rows that belong together",
+        "group": "Look for groups that belong together",
+        "time": "Expect the model to age",
+    }
+    for key, title in reasons.items():
+        split = {"by": "x", "group": "", "time": "", "n_groups": 9, key: "x"} if key else {}
+        assert title in tones({**values, "split": split}, trials)
+
+
+def test_an_interval_is_missing_for_want_of_groups():
+    values, trials = example()
+    values["metric"] |= {"low": None, "high": None}
+    values["intervals"]["fewest"] = 3
+    split = {"by": "x", "group": "x", "time": "", "n_groups": 4}
+    assert "too few groups for an interval" in render({**values, "split": split}, trials)
+    assert "too few rows for an interval" in render(values, trials)

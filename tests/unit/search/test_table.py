@@ -1,4 +1,5 @@
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -128,3 +129,12 @@ def test_all_rows_keep_their_weights(tmp_path):
     table = open_features(tmp_path / "features", weighted=True)
     whole = AllRows.of(table, 0)
     assert np.array_equal(whole.weights_of(whole.train(0)), table.weights_of(np.arange(120)))
+
+
+@pytest.mark.parametrize(("n_groups", "may"), [(None, True), (100, True), (60, True), (57, False)])
+def test_one_fold_of_few_groups_does_not_do(tmp_path, n_groups, may):
+    table = open_features(tmp_path / "features", n_rows=6_000)
+    groups = None if n_groups is None else np.arange(6_000) // 3 % (n_groups // 3) * 3
+    if groups is not None:
+        groups += table.folds[0]
+    assert replace(table, groups=groups).one_fold_may_do == may

@@ -18,7 +18,8 @@ from regatta.artifacts.records import Recipe, TrialRecord
 from regatta.errors import ArtifactError
 from regatta.search.budget import columns_seconds
 from regatta.settings import RunSettings
-from regatta.splits import Lock, Scheme, Splits
+from regatta.splits import Lock, Scheme, Splits, lock_groups, lock_latest
+from regatta.splits.together import lock_keys
 from regatta.stages import evaluate
 from tests.toy_bundle import build, schema_of
 
@@ -291,6 +292,8 @@ def test_champion_is_kept_against_itself(tmp_path):
         (replace(LOCK, seed=7), "seed 7, now 0"),
         (replace(LOCK, columns=""), "columns changed"),
         (replace(LOCK, limits={"no": 5, "yes": 5}), "all but 5 of the locked rows"),
+        (replace(LOCK, group="city"), "(by groups of 'city', now row by row)"),
+        (replace(LOCK, time="joined"), "(by the time 'joined', now row by row)"),
     ],
 )
 def test_champion_that_may_have_seen_the_rows_is_not_compared(tmp_path, lock, reason):
@@ -309,3 +312,87 @@ def test_champion_that_predicts_something_else_is_kept(tmp_path):
     values = inputs.read()
     assert values["verdict"] == "keep"
     assert "something else" in values["comparison"]["reason"]
+
+
+def make_together(folder: Path, **by: str) -> tuple[Inputs, Splits, np.ndarray]:
+    """Write artifacts of a run that locked groups, or the latest rows; return their keys, too."""
+    inputs = make(folder, "binary")
+    schema = replace(schema_of(inputs.table, "binary"), **by)
+    with writing(folder / "schema", "schema") as path:
+        write_json(path / "schema.json", schema.to_dict())
+        write_json(path / "findings.json", [])
+    own = np.arange(N_ROWS, dtype=np.uint64)
+    together = lock_keys(folder / "dataset", schema, own, 0)
+    target = schema.encode_target(inputs.table["outcome"])
+    known = {"locked_share": 0.3, "name": "c"}
+    if schema.group:
+        parts = lock_groups(target, together, classes=schema.classes, **known)
+    else:
+        parts = lock_latest(target, together, **known)
+    cut = Splits.of(
+        np.where(parts == 0, np.arange(N_ROWS) % 2, parts).astype(np.int16)[None],
+        *(Scheme(2), own, target),
+        labels=schema.classes,
+        seed=0,
+        columns="ab" * 32,
+        together=together,
+        **by,
+    )
+    cut.write(folder / "splits", Scheme(2))
+    return inputs, cut, together
+
+
+def test_groups_are_told_and_drawn(tmp_path):
+    inputs, cut, together = make_together(tmp_path, group="age")
+    inputs.run()
+    values = inputs.read()
+    n_groups = len(np.unique(together[cut.locked()]))
+
+    assert values["split"] == {
+        "by": "by groups of 'age'",
+        "group": "age",
+        "time": "",
+        "n_groups": n_groups,
+    }
+    assert values["intervals"]["fewest"] < n_groups < values["locked"]["scored"]
+    assert values["locked"]["lock"]["group"] == "age"
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert f"are of {n_groups} groups that no trial has seen" in page
+
+
+def test_a_champion_of_groups_is_scored_on_those_it_was_not_trained_on(tmp_path):
+    inputs, cut, together = make_together(tmp_path, group="age")
+    keys = together[cut.locked()]
+    limit = int(np.quantile(keys, 0.7))
+    inputs.run(champion=champion(tmp_path, replace(cut.lock, limits={"": limit})))
+    comparison = inputs.read()["comparison"]
+
+    assert comparison["compared"]
+    assert comparison["rows"] == (keys < limit).sum()
+
+
+def test_a_champion_that_has_learnt_from_its_locked_rows_knows_their_groups(tmp_path):
+    inputs, cut, together = make_together(tmp_path, group="age")
+    keys = together[cut.locked()]
+    # Two thirds of the rows were there, of all groups but one.
+    there = (np.arange(len(keys)) % 3 > 0) & (keys != keys[0])
+    known = bundles.Measured(
+        cut.keys[there], np.full((there.sum(), 2), 0.5), np.unique(keys[there])
+    )
+    inputs.run(champion=champion(tmp_path, cut.lock, measured=known))
+    comparison = inputs.read()["comparison"]
+
+    assert comparison["compared"]
+    assert comparison["rows"] == (there | ~np.isin(keys, keys[there])).sum() < len(keys)
+    back = bundles.measured(tmp_path / "champion" / "bundle")
+    assert np.array_equal(back.groups, known.groups)
+
+
+def test_a_champion_of_earlier_times_is_scored_on_what_came_later(tmp_path):
+    inputs, cut, _ = make_together(tmp_path, time="joined")
+    inputs.run(champion=champion(tmp_path, cut.lock))
+    values = inputs.read()
+
+    assert values["split"]["by"] == "the latest 30 % by 'joined'"
+    assert values["comparison"]["rows"] == len(cut.keys)
+    assert "the locked rows are the latest" in (tmp_path / "out" / "report.html").read_text()

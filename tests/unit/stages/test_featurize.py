@@ -147,3 +147,29 @@ def test_weights_are_written_where_there_are_some(made, tmp_path):
     assert found.weights.tolist() == table["w"].to_numpy()[train].tolist()
     assert found.weights.min() > 0
     assert "w" not in [feature.source for feature in found.features.columns]
+
+
+def test_groups_of_the_training_rows_are_kept(tmp_path):
+    table = binary_table(300)
+    table["customer"] = [f"c{i // 6}" for i in range(300)]
+    table.loc[::50, "customer"] = None
+    paths = staged(tmp_path, table, split={"group": "customer", "folds": 3})
+    featurize.run(**paths)
+    train = Splits.open(paths["splits"]).train()
+    found = TrainingTable.open(paths["features"])
+
+    assert found.groups is not None
+    wanted = table["customer"].iloc[train]
+    known = wanted.notna().to_numpy()
+    pairs = set(zip(wanted[known], found.groups[known], strict=True))
+    assert len(pairs) == wanted.nunique() == len(set(found.groups[known]))
+    assert len(set(found.groups)) == wanted.nunique() + (~known).sum()
+    assert "customer" not in [feature.source for feature in found.features.columns]
+    for fold in range(3):
+        assert not set(found.groups[found.train(fold)]) & set(found.groups[found.valid(fold)])
+
+
+def test_without_groups_there_is_no_such_file(made):
+    paths, *_ = made
+    assert not (Path(paths["features"]) / "groups.npy").exists()
+    assert TrainingTable.open(paths["features"]).groups is None

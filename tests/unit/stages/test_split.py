@@ -1,11 +1,15 @@
 import json
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from regatta.dataset import load_frame
+from regatta.artifacts.base import open_artifact, read_json
+from regatta.dataset import Schema, load_frame
 from regatta.errors import SplitError
 from regatta.splits import Splits
+from regatta.splits.together import lock_keys
 from regatta.stages import ingest, split, validate
 from regatta.testing.tables import binary_table, regression_table
 
@@ -128,3 +132,118 @@ def test_other_weights_lock_the_same_rows(run):
 
     assert np.array_equal(first.assignment, second.assignment)
     assert first.lock == second.lock
+
+
+def visits(n_rows=600, n_customers=80, task="binary"):
+    """Rows of customers who came more or less often, on days that go on."""
+    frame = (binary_table if task == "binary" else regression_table)(n_rows)
+    rng = np.random.default_rng(1)
+    frame["customer"] = (rng.pareto(2, n_rows) * 20).astype(int) % n_customers
+    frame["day"] = pd.Timestamp("2024-01-01") + pd.to_timedelta(rng.integers(0, 200, n_rows), "D")
+    return frame
+
+
+@pytest.mark.parametrize("task", ["binary", "regression"])
+def test_groups_stay_together_in_every_repeat(run, task):
+    frame = visits(task=task)
+    frame.loc[:9, "outcome"] = None
+    numbers, splits, _ = run(frame, split={"group": "customer"})
+
+    assert numbers["split"] == splits.by == "by groups of 'customer'"
+    assert (numbers["scheme"], numbers["n_dropped"]) == ("2 x 5-fold", 10)
+    assert 60 <= numbers["n_locked"] <= 150
+    for parts in splits.assignment:
+        known = parts[10:]
+        each = frame["customer"][10:].groupby(known).unique()
+        assert sum(map(len, each)) == frame["customer"][10:].nunique()
+    assert splits.lock.group == "customer"
+
+
+def test_a_row_without_a_group_is_one(run):
+    frame = visits()
+    frame["customer"] = frame["customer"].astype(object)
+    frame.loc[100:299, "customer"] = None
+    _, splits, _ = run(frame, split={"group": "customer"})
+    alone = splits.assignment[0][100:300]
+
+    assert set(alone) == {-1, 0, 1, 2, 3, 4}
+    assert 0.05 < (alone == -1).mean() < 0.35
+
+
+def test_rows_of_weight_zero_are_of_no_group(run):
+    frame = visits()
+    frame["w"] = (np.arange(600) > 29) * 1.5
+    numbers, splits, _ = run(frame, data={"weight": "w"}, split={"group": "customer"})
+
+    assert numbers["n_dropped"] == 30
+    assert (splits.assignment[:, :30] == -2).all()
+
+
+@pytest.mark.parametrize("column", ["customer", "day"])
+@pytest.mark.parametrize("task", ["binary", "regression"])
+def test_a_table_that_has_grown_locks_what_nobody_was_trained_on(run, column, task):
+    frame = visits(1_000, task=task)
+    frame = frame.sort_values("day", ignore_index=True)
+    key = "group" if column == "customer" else "time"
+    _, first, _ = run(frame.iloc[:800], split={key: column})
+    before = first.assignment[0].copy()
+    order = np.random.default_rng(0).permutation(1_000)
+    _, grown, dataset = run(frame.iloc[order], split={key: column})
+    rows = grown.locked()
+    schema = open_artifact(Path(dataset).parent / "schema", "schema")
+    about = Schema.from_dict(read_json(schema.file("schema.json")))
+    keys = lock_keys(dataset, about, grown.keys, 0, rows)
+
+    fair = first.lock.covers(keys, np.zeros(len(rows), np.int64), ("",))
+    trained = frame[column][:800][before >= 0]
+    locked = frame[column].iloc[order[rows]][fair]
+    assert not np.isin(locked, trained.unique()).any()
+    assert fair.mean() > 0.8
+    # Some rows were there before, others were not.
+    assert (order[rows][fair] < 800).any()
+    assert (order[rows][fair] >= 800).any()
+
+
+def test_the_latest_rows_are_locked(run):
+    frame = visits()
+    frame.loc[:4, "day"] = None
+    frame.loc[3:9, "outcome"] = None
+    numbers, splits, _ = run(frame, split={"time": "day", "locked_share": 0.25})
+    parts, days = splits.assignment[0], frame["day"]
+
+    assert numbers["split"] == "the latest 25 % by 'day'"
+    assert (numbers["scheme"], numbers["n_folds"], numbers["n_dropped"]) == ("holdout", 1, 10)
+    assert (parts[:10] == -2).all()
+    assert days[parts == 1].max() < days[parts == 0].min()
+    assert days[parts == 0].max() < days[parts == -1].min()
+    assert abs((parts == 0).sum() / numbers["n_train"] - 0.2) < 0.02
+
+
+TIMES = {
+    "numbers": lambda days: (days - days.min()).dt.days * 0.5,
+    "texts": lambda days: days.dt.strftime("%d.%m.%Y"),
+    "whole": lambda days: days.dt.strftime("%Y%m%d").astype(int),
+}
+
+
+@pytest.mark.parametrize("written", TIMES)
+def test_times_may_be_written_in_many_ways(run, written):
+    frame = visits()
+    _, expected, _ = run(frame, split={"time": "day"})
+    _, found, _ = run(
+        frame.assign(day=TIMES[written](frame["day"])),
+        split={"time": "day"},
+        data={"ignore": ["day"]},
+    )
+
+    assert np.array_equal(found.assignment, expected.assignment)
+
+
+def test_too_few_groups_or_times(run):
+    frame = visits()
+    with pytest.raises(SplitError, match="2 groups of 'customer'"):
+        run(frame.assign(customer=frame["customer"] % 2), split={"group": "customer"})
+    with pytest.raises(SplitError, match="2 different times in 'customer'"):
+        run(frame.assign(customer=frame["customer"] % 2), split={"time": "customer"})
+    numbers, *_ = run(frame.assign(customer=frame["customer"] % 4), split={"group": "customer"})
+    assert numbers["scheme"] == "3-fold"

@@ -111,15 +111,39 @@ def _optimism(values: Mapping[str, Any]) -> Iterator[Advice]:
     if trained is None or low is None:
         return
     if trained > high if metric["greater_is_better"] else trained < low:
-        yield Advice(
-            "check",
-            Markup("Look for rows that belong together"),
+        reached = Markup(
+            "In the race the winner reached {}, on the locked rows it does not ({} to {}). "
+        ).format(number(trained), number(low), number(high))
+        title, why = _why_worse(values.get("split", {}))
+        yield Advice("check", title, reached + why + Markup(" Trust the locked rows."))
+
+
+def _why_worse(split: Mapping[str, Any]) -> tuple[Markup, Markup]:
+    """Return what explains that locked rows are harder than those of the folds."""
+    if split.get("time"):
+        return (
+            Markup("Expect the model to age"),
             Markup(
-                "In the race the winner reached {}, on the locked rows it does not ({} to {}). "
-                "Rows of one customer, place or day on both sides would explain that, and so "
-                "would a long search on few rows. Trust the locked rows."
-            ).format(number(trained), number(low), number(high)),
+                "They are later: what holds in {} changes with time, and will go on to. Train "
+                "again when new rows come."
+            ).format(name(split["time"], 24)),
         )
+    if split.get("group"):
+        return (
+            Markup("Look for groups that belong together"),
+            Markup(
+                "Groups of {} that are alike, such as those of one household or one place, on "
+                "both sides would explain that, and so would a long search on few groups."
+            ).format(name(split["group"], 24)),
+        )
+    return (
+        Markup("Look for rows that belong together"),
+        Markup(
+            "Rows of one customer, place or day on both sides would explain that "
+            "(<code>--group</code> and <code>--time</code> keep them apart), and so would a long "
+            "search on few rows."
+        ),
+    )
 
 
 def _classes(values: Mapping[str, Any]) -> Iterator[Advice]:
@@ -173,15 +197,16 @@ def _width(values: Mapping[str, Any]) -> Iterator[Advice]:
     if None in ends or sureness(metric) != "better":
         return
     if abs(ends[1] - ends[0]) > WIDE:  # type: ignore[operator]
+        n_groups = values.get("split", {}).get("n_groups")
+        what = "groups" if n_groups else "rows"
+        count = number(n_groups or values["locked"]["scored"])
         yield Advice(
             "improve",
-            Markup("Collect more rows"),
+            Markup("Collect more {}").format(what),
             Markup(
-                "With {} locked rows the score could be anything from {} to {}. Four times the "
-                "rows halve that range."
-            ).format(
-                number(values["locked"]["scored"]), number(metric["low"]), number(metric["high"])
-            ),
+                "With {} locked {} the score could be anything from {} to {}. Four times the "
+                "{} halve that range."
+            ).format(count, what, number(metric["low"]), number(metric["high"]), what),
         )
 
 
