@@ -46,7 +46,7 @@ def bars(
     Parameters
     ----------
     records : sequence of TrialRecord
-        Trials of the lane so far.
+        Trials so far, of the lane and of those that it has heard of.
     recipe : Recipe
         What is about to be tried.
     metric : Metric

@@ -138,9 +138,9 @@ def _fit_all(
             break
         _check_hope(job, progress, metric, table.n_folds)
         fold = _encoded(job, cache, learner, progress, number)
-        left = table.n_folds - number
+        open_folds = table.n_folds - number
         place = folder / f"model/fold-{number}"
-        predicted = _fit_fold(job, learner, fold, metric, progress, left, place)
+        predicted = _fit_fold(job, learner, fold, metric, progress, open_folds, place)
         places = table.places(1, number)
         progress.oof[places] = predicted
         found = progress.oof[places].astype(np.float64)
@@ -186,17 +186,17 @@ def _check_hope(job: Job, progress: Progress, metric: Metric, n_folds: int) -> N
 
 def _time_for_another(job: Job, progress: Progress, n_folds: int) -> bool:
     """Return whether to go on with the next fold; raise when the trial is lost."""
-    left, open_ = job.deadline - time.time(), n_folds - progress.folds
+    left, open_folds = job.deadline - time.time(), n_folds - progress.folds
     encode, fit = progress.encode_seconds / progress.folds, progress.fit_seconds / progress.folds
     # A fit that was stopped by its deadline takes the time that there is.
     needed = encode + (0.3 if progress.truncated else 0.8) * fit
-    if left > (needed if job.partial else needed * open_):
+    if left > (needed if job.partial else needed * open_folds):
         return True
     if job.partial:
         return False
     raise TooSlowError(
         f"{progress.folds} of {n_folds} folds took {encode + fit:.1f} s each; {left:.1f} s are "
-        f"left for the other {open_}",
+        f"left for the other {open_folds}",
         progress,
     )
 
@@ -207,7 +207,7 @@ def _fit_fold(
     fold: Fold,
     metric: Metric,
     progress: Progress,
-    left: int,
+    open_folds: int,
     folder: Path,
 ) -> npt.NDArray[np.float64]:
     """Fit one fold, save its model, and return what it predicts of its validation rows."""
@@ -219,9 +219,9 @@ def _fit_fold(
     _check_memory(job, learner, shape, progress.params)
     began = time.time()
     # The folds that are left have to be encoded, too.
-    coming = progress.encode_seconds / (progress.folds + 1) * (left - 1)
+    coming = progress.encode_seconds / (progress.folds + 1) * (open_folds - 1)
     spare = min(job.fit_seconds - progress.fit_seconds, job.deadline - began - coming)
-    deadline = began + FIT_SHARE * max(spare, 0.0) / left
+    deadline = began + FIT_SHARE * max(spare, 0.0) / open_folds
     model = _fit_model(job, learner, fold.data, metric, progress.params, deadline)
     progress.truncated |= model.truncated
     progress.learnt.append(model.learnt)
