@@ -44,7 +44,7 @@ logger = logging.getLogger(__name__)
 
 POLL_SECONDS = 0.1
 # Recipes looked at, near the end, to find one that is short enough.
-LOOKS = 12
+LOOKS, ASK_AGAIN_SECONDS = 12, 1.0
 FEWEST_SECONDS = 0.5
 # Uses of a seed, beside a trial's own draws (0).
 PROPOSER_USE, RETRY_USE = 1, 2
@@ -143,14 +143,14 @@ class Lane:
 
     def run(self) -> None:
         """Race until the deadline, or until there is nothing left to try."""
-        asking = True
+        asks_at = 0.0
         while True:
-            while asking and len(self.running) < self.slots:
+            while len(self.running) < self.slots and time.time() >= asks_at:
                 if recipe := self._next():
                     self._launch(recipe)
                 else:
-                    # What there is no time for is not kept: more is asked when more is known.
-                    asking = False
+                    # What there is no time for is not kept: a whole queue would soon be gone.
+                    asks_at = time.time() + ASK_AGAIN_SECONDS
             if not self.running:
                 self._say_what_is_left()
                 return
@@ -158,7 +158,7 @@ class Lane:
             for running in list(self.running):
                 if (ending := running.child.poll()) is not None:
                     self._bury(running, ending)
-                    asking = True
+                    asks_at = 0.0
 
     def _say_what_is_left(self) -> None:
         """Warn of trials that were asked for and that there was no time for."""
