@@ -29,6 +29,7 @@ from regatta.settings import RunSettings
 from regatta.splits import Lock
 from regatta.stages import refit
 from regatta.stages.champion import challenge, champion_of
+from regatta.stages.reference import reference_of
 from regatta.stages.task import stage
 from regatta.stages.warm_start import remember_best
 
@@ -50,14 +51,15 @@ SCALARS = 9
 class _Locked:
     """The locked rows that are scored, with what the bundle says of them.
 
-    `all_rows` are the positions of the whole locked part in the table; `weights` are of mean 1, or
-    None where all rows weigh the same.
+    `all_rows` are the positions of the whole locked part in the table, `train_rows` those of the
+    other rows; `weights` are of mean 1, or None where all rows weigh the same.
     """
 
     frame: "pd.DataFrame"
     y: Array
     predicted: Array
     all_rows: npt.NDArray[np.int64]
+    train_rows: npt.NDArray[np.int64]
     y_train: Array
     keys: npt.NDArray[np.uint64]
     lock: Lock
@@ -150,7 +152,11 @@ def run(
                 weights=locked.weights,
             )
             # Also where the champion stays: the new version is registered as its challenger.
-            learnt = learning.finish(bundles.Measured(locked.keys, locked.predicted))
+            known = np.concatenate([locked.train_rows, locked.all_rows])
+            reference = reference_of(
+                dataset, about, known, winner, locked.predicted, values, settings.seed
+            )
+            learnt = learning.finish(bundles.Measured(locked.keys, locked.predicted), reference)
         values |= {
             "dataset": open_artifact(dataset, "dataset", verify=False).metadata,
             "settings": settings.model_dump(mode="json"),
@@ -224,6 +230,7 @@ def _open_locked(
         y=y[drawn],
         predicted=model.predict_array(frame),
         all_rows=rows,
+        train_rows=np.asarray(cut.train(), dtype=np.int64),
         y_train=schema.encode_target(train[schema.target]),
         keys=cut.keys[drawn],
         lock=cut.lock,
