@@ -21,8 +21,8 @@ Array = npt.NDArray[np.float64]
 TENTHS = 10
 MOST_LABELS = 15
 LEAST_SHARE = 0.01
-LEAST_ROWS = 5
-"""A category with fewer rows has no bin of its own: which one is frequent would be luck."""
+LEAST_ROWS = 20
+"""A category with fewer rows has no bin of its own: that it was frequent would be luck."""
 
 
 @dataclass(frozen=True)
@@ -163,7 +163,7 @@ def _edges(numbers: Array) -> tuple[float, ...]:
     different: Sequence[float] = np.unique(known).tolist()
     if len(different) <= TENTHS:
         return tuple(different[:-1])
-    levels = np.linspace(0, 1, TENTHS + 1)[1:-1]
+    levels = np.arange(1, TENTHS) / TENTHS
     edges = np.unique(np.quantile(known, levels, method="inverted_cdf")).tolist()
     if edges[-1] == different[-1]:
         # More than a tenth of the rows have the greatest value: it gets a bin of its own.

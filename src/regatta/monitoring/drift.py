@@ -170,8 +170,10 @@ def _is_strange(
 
     if not unseen or unseen / n_after < expected + margin:
         return False
-    # What is expected is an estimate, too: its upper end, three standard errors above.
-    likely = min(expected + 3 * (max(expected, 1 / n_before) / n_before) ** 0.5, 1.0)
+    # What is expected is an estimate, too: its upper end, four standard errors above. Its variance
+    # is that of the rows of single categories and twice that of pairs, which may be as many.
+    error = (3 * expected * n_before + 4) ** 0.5 / n_before
+    likely = min(expected + 4 * error, 1.0)
     return bool(bdtrc(unseen - 1, n_after, likely) < level)
 
 

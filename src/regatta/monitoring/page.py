@@ -18,6 +18,7 @@ HEADLINES = {
     "drifted": "The rows have changed. <em>Have a look.</em>",
     "retrain": "The rows have changed too much. <em>Train it again.</em>",
     "worse": "It predicts worse than at release. <em>Train it again.</em>",
+    "slipped": "It predicts a little worse than at release. <em>Have a look.</em>",
 }
 NEXT = {
     "steady": "Go on",
@@ -42,8 +43,9 @@ def render(values: Mapping[str, Any]) -> str:
     columns, score = values["columns"], values["score"]
     decision = values["verdict"]["decision"]
     moved = [column for column in columns if column["drifted"]]
+    heavy = decision == "retrain" and score["outcome"] != "worse"
     drawn = [*moved[:PICTURES], *([values["predictions"]] if values["predictions"]["bins"] else [])]
-    headline = "worse" if score["outcome"] == "worse" else decision
+    headline = score["outcome"] if score["outcome"] in HEADLINES and not heavy else decision
     return (
         environment("regatta.monitoring")
         .get_template("drift.html.j2")

@@ -92,7 +92,7 @@ class Reference:
         The target, and the weight if there is one, as columns.
     metric : mapping
         The score on the locked rows: ``key``, ``label``, ``greater_is_better``, ``score``,
-        ``low``, ``high``, ``baseline``.
+        ``low``, ``high``, ``confidence``, ``baseline``.
     importance : mapping of str to float
         What the score loses when a column is shuffled, by column; those that were measured.
     """
@@ -123,11 +123,20 @@ class Reference:
         predictions : Series of shape (n_locked,)
             What `predictions_of` returned for the locked rows.
         metric : mapping
-            The score on the locked rows, as evaluation.json has it.
+            The score on the locked rows, as evaluation.json has it, with its ``confidence``.
         importance : sequence of mapping
             ``name`` and ``loss`` of each column that was measured.
         """
-        kept = ("key", "label", "greater_is_better", "score", "low", "high", "baseline")
+        kept = (
+            "key",
+            "label",
+            "greater_is_better",
+            "score",
+            "low",
+            "high",
+            "confidence",
+            "baseline",
+        )
         judging = tuple(schema.column(name) for name in schema.measured)
         truth = replace(schema, columns=judging)
         kind: Kind = "categorical" if schema.task == "multiclass" else "numeric"
@@ -222,11 +231,14 @@ def predictions_of(
 def _expected_unseen(column: Column, values: "pd.Series[Any]") -> float:
     """Estimate the share of unlisted categories in new rows.
 
-    Of rows that the list was made from, the estimate of Good and Turing: as many new rows have a
-    category of their own as rows here have one. A sample of the rows makes it too high.
+    As many new rows will not be listed as rows here would not be if their own row were taken out of
+    the count that the list was made by. Where the list is whole these are the categories of a
+    single row, as I. J. Good estimates it ("The population frequencies of species", *Biometrika*
+    40, 1953). A sample of the rows makes it too high, never too low.
     """
     if column.kind != "categorical" or not len(values):
         return 0.0
     counts = labels_of(values).value_counts()
-    listed = counts.index.isin(column.categories)
-    return float((counts[~listed].sum() + (counts[listed] == 1).sum()) / len(values))
+    unlisted = counts[~counts.index.isin(column.categories)]
+    uncertain = counts <= unlisted.max() + 1 if len(unlisted) else counts == 1
+    return float(counts[uncertain].sum() / len(values))

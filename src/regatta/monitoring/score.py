@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from statistics import NormalDist
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -21,6 +22,9 @@ __all__ = ["Outcome", "Score", "judge", "measure"]
 
 Array = npt.NDArray[np.float64]
 Outcome = Literal["worse", "slipped", "holds", "unsure", "unknown"]
+
+FEWEST_ROWS = 20
+"""With fewer rows resamples say nothing about other rows."""
 
 
 @dataclass(frozen=True)
@@ -108,6 +112,8 @@ def measure(
     now = _score(truth, y, predicted, str(then["key"]), settings, thresholds, weights)
     if now is None:
         return Score("unsure", then, **about)
+    if len(y) < FEWEST_ROWS:
+        now |= {"low": None, "high": None}
     outcome, lost = judge(then, now, settings.monitor)
     return Score(outcome, then, now, lost, **about)
 
@@ -120,9 +126,9 @@ def judge(
     Parameters
     ----------
     then, now : mapping
-        ``score``, ``low``, ``high``, ``baseline``, ``greater_is_better``.
+        ``score``, ``low``, ``high``, ``confidence``, ``baseline``, ``greater_is_better``.
     settings : MonitorSettings
-        What may be lost.
+        What may be lost, and how often an unchanged score may look worse.
 
     Returns
     -------
@@ -134,7 +140,8 @@ def judge(
     References
     ----------
     G. Zou and A. Donner, "Construction of confidence limits about effect measures", *Statistics in
-    Medicine* 27, 2008, for the interval of a difference from those of its parts.
+    Medicine* 27, 2008, for the interval of a difference from those of its parts. We differ in that
+    the parts are widened, as if they were normal, to the level of other alarms.
     """
     sign = -1.0 if then["greater_is_better"] else 1.0
     ends = ("high", "low") if then["greater_is_better"] else ("low", "high")
@@ -144,10 +151,19 @@ def judge(
     if None in (then["low"], now["low"]):
         return "unsure", share
     worst_then, (best_now, worst_now) = sign * then[ends[1]], [sign * now[end] for end in ends]
-    if lost > float(np.hypot(second - best_now, worst_then - first)):
+    errors = (
+        (second - best_now) / _deviations(now["confidence"]),
+        (worst_then - first) / _deviations(then["confidence"]),
+    )
+    if lost > NormalDist().inv_cdf(1 - settings.false_alarms) * float(np.hypot(*errors)):
         return ("slipped" if share is not None and share < settings.lost_lead else "worse"), share
     holds = share is not None and second <= worst_then and worst_now - first < lead / 2
     return ("holds" if holds else "unsure"), share
+
+
+def _deviations(confidence: float) -> float:
+    """Return half the width of a normal interval in standard deviations."""
+    return NormalDist().inv_cdf((1 + confidence) / 2)
 
 
 def _encoded(truth: Schema, values: "pd.Series[Any]") -> tuple[Array, list[str]]:
@@ -195,4 +211,4 @@ def _score(
         confidence=settings.evaluate.confidence,
         thresholds=thresholds,
     )
-    return rows[0] if rows else None
+    return {**rows[0], "confidence": settings.evaluate.confidence} if rows else None

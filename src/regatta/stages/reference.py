@@ -57,5 +57,5 @@ def reference_of(
     frame = load_frame(dataset, columns=names, rows=np.sort(drawn), verify=False)
     said = predictions_of(predicted, model.labels(predicted), model.classes)
     typed = conform(frame, model.signature)
-    importance = values["importance"]["columns"]
-    return Reference.of(schema, typed, said, values["metric"], importance).to_dict()
+    metric = {**values["metric"], "confidence": values["intervals"]["confidence"]}
+    return Reference.of(schema, typed, said, metric, values["importance"]["columns"]).to_dict()
