@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 
 from regatta.evaluation.report import render
+from regatta.monitoring import Score
 from regatta.monitoring.page import render as render_drift
 from tests.browser import Chromium, browser
 from tests.unit.evaluation.example import example
+from tests.unit.monitoring.test_page import NOW, THEN
 from tests.unit.monitoring.test_page import example as drift_example
 
 __all__ = ["browser"]
@@ -33,6 +35,7 @@ CASES: dict[str, dict[str, Any]] = {
 }
 DRIFTS = {
     "steady": drift_example(drifted=False),
+    "worse": drift_example(score=Score("worse", THEN, NOW, 0.5, 400)),
     "hostile drift": drift_example(
         (HOSTILE, "עמודה ארוכה", "w" * 500),
         classes=(HOSTILE, "{{7*7}}" * 40),
@@ -76,7 +79,7 @@ def test_page(
     assert (red > 200) == (scheme == "light")
 
 
-@pytest.mark.parametrize("case", ["binary", "multiclass", "regression", "steady"])
+@pytest.mark.parametrize("case", ["binary", "multiclass", "regression", "steady", "worse"])
 @pytest.mark.parametrize("width", [447, 690, 1440])
 def test_the_answer_is_on_the_first_screen(
     browser: Chromium, pages: dict[str, Path], case: str, width: int

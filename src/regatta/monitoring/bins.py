@@ -4,7 +4,7 @@ What the reference of a version keeps of a column is the ends of its bins and ho
 into each: no rows.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -159,13 +159,14 @@ def _frequent(texts: "pd.Series[Any]") -> tuple[str, ...]:
 
 def _edges(numbers: Array) -> tuple[float, ...]:
     """Return the ends of tenths, or of the single values where there are few."""
-    known = numbers[~np.isnan(numbers)]
-    different: Sequence[float] = np.unique(known).tolist()
-    if len(different) <= TENTHS:
-        return tuple(different[:-1])
-    levels = np.arange(1, TENTHS) / TENTHS
-    edges = np.unique(np.quantile(known, levels, method="inverted_cdf")).tolist()
-    if edges[-1] == different[-1]:
+    known = np.sort(numbers[~np.isnan(numbers)])
+    # Where a value is the last of its kind.
+    last = np.flatnonzero(np.diff(known))
+    if len(last) < TENTHS:
+        return tuple(known[last].tolist())
+    tenths = -(-np.arange(1, TENTHS) * len(known) // TENTHS) - 1
+    edges: list[float] = np.unique(known[tenths]).tolist()
+    if edges[-1] == known[-1]:
         # More than a tenth of the rows have the greatest value: it gets a bin of its own.
-        edges = sorted({*edges[:-1], different[-2]})
+        edges = sorted({*edges[:-1], float(known[last[-1]])})
     return tuple(edges)
