@@ -188,8 +188,8 @@ class Reference:
         if not (Path(bundle) / REFERENCE).is_file():
             raise ArtifactError(
                 f"bundle {str(bundle)!r} does not say what its training rows were like",
-                expected=f"{REFERENCE}, which Regatta writes since there is `regatta monitor`",
-                fix="train the model again; its versions from then on have it",
+                expected=f"{REFERENCE}, as Regatta has written it since it has `regatta monitor`",
+                fix="train the model again: the new version will have it",
             )
         file = open_artifact(bundle, "bundle", verify=(REFERENCE,)).file(REFERENCE)
         try:

@@ -69,8 +69,10 @@ def decide(
             f"by chance up to {number(predictions.by_chance)})."
         )
     if score.n_strange:
-        named = ", ".join(score.strange)
-        reasons.append(f"{_rows(score.n_strange)} of classes that the model cannot say: {named}.")
+        named, verb = ", ".join(score.strange), "is" if score.n_strange == 1 else "are"
+        reasons.append(
+            f"{_rows(score.n_strange)} {verb} of classes that the model does not know: {named}."
+        )
     if worse or heavy:
         return Verdict("retrain", tuple(reasons))
     if moved or predictions.drifted or score.n_strange or score.outcome == "slipped":

@@ -125,7 +125,7 @@ def test_rows_without_a_truth_or_with_a_strange_one_are_not_scored():
     assert found.now["score"] == 1.0
     verdict = decide([drift("a", 0.6, drifted=False)], QUIET, found, SETTINGS)
     assert verdict.decision == "drifted"
-    assert verdict.reasons[-1] == "2 rows of classes that the model cannot say: maybe."
+    assert verdict.reasons[-1] == "2 rows are of classes that the model does not know: maybe."
 
 
 @pytest.mark.parametrize("frame", [{}, {"y": [None, None]}])
