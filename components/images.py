@@ -26,6 +26,8 @@ IMAGES = {
     "register": "ops",
     "deploy": "ops",
     "release": "ops",
+    # It predicts and draws a report, which takes learners and templates.
+    "monitor": "train",
 }
 
 

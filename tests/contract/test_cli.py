@@ -25,12 +25,13 @@ HEAVY = {
     "sklearn",
 }
 MOST_MODULES = 400
-COMMANDS = ["run", "predict", "serve", "report", "compile", "doctor", "models"]
+COMMANDS = ["run", "predict", "serve", "monitor", "report", "compile", "doctor", "models"]
 OPTIONS = {
     "run": "--target --weight --group --time --task --metric --budget --trials --workers --cores "
     "--name --seed --out --set --overwrite --no-deploy --registry",
     "predict": "--out",
     "serve": "--port --grpc-port --max-body-bytes",
+    "monitor": "--out --fail-on --registry --set",
     "compile": "--check",
 }
 

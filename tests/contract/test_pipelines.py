@@ -18,6 +18,7 @@ from pipelines.train.pods import DEFAULT_KEYS, STORE_KEYS  # noqa: E402
 
 ROOT = Path(__file__).parents[2]
 YAML = ROOT / "pipelines" / "train" / "pipeline.yaml"
+PIPELINES = sorted(ROOT.glob("pipelines/*/pipeline.yaml"))
 REQUIRED = {"data_source", "data_target"}
 CALL_THE_STORE = ("fingerprint", "prepare", "trial", "evaluate", "release")
 
@@ -48,7 +49,7 @@ def test_a_change_is_noticed_and_written(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def test_compiled_files_are_ascii() -> None:
-    for path in (*ROOT.glob("components/*/component.yaml"), YAML):
+    for path in (*ROOT.glob("components/*/component.yaml"), *PIPELINES):
         assert path.read_text().isascii(), path
 
 
@@ -82,8 +83,9 @@ def test_parameters_are_settings_and_sort_as_they_are_written(parameters: dict[s
     assert written == sorted(parameters)
 
 
-def test_every_pod_is_bounded_and_keeps_to_least_privilege() -> None:
-    spec, platform = yaml.safe_load_all(YAML.read_text())
+@pytest.mark.parametrize("path", PIPELINES, ids=lambda path: path.parent.name)
+def test_every_pod_is_bounded_and_keeps_to_least_privilege(path: Path) -> None:
+    spec, platform = yaml.safe_load_all(path.read_text())
     pods = platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
     executors = spec["deploymentSpec"]["executors"]
     assert set(pods) == set(executors)
@@ -153,3 +155,28 @@ def test_the_compiled_pipeline_loads_with_its_literals() -> None:
 
     loaded = components.load_component_from_file(str(YAML))
     assert loaded.name == "train"
+
+
+def test_monitoring_is_one_task_that_calls_the_store_and_is_never_cached() -> None:
+    path = ROOT / "pipelines" / "monitor" / "pipeline.yaml"
+    spec, platform = yaml.safe_load_all(path.read_text())
+    (task,) = spec["root"]["dag"]["tasks"].values()
+    assert not task["cachingOptions"].get("enableCache")
+    (pod,) = platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"].values()
+    assert {one["envVar"] for one in pod["secretAsEnv"][0]["keyToEnv"]} == set(STORE_KEYS)
+    assert {one["envVar"] for one in pod["configMapAsEnv"][0]["keyToEnv"]} == set(DEFAULT_KEYS)
+    known = spec["root"]["inputDefinitions"]["parameters"]
+    assert {name for name, value in known.items() if "defaultValue" not in value} == {"data_source"}
+    outputs = spec["components"]["comp-monitor"]["outputDefinitions"]
+    assert set(outputs["artifacts"]) == {"drift", "metrics", "report"}
+    assert set(outputs["parameters"]) == {"verdict"}
+
+
+def test_parameters_of_the_same_name_are_the_same(parameters: dict[str, Any]) -> None:
+    path = ROOT / "pipelines" / "monitor" / "pipeline.yaml"
+    spec = next(yaml.safe_load_all(path.read_text()))
+    known = spec["root"]["inputDefinitions"]["parameters"]
+    shared = set(known) & set(parameters) - {"data_source", "pods_memory"}
+    assert shared == {"pods_cpu", "pods_secret", "release_registry", "run_name", "run_settings"}
+    for name in shared:
+        assert known[name]["defaultValue"] == parameters[name]["defaultValue"]

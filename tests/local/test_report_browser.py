@@ -8,8 +8,12 @@ from typing import Any
 import pytest
 
 from regatta.evaluation.report import render
+from regatta.monitoring import Score
+from regatta.monitoring.page import render as render_drift
 from tests.browser import Chromium, browser
 from tests.unit.evaluation.example import example
+from tests.unit.monitoring.test_page import NOW, THEN
+from tests.unit.monitoring.test_page import example as drift_example
 
 __all__ = ["browser"]
 
@@ -29,6 +33,17 @@ CASES: dict[str, dict[str, Any]] = {
         "values": (HOSTILE, "y" * 200, "ערך"),
     },
 }
+DRIFTS = {
+    "steady": drift_example(drifted=False),
+    "worse": drift_example(score=Score("worse", THEN, NOW, 0.5, 400)),
+    "hostile drift": drift_example(
+        (HOSTILE, "עמודה ארוכה", "w" * 500),
+        classes=(HOSTILE, "{{7*7}}" * 40),
+        target="t" * 300,
+        source="s" * 300,
+        label="y" * 200,
+    ),
+}
 
 
 @pytest.fixture(scope="module")
@@ -38,12 +53,15 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     for case, options in CASES.items():
         made[case] = folder / f"{case}.html"
         made[case].write_text(render(*example(**{"task": case, **options})), encoding="utf-8")
+    for case, values in DRIFTS.items():
+        made[case] = folder / f"{case}.html"
+        made[case].write_text(render_drift(values), encoding="utf-8")
     return made
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [300, 447, 690, 1440])
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("case", [*CASES, *DRIFTS])
 def test_page(
     browser: Chromium, pages: dict[str, Path], case: str, width: int, scheme: str
 ) -> None:
@@ -54,13 +72,14 @@ def test_page(
     assert len(requests) == 1
     # Nothing is wider than the window but what scrolls by itself.
     assert browser.js("document.documentElement.scrollWidth") <= width
-    assert browser.js("document.title") == "Regatta report: toy"
+    kind = "drift report" if case in DRIFTS else "report"
+    assert browser.js("document.title") == f"Regatta {kind}: toy"
     background = browser.js("getComputedStyle(document.body).backgroundColor")
     red = int(re.findall(r"\d+", background)[0])
     assert (red > 200) == (scheme == "light")
 
 
-@pytest.mark.parametrize("case", ["binary", "multiclass", "regression"])
+@pytest.mark.parametrize("case", ["binary", "multiclass", "regression", "steady", "worse"])
 @pytest.mark.parametrize("width", [447, 690, 1440])
 def test_the_answer_is_on_the_first_screen(
     browser: Chromium, pages: dict[str, Path], case: str, width: int

@@ -49,7 +49,7 @@ class Artifact:
         Its folder.
     kind : str
         What it is: ``dataset``, ``schema``, ``splits``, ``plan``, ``trials``, ``trial``,
-        ``bundle``, ``evaluation``, ``version``.
+        ``bundle``, ``evaluation``, ``version``, ``drift``.
     metadata : dict
         Small values that the writer put into the manifest.
     """

@@ -8,11 +8,12 @@ from regatta.bundle.bundle import Bundle
 from regatta.bundle.measured import Measured, measured
 from regatta.bundle.pooling import LINEAR, Pooling
 from regatta.bundle.reading import load, pooling_of
-from regatta.bundle.spec import BundleSpec, FitSpec, MemberSpec
+from regatta.bundle.spec import REFERENCE, BundleSpec, FitSpec, MemberSpec
 from regatta.bundle.writing import write
 
 __all__ = [
     "LINEAR",
+    "REFERENCE",
     "Bundle",
     "BundleSpec",
     "FitSpec",

@@ -9,7 +9,10 @@ from regatta.bundle.measured import Measured
 from regatta.bundle.pooling import LINEAR, Pooling
 from regatta.dataset.schema import Schema
 
-__all__ = ["BundleSpec", "FitSpec", "MemberSpec"]
+__all__ = ["REFERENCE", "BundleSpec", "FitSpec", "MemberSpec"]
+
+REFERENCE = "reference.json"
+"""What served rows are compared with (see `regatta.monitoring`)."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +86,8 @@ class BundleSpec:
         Further small JSON values (run name, seed, number of rows ...).
     measured : Measured, optional
         What the model said of the locked rows before it learnt from them.
+    reference : mapping, optional
+        What served rows are compared with: `regatta.monitoring.Reference` as plain values.
     """
 
     name: str
@@ -96,3 +101,4 @@ class BundleSpec:
     fingerprint: str = ""
     metadata: Mapping[str, Any] = field(default_factory=dict)
     measured: Measured | None = None
+    reference: Mapping[str, Any] | None = None

@@ -14,7 +14,7 @@ from typing import Any
 from regatta import __version__
 from regatta.artifacts import write_json, writing
 from regatta.artifacts.base import MANIFEST
-from regatta.bundle.spec import BundleSpec, MemberSpec
+from regatta.bundle.spec import REFERENCE, BundleSpec, MemberSpec
 from regatta.errors import ArtifactError
 
 __all__ = ["write"]
@@ -50,6 +50,8 @@ def write(path: str | Path, spec: BundleSpec) -> None:
         write_json(folder / "bundle.json", _description(spec, members))
         if spec.measured is not None:
             spec.measured.save(folder)
+        if spec.reference is not None:
+            write_json(folder / REFERENCE, dict(spec.reference))
 
 
 def _check(spec: BundleSpec) -> None:

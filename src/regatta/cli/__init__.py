@@ -11,7 +11,18 @@ from typing import Annotated, NoReturn
 import typer
 
 from regatta import __version__
-from regatta.cli import compile, doctor, models, plan, predict, report, run, serve, submit
+from regatta.cli import (
+    compile,
+    doctor,
+    models,
+    monitor,
+    plan,
+    predict,
+    report,
+    run,
+    serve,
+    submit,
+)
 from regatta.errors import RegattaError
 
 __all__ = ["app", "main"]
@@ -26,7 +37,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (run, predict, serve, report, plan, submit, compile, doctor):
+for module in (run, predict, serve, monitor, report, plan, submit, compile, doctor):
     module.register(app)
 app.add_typer(models.app, name="models")
 

@@ -10,6 +10,20 @@ from regatta.cli import options
 
 __all__ = ["register"]
 
+Experiment = Annotated[str, typer.Option(help="Experiment in the dashboard.")]
+Argument = Annotated[
+    list[str] | None,
+    typer.Option(metavar="NAME=VALUE", help="Any other parameter of the pipeline."),
+]
+Cron = Annotated[
+    str | None,
+    typer.Option(
+        metavar='"0 0 6 * * 1"',
+        help="Run again and again, by the clock: second minute hour day month weekday.",
+    ),
+]
+Every = Annotated[str | None, typer.Option(help="Run again and again, so far apart: 12h, 90m.")]
+
 app = typer.Typer(help="Start a pipeline on a cluster.", no_args_is_help=True)
 
 
@@ -41,24 +55,13 @@ def train(
     seed: options.Seed = None,
     registry: options.ClusterRegistry = None,
     deploy: options.Deploy = "none",
-    experiment: Annotated[str, typer.Option(help="Experiment in the dashboard.")] = "regatta",
+    experiment: Experiment = "regatta",
     namespace: options.RunsNamespace = None,
     token: options.Token = None,
     set_: options.Overrides = None,
-    argument: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME=VALUE", help="Any other parameter of the pipeline."),
-    ] = None,
-    cron: Annotated[
-        str | None,
-        typer.Option(
-            metavar='"0 0 6 * * 1"',
-            help="Run again and again, by the clock: second minute hour day month weekday.",
-        ),
-    ] = None,
-    every: Annotated[
-        str | None, typer.Option(help="Run again and again, so far apart: 12h, 90m.")
-    ] = None,
+    argument: Argument = None,
+    cron: Cron = None,
+    every: Every = None,
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Follow it to its end.")] = True,
     timeout: Annotated[
         str | None, typer.Option(help="Longest wait.", show_default="budget + 30m")
@@ -102,7 +105,7 @@ def train(
         overrides=set_,
     )
     seconds = parse_seconds(timeout, "--timeout") if timeout else settings.budget.seconds + 1800
-    submission, more = Submission(settings, experiment), arguments(argument or [])
+    submission, more = Submission.training(settings, experiment), arguments(argument or [])
     trigger = trigger_of(cron, every)
     if trigger and (timeout or end_when_stuck or out or not wait):
         raise UsageError(
@@ -112,18 +115,58 @@ def train(
         )
     with Pipelines(Connection.find(host, token, namespace)) as pipelines:
         if trigger:
-            _tell("schedule", submission.schedule(pipelines, trigger, **more))
+            _tell("schedule", submission.pipeline, submission.schedule(pipelines, trigger, **more))
             return
         sent = submission.send(pipelines, **more)
-        _tell("run", sent)
+        _tell("run", submission.pipeline, sent)
         if wait:
             _follow(pipelines, sent.identity, settings, seconds, end_when_stuck, out)
 
 
-def _tell(kind: str, sent: Any) -> None:
+@app.command()
+def monitor(
+    model: Annotated[
+        str,
+        typer.Argument(help="A registered name: name, name@3, name@champion.", show_default=False),
+    ],
+    source: options.Source = "",
+    host: options.Host = None,
+    registry: options.ClusterRegistry = None,
+    experiment: Experiment = "regatta",
+    namespace: options.RunsNamespace = None,
+    token: options.Token = None,
+    set_: options.Overrides = None,
+    argument: Argument = None,
+    cron: Cron = None,
+    every: Every = None,
+) -> None:
+    """Compare served rows with those of training on a cluster: start the pipeline, once or often.
+
+    It is not followed: the report, the metrics and the verdict are in the dashboard.
+    """
+    from regatta.cluster.compiled import arguments
+    from regatta.cluster.connection import Connection
+    from regatta.cluster.pipelines import Pipelines
+    from regatta.cluster.schedule import trigger_of
+    from regatta.cluster.submission import Submission
+    from regatta.settings import RunSettings, parse_overrides
+
+    chosen = {"data": {"source": source or None}, "deploy": {"registry": registry}}
+    settings = RunSettings.from_values(parse_overrides(set_ or [])).merged(options.given(chosen))
+    submission = Submission.monitoring(model, settings, experiment)
+    more, trigger = arguments(argument or [], "monitor"), trigger_of(cron, every)
+    with Pipelines(Connection.find(host, token, namespace)) as pipelines:
+        if trigger:
+            sent = submission.schedule(pipelines, trigger, **more)
+        else:
+            sent = submission.send(pipelines, **more)
+        _tell("schedule" if trigger else "run", submission.pipeline, sent)
+
+
+def _tell(kind: str, pipeline: str, sent: Any) -> None:
     """Say what was made, and where to see it."""
     how = "reused" if sent.reused else "uploaded"
-    typer.echo(f"{kind:<10} {sent.identity}\npipeline   regatta-train {sent.version} ({how})")
+    typer.echo(f"{kind:<10} {sent.identity}\npipeline   {pipeline} {sent.version} ({how})")
     for older in sent.replaced:
         typer.echo(f"replaced   {older}")
     typer.echo(f"dashboard  {sent.link}")

@@ -1,4 +1,4 @@
-"""The compiled pipeline that comes with Regatta, and the parameters that it takes."""
+"""The compiled pipelines that come with Regatta, and the parameters that they take."""
 
 import json
 from collections.abc import Sequence
@@ -7,35 +7,40 @@ from typing import Any
 from regatta.errors import UsageError, nearest
 from regatta.runs.workflows import locate
 
-__all__ = ["arguments", "content", "parameters", "spec"]
+__all__ = ["TRAIN", "arguments", "content", "parameters", "spec"]
+
+TRAIN = "train"
+"""The pipeline that is meant where none is named."""
 
 
-def content() -> bytes:
-    """Return the compiled pipeline as it is uploaded."""
-    return (locate() / "pipelines" / "train" / "pipeline.yaml").read_bytes()
+def content(pipeline: str = TRAIN) -> bytes:
+    """Return a compiled pipeline, by the name of its folder, as it is uploaded."""
+    return (locate() / "pipelines" / pipeline / "pipeline.yaml").read_bytes()
 
 
-def spec() -> dict[str, Any]:
-    """Return the compiled pipeline as values, without what is Kubernetes' alone."""
+def spec(pipeline: str = TRAIN) -> dict[str, Any]:
+    """Return a compiled pipeline as values, without what is Kubernetes' alone."""
     import yaml
 
-    values: dict[str, Any] = next(iter(yaml.safe_load_all(content())))
+    values: dict[str, Any] = next(iter(yaml.safe_load_all(content(pipeline))))
     return values
 
 
-def parameters() -> dict[str, dict[str, Any]]:
-    """Return the definition of each parameter by name."""
-    found: dict[str, dict[str, Any]] = spec()["root"]["inputDefinitions"]["parameters"]
+def parameters(pipeline: str = TRAIN) -> dict[str, dict[str, Any]]:
+    """Return the definition of each parameter of a pipeline by name."""
+    found: dict[str, dict[str, Any]] = spec(pipeline)["root"]["inputDefinitions"]["parameters"]
     return found
 
 
-def arguments(pairs: Sequence[str]) -> dict[str, Any]:
+def arguments(pairs: Sequence[str], pipeline: str = TRAIN) -> dict[str, Any]:
     """Read ``NAME=VALUE`` texts, each value as the type of its parameter.
 
     Parameters
     ----------
     pairs : sequence of str
         The texts.
+    pipeline : str, default "train"
+        Name of the pipeline.
 
     Raises
     ------
@@ -47,7 +52,7 @@ def arguments(pairs: Sequence[str]) -> dict[str, Any]:
     >>> arguments(["pods_cpu=2", "search_lanes=3"])
     {'pods_cpu': '2', 'search_lanes': 3}
     """
-    known = parameters() if pairs else {}
+    known = parameters(pipeline) if pairs else {}
     values: dict[str, Any] = {}
     for pair in pairs:
         name, equals, text = pair.partition("=")

@@ -16,6 +16,10 @@ CONNECT_SECONDS = 10.0
 READ_SECONDS = 60.0
 PAGE = 100
 LOG_BYTES = 400_000
+DESCRIPTIONS = {
+    "regatta-train": "From a table and a target column to a prediction service.",
+    "regatta-monitor": "Served rows against those of training: drift, score, retrain or not.",
+}
 
 
 class PipelinesError(ClusterError):
@@ -87,7 +91,7 @@ class Pipelines:
             "display_name": name,
             "name": name,
             "namespace": self.connection.namespace,
-            "description": "From a table and a target column to a prediction service.",
+            "description": DESCRIPTIONS.get(name, ""),
         }
         return str(self._json("POST", f"{V2}/pipelines", json=body)["pipeline_id"])
 

@@ -1,6 +1,7 @@
 """A run on a cluster: uploaded, started, followed to its end, and judged."""
 
 import hashlib
+import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,23 +15,23 @@ from regatta.cluster.kube import Kubernetes, KubernetesError
 from regatta.cluster.pipelines import Pipelines, PipelinesError
 from regatta.cluster.reasons import Reason
 from regatta.cluster.workflow import Step, Workflow
-from regatta.errors import ClusterError, DataError, SettingsError
+from regatta.errors import ClusterError, DataError, SettingsError, UsageError
+from regatta.names import RULE, is_name
 from regatta.settings import RunSettings
 from regatta.stages.parameters import decompose
 from regatta.store import Location
 
 __all__ = [
-    "PIPELINE",
     "Submission",
     "Submitted",
     "Watch",
     "check_settings",
+    "check_source",
     "out_folder",
     "seconds_of",
     "version_name",
 ]
 
-PIPELINE = "regatta-train"
 POLL_SECONDS = 3.0
 LOGS_SECONDS = 10.0
 # So many looks in a row may go unanswered: a server that starts anew is back by then.
@@ -83,7 +84,19 @@ def check_settings(settings: RunSettings) -> None:
     SettingsError
         No target is named.
     """
-    source = settings.data.source
+    check_source(settings.data.source)
+    if not settings.data.target:
+        raise SettingsError("no target is named", expected="a column", fix="add --target COLUMN")
+
+
+def check_source(source: str) -> None:
+    """Check that a table is named which pods can read.
+
+    Raises
+    ------
+    DataError
+        It is not.
+    """
     if not source:
         raise DataError(
             "no table is named",
@@ -100,8 +113,6 @@ def check_settings(settings: RunSettings) -> None:
         raise DataError(
             f"the source {source!r} is a bucket", expected="one file in it", fix="name the file"
         )
-    if not settings.data.target:
-        raise SettingsError("no target is named", expected="a column", fix="add --target COLUMN")
 
 
 class Submission:
@@ -109,18 +120,76 @@ class Submission:
 
     Parameters
     ----------
-    settings : RunSettings
-        Settings of the run.
+    name : str
+        What the run or the recurring run is called.
+    arguments : dict
+        Arguments of the pipeline.
     experiment : str
         Name of the experiment.
+    pipeline : str, default "train"
+        Name of the pipeline, which is the folder in ``pipelines``.
     """
 
-    def __init__(self, settings: RunSettings, experiment: str) -> None:
-        check_settings(settings)
-        self.settings = settings
+    def __init__(
+        self, name: str, arguments: dict[str, Any], experiment: str, pipeline: str = compiled.TRAIN
+    ) -> None:
+        self.name = name
+        self.arguments = arguments
         self.experiment = experiment
-        self._content = compiled.content()
+        self.pipeline = f"regatta-{pipeline}"
+        self._content = compiled.content(pipeline)
         self._version = version_name(self._content)
+
+    @classmethod
+    def training(cls, settings: RunSettings, experiment: str) -> "Submission":
+        """Return what starts the pipeline ``train``.
+
+        Raises
+        ------
+        DataError, SettingsError
+            As `check_settings`.
+        """
+        check_settings(settings)
+        return cls(settings.name, dict(decompose(settings)), experiment)
+
+    @classmethod
+    def monitoring(cls, model: str, settings: RunSettings, experiment: str) -> "Submission":
+        """Return what starts the pipeline ``monitor``.
+
+        Parameters
+        ----------
+        model : str
+            ``name`` (its champion), ``name@3`` or ``name@champion``.
+        settings : RunSettings
+            Rows, registry and thresholds.
+        experiment : str
+            Name of the experiment.
+
+        Raises
+        ------
+        DataError
+            No table is named that pods can read.
+        UsageError
+            The model is no name.
+        """
+        check_source(settings.data.source)
+        name, _, version = model.partition("@")
+        if not is_name(name):
+            raise UsageError(
+                f"{name!r} is not the name of a registered model",
+                expected=RULE,
+                fix="name it as `regatta models list` does, such as churn or churn@3",
+            )
+        given = decompose(settings)
+        further = {**json.loads(str(given["run_settings"])), "seed": settings.seed}
+        arguments = {
+            "data_source": given["data_source"],
+            "release_registry": given["release_registry"],
+            "run_name": name,
+            "run_settings": json.dumps(further),
+            "run_version": version or "champion",
+        }
+        return cls(f"{name}-monitor", arguments, experiment, "monitor")
 
     def send(self, pipelines: Pipelines, **extra: Any) -> Submitted:
         """Upload the pipeline unless it is there, and start a run of it.
@@ -138,8 +207,8 @@ class Submission:
             Kubeflow Pipelines refuses or does not answer.
         """
         experiment, pipeline, version, reused = self._place(pipelines)
-        name = f"{self.settings.name}-{time.strftime('%Y%m%d-%H%M%S')}"
-        arguments = {**decompose(self.settings), **extra}
+        name = f"{self.name}-{time.strftime('%Y%m%d-%H%M%S')}"
+        arguments = {**self.arguments, **extra}
         run = pipelines.start(name, experiment, pipeline, version, arguments)
         return Submitted(run, self._version, reused, pipelines.connection.link(run))
 
@@ -163,7 +232,7 @@ class Submission:
             Kubeflow Pipelines refuses or does not answer.
         """
         experiment, pipeline, version, reused = self._place(pipelines)
-        name, arguments = self.settings.name, {**decompose(self.settings), **extra}
+        name, arguments = self.name, {**self.arguments, **extra}
         made = pipelines.schedule(name, experiment, pipeline, version, arguments, trigger)
         # Only now: what cannot be made replaces nothing.
         older = [one for one in pipelines.schedules(name, experiment, pipeline) if one != made]
@@ -181,7 +250,7 @@ class Submission:
 
     def _place(self, pipelines: Pipelines) -> tuple[str, str, str, bool]:
         """Return experiment, pipeline and version, made if need be, and whether that was there."""
-        pipeline = pipelines.pipeline(PIPELINE)
+        pipeline = pipelines.pipeline(self.pipeline)
         version, reused = pipelines.version(pipeline, self._version, self._content)
         return pipelines.experiment(self.experiment), pipeline, version, reused
 

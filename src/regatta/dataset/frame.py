@@ -119,7 +119,11 @@ def _load(path: Path, wanted: list[str] | None, rows: npt.NDArray[np.integer] | 
 
 
 def read_frame(
-    path: str | Path, columns: Sequence[Column], settings: DataSettings | None = None
+    path: str | Path,
+    columns: Sequence[Column],
+    settings: DataSettings | None = None,
+    *,
+    optional: Sequence[Column] = (),
 ) -> pd.DataFrame:
     """Read the columns of a model's signature from a file to predict.
 
@@ -134,10 +138,12 @@ def read_frame(
         The signature. Other columns of the file are not read.
     settings : DataSettings or None, default None
         Delimiter and encoding, where they cannot be found out.
+    optional : sequence of Column, default ()
+        Further columns, which are returned if the file has them.
 
     Returns
     -------
-    DataFrame of shape (n_rows, len(columns))
+    DataFrame of shape (n_rows, len(columns) and the optional ones that are there)
         All rows in file order, to be given to `conform`.
 
     Raises
@@ -152,20 +158,24 @@ def read_frame(
     settings = settings.model_copy(update={"na_values": (), "kinds": {}})
     source = inspect(path, settings)
     comma = source.format == "csv" and source.delimiter != ","
-    names = tuple(column.name for column in columns)
+    needed = tuple(column.name for column in columns)
+    further = tuple(column.name for column in optional)
+    columns, names = [*columns, *optional], (*needed, *further)
     parts: list[pd.DataFrame] = []
     seen: dict[str, None] = {}
-    for table in chunks(source, settings, columns=names):
+    for table in chunks(source, settings, columns=needed, optional=further):
         seen.update(dict.fromkeys(table.column_names))
         if table.num_rows:
             arrays = [_column(table, column, comma) for column in columns]
             parts.append(_to_pandas(pa.table(arrays, names=list(names))))
-    check_wanted(list(seen), names)
+    check_wanted(list(seen), needed)
     if not parts:
         raise DataError(
             f"{str(source.path)!r} has no rows", expected="rows to predict", fix="add rows"
         )
-    return pd.concat(parts, ignore_index=True) if len(parts) > 1 else parts[0]
+    frame = pd.concat(parts, ignore_index=True) if len(parts) > 1 else parts[0]
+    absent = [name for name in further if name not in seen]
+    return frame.drop(columns=absent) if absent else frame
 
 
 def _column(table: pa.Table, column: Column, comma: bool) -> pa.ChunkedArray:

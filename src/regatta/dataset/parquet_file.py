@@ -19,7 +19,11 @@ BATCH_ROWS = 65_536
 
 
 def batches(
-    source: Source, settings: DataSettings, *, columns: tuple[str, ...] = ()
+    source: Source,
+    settings: DataSettings,
+    *,
+    columns: tuple[str, ...] = (),
+    optional: tuple[str, ...] = (),
 ) -> Iterator[pa.Table]:
     """Yield the rows in batches: int64, float64, bool, timestamp or string columns.
 
@@ -31,6 +35,8 @@ def batches(
         Which columns are ignored or kept as text.
     columns : tuple of str, default ()
         Names of the columns to read; empty for all.
+    optional : tuple of str, default ()
+        Names of further columns to read if they are there.
 
     Yields
     ------
@@ -51,7 +57,7 @@ def batches(
             raw = file.schema_arrow.names
             names = clean_names(raw)
             check_wanted(names, columns)
-            chosen = [n for n in names if not columns or n in columns]
+            chosen = [n for n in names if not columns or n in columns or n in optional]
             # Nested columns are refused, or left out when ignored, before anything is decoded.
             empty = file.schema_arrow.empty_table()
             kept = [

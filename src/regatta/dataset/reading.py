@@ -206,7 +206,11 @@ def write_table(
 
 
 def chunks(
-    source: Source, settings: DataSettings, *, columns: tuple[str, ...] = ()
+    source: Source,
+    settings: DataSettings,
+    *,
+    columns: tuple[str, ...] = (),
+    optional: tuple[str, ...] = (),
 ) -> Iterator[pa.Table]:
     """Yield the rows of a file in chunks; the columns of a text file as texts.
 
@@ -218,6 +222,8 @@ def chunks(
         How to read it.
     columns : tuple of str, default ()
         Names of the columns to read; empty for all.
+    optional : tuple of str, default ()
+        Names of further columns to read if they are there.
 
     Yields
     ------
@@ -233,13 +239,13 @@ def chunks(
         One of `columns` is missing.
     """
     if source.format == "parquet":
-        tables = parquet_file.batches(source, settings, columns=columns)
+        tables = parquet_file.batches(source, settings, columns=columns, optional=optional)
     elif source.format == "jsonl":
         tables = json_lines.batches(source, settings)
     else:
         names = clean_names(csv_file.header(source, settings))
         check_wanted(names, columns)
-        chosen = [name for name in names if not columns or name in columns]
+        chosen = [n for n in names if not columns or n in columns or n in optional]
         # 'None' may be a value: that is decided over the whole column.
         sure = [text for text in settings.na_values if text != NONE]
         yield pa.table({name: pa.array([], pa.string()) for name in chosen})

@@ -79,7 +79,7 @@ def execute(
     # While the first tasks are at work, which need one core.
     warm.append(_warm(scratch, LANES, LANE_IMPORTS, ONE_THREAD))
     os.environ[WARM_VARIABLE] = str(scratch)
-    _widen(int(arguments["search_lanes"]))
+    _widen(int(arguments.get("search_lanes", 1)))
     _stand_in_for_python(scratch)
     # Only now: the tasks need none of the compiler, but this process did.
     os.environ["_KFP_RUNTIME"] = "true"

@@ -10,6 +10,7 @@ from regatta.settings.data import DataSettings, Task
 from regatta.settings.deploy import DeploySettings
 from regatta.settings.ensemble import EnsembleSettings
 from regatta.settings.evaluate import EvaluateSettings
+from regatta.settings.monitor import MonitorSettings
 from regatta.settings.overrides import parse_overrides
 from regatta.settings.run import RunSettings
 from regatta.settings.search import DimensionSettings, RecipeSettings, SearchSettings
@@ -22,6 +23,7 @@ __all__ = [
     "DimensionSettings",
     "EnsembleSettings",
     "EvaluateSettings",
+    "MonitorSettings",
     "RecipeSettings",
     "RunSettings",
     "SearchSettings",

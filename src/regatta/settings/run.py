@@ -15,6 +15,7 @@ from regatta.settings.ensemble import EnsembleSettings
 from regatta.settings.evaluate import EvaluateSettings
 from regatta.settings.group import Group
 from regatta.settings.keys import CORRECT_KEY, check_keys, check_text, expectation, merge
+from regatta.settings.monitor import MonitorSettings
 from regatta.settings.search import DimensionSettings, RecipeSettings, SearchSettings
 from regatta.settings.split import SplitSettings, check_split
 
@@ -54,6 +55,7 @@ class RunSettings(Group):
     ensemble: EnsembleSettings = EnsembleSettings()
     evaluate: EvaluateSettings = EvaluateSettings()
     deploy: DeploySettings = DeploySettings()
+    monitor: MonitorSettings = MonitorSettings()
 
     @classmethod
     def from_json(cls, text: str) -> "RunSettings":

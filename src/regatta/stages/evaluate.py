@@ -29,6 +29,7 @@ from regatta.settings import RunSettings
 from regatta.splits import Lock
 from regatta.stages import refit
 from regatta.stages.champion import challenge, champion_of
+from regatta.stages.reference import reference_of
 from regatta.stages.samples import samples_of
 from regatta.stages.task import stage
 from regatta.stages.warm_start import remember_best
@@ -50,15 +51,17 @@ SCALARS = 9
 class _Locked:
     """The locked rows that are scored, with what the bundle says of them.
 
-    `all_rows` are the positions of the whole locked part in the table; `weights` are of mean 1, or
-    None where all rows weigh the same. `together` are the keys of the groups or times of the rows,
-    `all_groups` those of all groups that are locked, and `by` says how rows were split.
+    `all_rows` are the positions of the whole locked part in the table, `train_rows` those of the
+    other rows; `weights` are of mean 1, or None where all rows weigh the same. `together` are the
+    keys of the groups or times of the rows, `all_groups` those of all groups that are locked, and
+    `by` says how rows were split.
     """
 
     frame: "pd.DataFrame"
     y: Array
     predicted: Array
     all_rows: npt.NDArray[np.int64]
+    train_rows: npt.NDArray[np.int64]
     y_train: Array
     keys: npt.NDArray[np.uint64]
     lock: Lock
@@ -160,8 +163,12 @@ def run(
                 together=locked.together,
             )
             # Also where the champion stays: the new version is registered as its challenger.
-            said = locked.keys, locked.predicted, locked.all_groups
-            learnt = learning.finish(bundles.Measured(*said))
+            known = np.concatenate([locked.train_rows, locked.all_rows])
+            reference = reference_of(
+                dataset, about, known, winner, locked.predicted, values, settings.seed
+            )
+            said = bundles.Measured(locked.keys, locked.predicted, locked.all_groups)
+            learnt = learning.finish(said, reference)
         values |= {
             "dataset": open_artifact(dataset, "dataset", verify=False).metadata,
             "settings": settings.model_dump(mode="json"),
@@ -237,6 +244,7 @@ def _open_locked(
         y=y[drawn],
         predicted=model.predict_array(frame),
         all_rows=rows,
+        train_rows=np.asarray(cut.train(), dtype=np.int64),
         y_train=schema.encode_target(train[schema.target]),
         keys=cut.keys[drawn],
         lock=cut.lock,

@@ -12,7 +12,7 @@ from regatta.settings import RunSettings
 from regatta.stages.task import stage
 from regatta.store import Location, connect, is_location
 
-__all__ = ["run"]
+__all__ = ["fetched", "run"]
 
 
 def run(settings: str, dataset: str, tag: str = "") -> dict[str, Any]:
@@ -50,7 +50,7 @@ def run(settings: str, dataset: str, tag: str = "") -> dict[str, Any]:
         parent.mkdir(parents=True, exist_ok=True)
         # The manifest holds what is known only once the table is written.
         with tempfile.TemporaryDirectory(prefix=".ingest-", dir=parent) as spill:
-            table, source = Path(spill, TABLE), _fetched(source_name, Path(spill), tag)
+            table, source = Path(spill, TABLE), fetched(source_name, Path(spill), tag)
             reading = write_table(source, data, table, wanted.split)
             numbers.update(
                 source=reading.source,
@@ -65,7 +65,7 @@ def run(settings: str, dataset: str, tag: str = "") -> dict[str, Any]:
     return numbers
 
 
-def _fetched(source: str, folder: Path, tag: str) -> Path:
+def fetched(source: str, folder: Path, tag: str = "") -> Path:
     """Return the path of the file; one that is in an object store is copied first."""
     if not is_location(source):
         return Path(source)

@@ -80,13 +80,17 @@ class Refit:
     limited: bool = False
     process: "Forked | subprocess.Popen[Any] | None" = None
 
-    def finish(self, measured: Measured) -> dict[str, Any]:
+    def finish(
+        self, measured: Measured, reference: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
         """Wait for the process and write the bundle that is released.
 
         Parameters
         ----------
         measured : Measured
             What the measured bundle said of the locked rows.
+        reference : mapping, optional
+            What served rows are compared with (`regatta.stages.reference`).
 
         Returns
         -------
@@ -97,7 +101,8 @@ class Refit:
         with stage("refit") as numbers:
             again = self._found()
             members = [self._member(member, again) for member in self.described["members"]]
-            write(self.model, self._spec(members, measured if again else None, list(again)))
+            spec = self._spec(members, measured if again else None, list(again))
+            write(self.model, replace(spec, reference=reference))
             fits = sum(len(found) for found in again.values())
             numbers.update(members=len(members), refitted=len(again), fits=fits)
         return numbers

@@ -8,15 +8,12 @@ value is escaped, and a content security policy in the page forbids scripts and 
 
 import math
 from collections.abc import Mapping
-from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from regatta.evaluation.report import charts, words
 from regatta.evaluation.report.advice import advise, skill
+from regatta.evaluation.report.environment import environment
 from regatta.evaluation.report.race import race
-
-if TYPE_CHECKING:
-    import jinja2
 
 __all__ = ["render"]
 
@@ -41,7 +38,7 @@ def render(values: Mapping[str, Any], trials: Mapping[str, Any]) -> str:
     metric = values["metric"]
     advice = advise(values, trials)
     return (
-        _environment()
+        environment(__name__)
         .get_template("report.html.j2")
         .render(
             v=values,
@@ -60,28 +57,6 @@ def render(values: Mapping[str, Any], trials: Mapping[str, Any]) -> str:
             settings=sorted(_flat(values["settings"])),
         )
     )
-
-
-@cache
-def _environment() -> "jinja2.Environment":
-    """Load the template once."""
-    import jinja2
-
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("regatta.evaluation.report", "."),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(
-        name=words.name,
-        number=words.number,
-        percent=words.percent,
-        duration=words.duration,
-        size=words.size,
-    )
-    return environment
 
 
 def _place(share: float | None) -> str:

@@ -1,0 +1,172 @@
+"""The bins that a column is counted in: tenths of its numbers, or its frequent categories.
+
+What the reference of a version keeps of a column is the ends of its bins and how many rows fell
+into each: no rows.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Bins", "labels_of", "numbers_of"]
+
+Array = npt.NDArray[np.float64]
+
+TENTHS = 10
+MOST_LABELS = 15
+LEAST_SHARE = 0.01
+LEAST_ROWS = 20
+"""A category with fewer rows has no bin of its own: that it was frequent would be luck."""
+
+
+@dataclass(frozen=True)
+class Bins:
+    """How the values of a column are counted.
+
+    The last bin holds missing values. Of categories, the last but one holds all that have no bin
+    of their own.
+
+    Attributes
+    ----------
+    name : str
+        Name of the column.
+    kind : {"numeric", "boolean", "categorical", "text", "datetime"}
+        A text is counted by its length in letters, a datetime by its seconds since the epoch.
+    edges : tuple of float
+        Upper ends, which belong to the bin, of all bins of numbers but the last, ascending.
+    labels : tuple of str
+        Categories that have a bin of their own.
+    """
+
+    name: str
+    kind: str
+    edges: tuple[float, ...] = ()
+    labels: tuple[str, ...] = ()
+
+    @property
+    def of_labels(self) -> bool:
+        """Whether categories are counted."""
+        return self.kind in ("boolean", "categorical")
+
+    @property
+    def count(self) -> int:
+        """Number of bins."""
+        return (len(self.labels) if self.of_labels else len(self.edges)) + 2
+
+    @classmethod
+    def of(cls, name: str, kind: str, values: "pd.Series[Any]") -> "Bins":
+        """Choose bins by the values of the reference.
+
+        Parameters
+        ----------
+        name : str
+            Name of the column.
+        kind : str
+            Its kind.
+        values : Series of shape (n_rows,)
+            Its values, as `regatta.dataset.conform` types them.
+        """
+        if kind in ("boolean", "categorical"):
+            return cls(name, kind, labels=_frequent(labels_of(values)))
+        return cls(name, kind, edges=_edges(numbers_of(values, kind)))
+
+    def counts(self, values: "pd.Series[Any]") -> npt.NDArray[np.int64]:
+        """Count values.
+
+        Parameters
+        ----------
+        values : Series of shape (n_rows,)
+            Values of the column, as `regatta.dataset.conform` types them.
+
+        Returns
+        -------
+        ndarray of shape (count,), int64
+            Rows in each bin.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> Bins("city", "categorical", labels=("Bern",)).counts(pd.Series(["Bern", "Ulm", None]))
+        array([1, 1, 1])
+        >>> Bins("age", "numeric", edges=(30.0, 50.0)).counts(pd.Series([30.0, 31.0, 70.0]))
+        array([1, 1, 1, 0])
+        """
+        if self.of_labels:
+            codes = {label: place for place, label in enumerate(self.labels)}
+            texts = labels_of(values)
+            known = texts.map(codes).fillna(len(self.labels)).to_numpy(np.int64)
+            places = np.where(texts.isna(), self.count - 1, known)
+        else:
+            numbers = numbers_of(values, self.kind)
+            missing = np.isnan(numbers)
+            found = np.searchsorted(np.asarray(self.edges), numbers, side="left")
+            places = np.where(missing, self.count - 1, found)
+        return np.bincount(places, minlength=self.count).astype(np.int64)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        ends = {"labels": list(self.labels)} if self.of_labels else {"edges": list(self.edges)}
+        return {"name": self.name, "kind": self.kind, **ends}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "Bins":
+        """Read what `to_dict` returned."""
+        edges = tuple(float(edge) for edge in values.get("edges", ()))
+        labels = tuple(str(label) for label in values.get("labels", ()))
+        return cls(str(values["name"]), str(values["kind"]), edges, labels)
+
+
+def numbers_of(values: "pd.Series[Any]", kind: str) -> Array:
+    """Return the numbers that a column is counted by, NaN where missing.
+
+    Parameters
+    ----------
+    values : Series of shape (n_rows,)
+        Numbers, datetimes (seconds since the epoch are returned) or texts (their lengths).
+    kind : {"numeric", "text", "datetime"}
+        What they are.
+    """
+    if kind == "datetime":
+        moments = values.to_numpy().astype("datetime64[us]")
+        return np.where(np.isnat(moments), np.nan, moments.astype(np.int64) / 1e6)
+    if kind == "text":
+        lengths = [np.nan if value is None else float(len(value)) for value in values]
+        return np.asarray(lengths, np.float64)
+    return values.to_numpy(np.float64)
+
+
+def labels_of(values: "pd.Series[Any]") -> "pd.Series[Any]":
+    """Return the categories of a column as texts, missing ones as None."""
+    if values.dtype == object and not values.isin([True, False]).any():
+        return values
+    texts = values.map({True: "true", False: "false"})
+    return texts.astype(object).where(texts.notna(), None)
+
+
+def _frequent(texts: "pd.Series[Any]") -> tuple[str, ...]:
+    """Return the categories that get bins, the most frequent first."""
+    counts = texts.value_counts()
+    least = max(LEAST_ROWS, LEAST_SHARE * len(texts))
+    ranked = sorted(counts[counts >= least].items(), key=lambda item: (-item[1], str(item[0])))
+    return tuple(str(label) for label, _ in ranked[:MOST_LABELS])
+
+
+def _edges(numbers: Array) -> tuple[float, ...]:
+    """Return the ends of tenths, or of the single values where there are few."""
+    known = np.sort(numbers[~np.isnan(numbers)])
+    # Where a value is the last of its kind.
+    last = np.flatnonzero(np.diff(known))
+    if len(last) < TENTHS:
+        return tuple(known[last].tolist())
+    tenths = -(-np.arange(1, TENTHS) * len(known) // TENTHS) - 1
+    edges: list[float] = np.unique(known[tenths]).tolist()
+    if edges[-1] == known[-1]:
+        # More than a tenth of the rows have the greatest value: it gets a bin of its own.
+        edges = sorted({*edges[:-1], float(known[last[-1]])})
+    return tuple(edges)

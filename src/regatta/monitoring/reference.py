@@ -1,0 +1,244 @@
+"""What a version keeps of the rows that it was made from, to compare served rows with.
+
+Bins and how many rows fell into each, of every column and of the predictions; the score on the
+locked rows; what the columns are worth. It is ``reference.json`` in the bundle, and holds no rows.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from regatta.artifacts import open_artifact, read_json
+from regatta.bundle import REFERENCE
+from regatta.dataset.schema import Column, Kind, Schema
+from regatta.errors import ArtifactError
+from regatta.monitoring.bins import Bins, labels_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["ROWS", "Counted", "Reference", "predictions_of"]
+
+ROWS = 20_000
+"""Rows that the reference is counted from, drawn at random: with more, an index of unchanged rows
+would be smaller by less than 0.001."""
+PREDICTION = "prediction"
+
+Counts = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Counted:
+    """How often the values of one column fell into its bins.
+
+    Attributes
+    ----------
+    bins : Bins
+        The bins.
+    counts : ndarray of shape (bins.count,), int64
+        Rows in each.
+    unseen : float
+        Share of new rows of the same kind that are expected to have a category which is not listed
+        in the signature.
+    """
+
+    bins: Bins
+    counts: Counts
+    unseen: float = 0.0
+
+    @classmethod
+    def of(cls, column: Column, values: "pd.Series[Any]") -> "Counted":
+        """Count the values of the reference.
+
+        Parameters
+        ----------
+        column : Column
+            The column, from the signature of the bundle.
+        values : Series of shape (n_rows,)
+            Its values, as `regatta.dataset.conform` types them.
+        """
+        bins = Bins.of(column.name, column.kind, values)
+        return cls(bins, bins.counts(values), _expected_unseen(column, values))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        return {**self.bins.to_dict(), "counts": self.counts.tolist(), "unseen": self.unseen}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "Counted":
+        """Read what `to_dict` returned."""
+        bins = Bins.from_dict(values)
+        counts = np.asarray(values["counts"], np.int64)
+        if counts.shape != (bins.count,):
+            raise ValueError(f"{len(counts)} counts for {bins.count} bins of {bins.name!r}")
+        return cls(bins, counts, float(values["unseen"]))
+
+
+@dataclass(frozen=True)
+class Reference:
+    """What served rows are compared with.
+
+    Attributes
+    ----------
+    columns : tuple of Counted
+        The columns of the signature: rows of training and locked rows.
+    predictions : Counted
+        What the model said of the locked rows, which it had not seen then.
+    truth : Schema
+        The target, and the weight if there is one, as columns.
+    metric : mapping
+        The score on the locked rows: ``key``, ``label``, ``greater_is_better``, ``score``,
+        ``low``, ``high``, ``confidence``, ``baseline``.
+    importance : mapping of str to float
+        What the score loses when a column is shuffled, by column; those that were measured.
+    """
+
+    columns: tuple[Counted, ...]
+    predictions: Counted
+    truth: Schema
+    metric: Mapping[str, Any]
+    importance: Mapping[str, float]
+
+    @classmethod
+    def of(
+        cls,
+        schema: Schema,
+        frame: "pd.DataFrame",
+        predictions: "pd.Series[Any]",
+        metric: Mapping[str, Any],
+        importance: Sequence[Mapping[str, Any]],
+    ) -> "Reference":
+        """Count the rows that a model was made from.
+
+        Parameters
+        ----------
+        schema : Schema
+            Schema of the table.
+        frame : DataFrame of shape (n_rows, n_columns)
+            Its rows, or `ROWS` of them, as `regatta.dataset.conform` types them.
+        predictions : Series of shape (n_locked,)
+            What `predictions_of` returned for the locked rows.
+        metric : mapping
+            The score on the locked rows, as evaluation.json has it, with its ``confidence``.
+        importance : sequence of mapping
+            ``name`` and ``loss`` of each column that was measured.
+        """
+        kept = (
+            "key",
+            "label",
+            "greater_is_better",
+            "score",
+            "low",
+            "high",
+            "confidence",
+            "baseline",
+        )
+        judging = tuple(schema.column(name) for name in schema.measured)
+        truth = replace(schema, columns=judging)
+        kind: Kind = "categorical" if schema.task == "multiclass" else "numeric"
+        said = Column(PREDICTION, kind, "string", categories=schema.classes)
+        return cls(
+            tuple(Counted.of(column, frame[column.name]) for column in schema.features),
+            Counted.of(said, predictions),
+            truth,
+            {key: metric[key] for key in kept},
+            {one["name"]: one["loss"] for one in importance},
+        )
+
+    def shares(self) -> dict[str, float]:
+        """Return the share of each measured column in the importance of all."""
+        useful = {name: max(loss, 0.0) for name, loss in self.importance.items()}
+        total = sum(useful.values())
+        return {name: loss / total if total else 0.0 for name, loss in useful.items()}
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        return {
+            "columns": [column.to_dict() for column in self.columns],
+            "predictions": self.predictions.to_dict(),
+            "truth": self.truth.to_dict(),
+            "metric": dict(self.metric),
+            "importance": dict(self.importance),
+        }
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "Reference":
+        """Read what `to_dict` returned."""
+        return cls(
+            tuple(Counted.from_dict(column) for column in values["columns"]),
+            Counted.from_dict(values["predictions"]),
+            Schema.from_dict(values["truth"]),
+            values["metric"],
+            {name: float(loss) for name, loss in values["importance"].items()},
+        )
+
+    @classmethod
+    def open(cls, bundle: str | Path) -> "Reference":
+        """Read the reference in a bundle.
+
+        Raises
+        ------
+        ArtifactError
+            The bundle has none, because an older Regatta made it, or it is damaged.
+        """
+        if not (Path(bundle) / REFERENCE).is_file():
+            raise ArtifactError(
+                f"bundle {str(bundle)!r} does not say what its training rows were like",
+                expected=f"{REFERENCE}, as Regatta has written it since it has `regatta monitor`",
+                fix="train the model again: the new version will have it",
+            )
+        file = open_artifact(bundle, "bundle", verify=(REFERENCE,)).file(REFERENCE)
+        try:
+            return cls.from_dict(read_json(file))
+        except (ValueError, KeyError, TypeError, AttributeError) as err:
+            raise ArtifactError(
+                f"{str(file)!r} cannot be used ({type(err).__name__}: {err})",
+                expected="what Regatta wrote",
+                fix="make the bundle again or restore it from a backup",
+            ) from err
+
+
+def predictions_of(
+    predicted: npt.NDArray[np.float64], labels: npt.NDArray[np.intp], classes: Sequence[str]
+) -> "pd.Series[Any]":
+    """Return what is counted of predictions.
+
+    Parameters
+    ----------
+    predicted : ndarray of shape (n_rows, n_outputs), float64
+        Probabilities of the classes, or values.
+    labels : ndarray of shape (n_rows,), intp
+        Code of the class that the bundle gives; not read for a regression.
+    classes : sequence of str
+        Class labels.
+
+    Returns
+    -------
+    Series of shape (n_rows,)
+        Probability of the positive class, label of the predicted class, or the value.
+    """
+    import pandas as pd
+
+    if len(classes) > 2:
+        return pd.Series(np.asarray(classes, dtype=object)[labels])
+    return pd.Series(predicted[:, -1])
+
+
+def _expected_unseen(column: Column, values: "pd.Series[Any]") -> float:
+    """Estimate the share of unlisted categories in new rows.
+
+    As many new rows will not be listed as rows here would not be if their own row were taken out of
+    the count that the list was made by. Where the list is whole these are the categories of a
+    single row, as I. J. Good estimates it ("The population frequencies of species", *Biometrika*
+    40, 1953). A sample of the rows makes it too high, never too low.
+    """
+    if column.kind != "categorical" or not len(values):
+        return 0.0
+    counts = labels_of(values).value_counts()
+    unlisted = counts[~counts.index.isin(column.categories)]
+    uncertain = counts <= unlisted.max() + 1 if len(unlisted) else counts == 1
+    return float(counts[uncertain].sum() / len(values))
