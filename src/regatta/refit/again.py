@@ -16,10 +16,10 @@ from regatta.artifacts import read_json
 from regatta.artifacts.records import RECORD, Recipe, TrialRecord
 from regatta.evaluation.metrics import Metric
 from regatta.refit import WHOLE
-from regatta.refit.whole import AllRows, draw_name, draw_seed, draws_of, recipe_of_whole
+from regatta.refit.whole import AllRows, draw_name, draw_seed, recipe_of_whole
 from regatta.search import machine
 from regatta.search.cache import EncodedFolds
-from regatta.search.costs import encode_again_seconds, least_draws, whole_seconds
+from regatta.search.costs import draws_of, encode_again_seconds, least_draws, whole_seconds
 from regatta.search.isolation import Allowance, Child, wait
 from regatta.search.job import Job
 from regatta.search.lane import POLL_SECONDS

@@ -11,19 +11,16 @@ from typing import Any
 import numpy as np
 
 from regatta.artifacts.records import Recipe, TrialRecord
-from regatta.search.costs import learns_by_epochs, whole_trees
+from regatta.search.costs import whole_trees
 from regatta.search.table import Indices, TrainingTable
 
-__all__ = ["AllRows", "draw_name", "draw_seed", "draws_of", "recipe_of_whole", "trial_of"]
+__all__ = ["AllRows", "draw_name", "draw_seed", "recipe_of_whole", "trial_of"]
 
 # Rows on which the model is checked to predict at all. It has learnt from them.
 CHECKED_ROWS = 5_000
 CHECKED_OF_CLASS = 5
 # More rows are worth more rounds, by the root of their number.
 ROUNDS_EXPONENT = 0.5
-# The gain of each further network is smaller.
-NETWORKS_AT_MOST = 5
-LEAST_DRAWS = 2
 # Between the id of a trial and the number of a draw.
 SIGN = "+"
 
@@ -102,21 +99,3 @@ def trial_of(name: str) -> str:
 def draw_seed(seed: int, draw: int) -> int:
     """Return the seed of a draw; that of the first is the trial's own."""
     return int(np.random.SeedSequence([seed, draw]).generate_state(1)[0] >> 1) if draw else seed
-
-
-def draws_of(record: TrialRecord, most: int) -> int:
-    """Return how often a trial may be fitted on all rows: as there were folds, but for a holdout.
-
-    Parameters
-    ----------
-    record : TrialRecord
-        The trial of the folds.
-    most : int
-        The most for any trial; 1 where size and time are limited. Networks, which are small, may
-        have more of what is not limited.
-    """
-    learnt, n_folds = record.learnt or {}, len(record.fold_scores)
-    if learns_by_epochs(record):
-        return NETWORKS_AT_MOST if most > 1 else min(n_folds, NETWORKS_AT_MOST)
-    # A forest is a mean of draws as it is, and other learners draw nothing.
-    return min(most, max(n_folds, LEAST_DRAWS)) if "n_rounds" in learnt else 1

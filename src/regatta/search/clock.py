@@ -19,7 +19,7 @@ __all__ = ["Clock"]
 PASSES = 2.0
 MEMBERS, LEARNERS = 6, 3
 # Where the race is so long, further recipes are worth less than a further draw of each member.
-LONG_SECONDS, LONG_DRAWS = 100.0, 2.0
+LONG_SECONDS, LONG_DRAWS = 100.0, 2
 
 
 class _Price(NamedTuple):
@@ -84,8 +84,6 @@ class Clock:
             encodings = {price.encoding: price.encode_seconds for price in likely}
             seconds = sum(encodings.values()) + sum(price.again_seconds for price in likely)
             again = REFIT_LONGER * seconds / self.slots
-            if self.end - self.began > LONG_SECONDS:
-                again *= LONG_DRAWS
             start = REFIT_START_SECONDS + (0.0 if self.warm else REFIT_IMPORT_SECONDS)
             needed = refit_wait(start + again)
             deadline += max(refit_wait(self.refit) - needed, 0.0)
@@ -99,6 +97,11 @@ class Clock:
         for price in sorted(self._prices):
             firsts.setdefault(price.learner, price)
         return list(firsts.values())[:LEARNERS]
+
+    @property
+    def draws(self) -> int:
+        """How many times as many fits of each member as have to be there is time kept for."""
+        return LONG_DRAWS if self.end - self.began > LONG_SECONDS else 1
 
     @property
     def race(self) -> float:

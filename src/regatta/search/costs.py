@@ -13,6 +13,7 @@ from regatta.learners.epochs import Schedule
 __all__ = [
     "Costs",
     "again_seconds",
+    "draws_of",
     "encode_again_seconds",
     "learns_by_epochs",
     "least_draws",
@@ -31,7 +32,9 @@ LEAST_ESTIMATE = 1e-3
 # A fit of all rows may take longer than that of a fold by more than their numbers say. Before the
 # rows are counted: those of a fold, and of the locked ones, are about half as many again.
 WHOLE_LONGER, WHOLE_MORE = 1.2, 1.5
-NETWORKS = 3
+# The gain of each further network is smaller.
+NETWORKS, NETWORKS_AT_MOST = 3, 5
+LEAST_DRAWS = 2
 # Of a network's epochs on a fold, those that it did not wait in vain; it is less in most cases.
 USEFUL_EPOCHS = 0.5
 
@@ -85,14 +88,42 @@ def learns_by_epochs(record: TrialRecord) -> bool:
     return Schedule.among(record.learnt or {}) is not None
 
 
-def again_seconds(record: TrialRecord) -> float:
+def draws_of(record: TrialRecord, most: int) -> int:
+    """Return how often a trial may be fitted on all rows: as there were folds, but for a holdout.
+
+    Parameters
+    ----------
+    record : TrialRecord
+        The trial of the folds.
+    most : int
+        The most for any trial; 1 where size and time are limited. Networks, which are small, may
+        have more of what is not limited.
+    """
+    learnt, n_folds = record.learnt or {}, len(record.fold_scores)
+    if learns_by_epochs(record):
+        return NETWORKS_AT_MOST if most > 1 else min(n_folds, NETWORKS_AT_MOST)
+    # A forest is a mean of draws as it is, and other learners draw nothing.
+    return min(most, max(n_folds, LEAST_DRAWS)) if "n_rounds" in learnt else 1
+
+
+def again_seconds(record: TrialRecord, draws: int = 1) -> float:
     """Return how long it will take to fit a trial again, whole or fold by fold, in seconds.
 
+    Parameters
+    ----------
+    record : TrialRecord
+        The trial of the folds.
+    draws : int, default 1
+        How many times as many fits as are worth more than the folds, where others draw anew.
+
+    Notes
+    -----
     Encoding is not in it (`encode_again_seconds`).
     """
     if record.learnt is None:
         return record.own_seconds
-    return least_draws(record) * whole_seconds(record)
+    fits = min(draws * least_draws(record), draws_of(record, draws))
+    return fits * whole_seconds(record)
 
 
 def encode_again_seconds(record: TrialRecord, more: float = WHOLE_MORE) -> float:

@@ -343,7 +343,7 @@ class Lane:
             self.clock.learn(
                 self._loss(record),
                 record.predict_seconds_per_row,
-                again_seconds(record),
+                again_seconds(record, self.clock.draws),
                 learner.seconds_per_byte * record.model_bytes,
                 learner.key,
                 encode_again_seconds(record),

@@ -18,7 +18,7 @@ from regatta.search.budget import (
     speed_factor,
 )
 from regatta.search.clock import Clock
-from regatta.search.costs import DOUBT, Costs
+from regatta.search.costs import DOUBT, Costs, again_seconds
 from tests.unit.search.fakes import Line
 
 TABLE = {
@@ -197,7 +197,7 @@ def test_small_models_leave_their_time_for_the_refit_to_the_race():
     assert clock.deadline == pytest.approx(now + 30)
 
 
-def test_time_is_kept_for_what_errs_differently_and_in_long_races_for_further_draws():
+def test_time_is_kept_for_what_errs_differently():
     now = time.time()
 
     def left(seconds: float, *, other: str) -> float:
@@ -208,7 +208,24 @@ def test_time_is_kept_for_what_errs_differently_and_in_long_races_for_further_dr
         return clock.deadline - now - 0.5 * seconds
 
     assert left(60, other="trees") - left(60, other="net") == pytest.approx(1.1 * 5.0)
-    assert left(240, other="trees") - left(240, other="net") == pytest.approx(2 * 1.1 * 5.0)
+    assert left(240, other="trees") - left(240, other="net") == pytest.approx(1.1 * 5.0)
+
+
+def test_long_races_keep_time_for_further_draws_of_what_draws():
+    now = time.time()
+    assert Clock(began=now, end=now + 60, tail=10).draws == 1
+    assert Clock(began=now, end=now + 240, tail=10).draws == 2
+    folds = {"seconds": 10.0, "fold_scores": (1.0,) * 5}
+    boosted = {"n_rounds": 100.0, "learning_rate": 0.1}
+
+    def more(**learnt: float) -> float:
+        record = TrialRecord("x", 0, 0, Recipe("a"), 0, "ok", learnt=learnt, **folds)
+        return again_seconds(record, 2) / again_seconds(record)
+
+    assert more(**boosted) == 2
+    assert more(C=1.0) == 1
+    network = {"epochs_0": 9.0, "epochs_1": 0.0, "epochs_2": 0.0, "settled": 0.0}
+    assert more(**network) == pytest.approx(5 / 3)
 
 
 def test_what_several_members_are_fitted_behind_is_encoded_once():

@@ -18,8 +18,8 @@ from regatta.dataset import conform, load_frame
 from regatta.dataset.schema import Schema
 from regatta.evaluation.metrics import get_metric
 from regatta.refit import WHOLE, again
-from regatta.refit.whole import draw_name, draws_of
-from regatta.search.costs import again_seconds
+from regatta.refit.whole import draw_name
+from regatta.search.costs import again_seconds, draws_of
 from regatta.settings import RunSettings
 from regatta.splits import Splits
 from regatta.stages import ensemble, featurize, ingest, plan, refit, split, trial, validate
