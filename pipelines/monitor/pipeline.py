@@ -7,7 +7,7 @@ name.
 from kfp import dsl
 
 from components.monitor.component import monitor as compare
-from pipelines.train.pods import KEPT, settle
+from pipelines.pods import KEPT, settle
 
 
 @dsl.pipeline(name="monitor", display_name="Regatta monitor", pipeline_config=KEPT)

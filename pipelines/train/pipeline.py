@@ -12,7 +12,7 @@ from components.fingerprint.component import fingerprint
 from components.prepare.component import prepare
 from components.release.component import release
 from components.trial.component import trial
-from pipelines.train.pods import KEPT, PATIENT, place, settle
+from pipelines.pods import KEPT, PATIENT, place, settle
 
 
 @dsl.pipeline(name="train", display_name="Regatta train", pipeline_config=KEPT)

@@ -14,7 +14,7 @@ from regatta.settings import RunSettings
 from regatta.stages.parameters import PARAMETERS
 
 activate()
-from pipelines.train.pods import DEFAULT_KEYS, STORE_KEYS  # noqa: E402
+from pipelines.pods import DEFAULT_KEYS, STORE_KEYS  # noqa: E402
 
 ROOT = Path(__file__).parents[2]
 YAML = ROOT / "pipelines" / "train" / "pipeline.yaml"

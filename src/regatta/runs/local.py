@@ -70,7 +70,7 @@ def execute(
     from kfp import local
 
     if pipeline is None:
-        from pipelines.train.pods import TRIES_VARIABLE
+        from pipelines.pods import TRIES_VARIABLE
 
         os.environ[TRIES_VARIABLE] = "1"
         from pipelines.train.pipeline import train
