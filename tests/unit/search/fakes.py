@@ -23,6 +23,12 @@ from regatta.search.table import TrainingTable
 from regatta.search.toolbox import Toolbox
 from regatta.settings import RunSettings
 
+ACCIDENTS = (
+    *("seconds", "fit_seconds", "encode_seconds", "predict_seconds_per_row"),
+    *("peak_memory_bytes", "started_at"),
+)
+"""What of a record depends on the clock."""
+
 
 class PlainEncoder(Encoder):
     """All columns as they are."""

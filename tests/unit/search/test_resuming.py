@@ -14,10 +14,7 @@ from regatta.search.plan import Plan, make_plan
 from regatta.search.race import race
 from regatta.search.resuming import CLOCK, NOTES, earlier_deadline, note_clock, recover, untried
 from regatta.settings import RunSettings
-from tests.unit.search.fakes import TOOLBOX, open_features, plan_of
-
-# What depends on the clock.
-ACCIDENTS = ("seconds", "predict_seconds_per_row", "peak_memory_bytes", "started_at")
+from tests.unit.search.fakes import ACCIDENTS, TOOLBOX, open_features, plan_of
 
 
 def records(folder: Path) -> dict[str, TrialRecord]:
