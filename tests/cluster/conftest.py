@@ -20,6 +20,8 @@ from typing import Any
 
 import pytest
 
+from regatta.cluster.connection import Connection
+from regatta.cluster.pipelines import Pipelines
 from regatta.registry import Objects, Registry
 from regatta.store import Location, Store, connect
 from regatta.testing.tables import binary_table
@@ -61,6 +63,16 @@ def regatta(*arguments: object, timeout: float = 600) -> Ended:
         env={**os.environ, "COLUMNS": "200"},
     )
     return Ended(done.returncode, done.stdout, done.stderr, time.perf_counter() - began)
+
+
+def state_of(run: str, most_seconds: float = 420.0) -> str:
+    """Wait for the end of a run of Kubeflow Pipelines, and return how it ended."""
+    ends = time.monotonic() + most_seconds
+    with Pipelines(Connection.find(os.environ["REGATTA_KFP_HOST"], None, RUNS)) as pipelines:
+        while (state := pipelines.state(run)) in ("", "PENDING", "RUNNING"):
+            assert time.monotonic() < ends, "the run did not end"
+            time.sleep(3)
+    return state
 
 
 @pytest.fixture(scope="session")
