@@ -133,8 +133,10 @@ def _follow(
         if served:
             err.add_note("The service on the cluster has followed, and the aliases stay.")
             raise
-        registry.restore(champion.name, before)
-        err.add_note("The aliases are as they were. To change nothing but them: --no-deploy")
+        if registry.restore(champion.name, before, champion=champion.number):
+            err.add_note("The aliases are as they were. To change nothing but them: --no-deploy")
+        else:
+            err.add_note("Somebody has changed the champion meanwhile: the aliases stay.")
         raise
     return served
 

@@ -247,9 +247,33 @@ class Registry:
         self._storage.change(name, exchange)
         return self.version(name, self.aliases(name)["champion"])
 
-    def restore(self, name: str, aliases: Aliases) -> None:
-        """Put the aliases of a model back to what they were."""
-        self._storage.change(name, lambda _: dict(aliases))
+    def restore(self, name: str, aliases: Aliases, *, champion: int) -> bool:
+        """Put champion and ``previous`` back to what they were, unless somebody has moved on.
+
+        Parameters
+        ----------
+        name : str
+            The model.
+        aliases : mapping of str to int
+            Its aliases before the champion was changed.
+        champion : int
+            What it was changed to.
+
+        Returns
+        -------
+        bool
+            False: it is another by now, and all aliases stay.
+        """
+        moved = ("champion", "previous")
+
+        def back(now: Aliases) -> Aliases:
+            if now.get("champion") != champion:
+                return now
+            others = {key: number for key, number in now.items() if key not in moved}
+            return {**others, **{key: aliases[key] for key in moved if key in aliases}}
+
+        self._storage.change(name, back)
+        return self.aliases(name).get("champion") == aliases.get("champion")
 
     def resolve(self, reference: str) -> Version:
         """Find the version that a text names.

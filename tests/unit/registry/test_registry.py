@@ -58,6 +58,23 @@ def test_rollback_twice_is_where_it_was(registry: Registry, bundle: Path) -> Non
     assert registry.rollback("churn").number == 2
 
 
+def test_what_is_put_back_leaves_alone_what_others_have_changed(
+    registry: Registry, bundle: Path
+) -> None:
+    for _ in range(2):
+        registry.register(bundle, "churn", verdict="promote")
+    before = registry.aliases("churn")
+    registry.rollback("churn")
+    registry.register(bundle, "churn", verdict="keep")
+    assert registry.restore("churn", before, champion=1)
+    assert registry.aliases("churn") == {"champion": 2, "previous": 1, "challenger": 3}
+    registry.rollback("churn")
+    registry.promote("churn", 3)
+    moved = registry.aliases("churn")
+    assert not registry.restore("churn", before, champion=1)
+    assert registry.aliases("churn") == moved
+
+
 def test_rollback_without_a_previous_champion(registry: Registry, bundle: Path) -> None:
     registry.register(bundle, "churn", verdict="promote")
     with pytest.raises(UsageError, match="no previous champion"):
