@@ -112,8 +112,8 @@ def test_the_decisive_reason_comes_first():
     )
 
 
-def truth(kind: str = "categorical", **more: str) -> Schema:
-    columns = (Column("y", kind, "string", used=False), Column("w", "numeric", "float64"))
+def truth(dtype: str = "string", **more: str) -> Schema:
+    columns = (Column("y", "categorical", dtype, used=False), Column("w", "numeric", "float64"))
     return Schema("binary", "y", ("no", "yes"), columns, 9, **more)
 
 
@@ -147,11 +147,26 @@ def test_resamples_of_very_few_rows_decide_nothing():
     assert (found.outcome, found.now["score"], found.now["low"]) == ("unsure", 0.0, None)
 
 
-def test_whole_numbers_are_the_classes_that_they_were():
-    schema = replace(truth("numeric"), classes=("0", "1"))
-    # Beside 0.5, which is no class, pandas writes them 0.0 and 1.0.
-    frame = pd.DataFrame({"y": [0.0, 1.0] * 10 + [0.5]})
-    predicted = np.array([[0.9, 0.1], [0.2, 0.8]] * 10 + [[0.5, 0.5]])
+@pytest.mark.parametrize(
+    ("dtype", "classes", "written"),
+    [
+        # Beside 0.5, which is no class, or a missing value pandas writes them 0.0 and 1.0.
+        ("int64", ("0", "1"), (0.0, 1.0, 0.5)),
+        ("int64", ("0", "1"), ("0.0", "1.0", "maybe")),
+        ("float64", ("0.5", "1.5"), ("0.50", "1.5", "nan")),
+        (
+            "int64",
+            ("9007199254740992", "9007199254740993"),
+            ("9007199254740992", "9007199254740993", "9"),
+        ),
+        ("string", ("01", "1"), ("01", "1", "1.0")),
+    ],
+)
+def test_numbers_are_the_classes_that_they_were_however_they_are_written(dtype, classes, written):
+    schema = replace(truth(dtype), classes=classes)
+    no, yes, strange = written
+    frame = pd.DataFrame({"y": [no, yes] * 10 + [strange, None]})
+    predicted = np.array([[0.9, 0.1], [0.2, 0.8]] * 10 + [[0.5, 0.5]] * 2)
     found = measure(schema, frame, predicted, THEN, RunSettings())
     assert (found.n_rows, found.n_strange, found.now["score"]) == (20, 1, 1.0)
 
