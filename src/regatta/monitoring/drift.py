@@ -181,18 +181,5 @@ def _shares(
     bins: Bins, before: npt.NDArray[np.float64], after: npt.NDArray[np.float64]
 ) -> tuple[tuple[str, float, float], ...]:
     """Name the bins that hold any row, with their shares."""
-    if bins.of_labels:
-        names = [*bins.labels, "other" if bins.labels else "any"]
-    else:
-        texts = [_text(edge, bins.kind) for edge in bins.edges]
-        names = [f"up to {text}" for text in texts] + [f"above {texts[-1]}" if texts else "any"]
-    rows = zip([*names, "missing"], before.tolist(), after.tolist(), strict=True)
+    rows = zip(bins.names, before.tolist(), after.tolist(), strict=True)
     return tuple((name, p, q) for name, p, q in rows if p or q)
-
-
-def _text(edge: float, kind: str) -> str:
-    """Write the end of a bin as people do."""
-    if kind == "datetime":
-        return str(np.datetime64(int(edge), "s"))[:10]
-    letters = " letters" if kind == "text" else ""
-    return f"{edge:.4g}{letters}"

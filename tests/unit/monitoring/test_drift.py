@@ -132,6 +132,23 @@ def test_a_shift_always_raises_it(n_served):
         assert alarms(reference, served) == ["normal", "rarely missing", "city"]
 
 
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ([0, 1] * 200, [0, 100] * 200),
+        ([0, 1] * 200, [-7, 100] * 200),
+        ([0] * 400 + [*range(1, 21)], [-7] * 400 + [*range(1, 21)]),
+        ([*range(20)] + [99] * 400, [*range(20)] + [990] * 400),
+        ([5] * 300 + [None] * 100, [8] * 300 + [None] * 100),
+    ],
+)
+def test_values_beyond_those_that_were_ever_seen_are_noticed(before, after):
+    column = Column("flag", "numeric", "float64")
+    counted = Counted.of(column, pd.Series(before, dtype="float64"))
+    served = pd.Series(after, dtype="float64")
+    assert compare(counted, served, column, SETTINGS, level=LEVEL).drifted
+
+
 def test_users_that_are_all_new_are_noticed():
     reference = pd.Series([f"u{n % 200}" for n in range(2000)])
     column = column_of("user", reference)
@@ -160,11 +177,13 @@ def test_what_is_said_of_a_column():
     found = compare(counted, pd.Series([3.0, 3.0]), column, SETTINGS, level=0.01, importance=0.5)
     assert found.bins == (
         ("up to 1", 0.25, 0.0),
-        ("above 1", 0.5, 1.0),
+        ("up to 2", 0.5, 0.0),
+        ("above 2", 0.0, 1.0),
         ("missing", 0.25, 0.0),
     )
     assert found.missing == (0.25, 0.0)
     assert found.importance == 0.5
     half = 0.5 / 2
-    expected = 0.5 * math.log(2) + (half - 0.25) * math.log(half / 0.25) * 2
+    # The bins of 1 and of missing values lose nothing: half a row of two is a quarter.
+    expected = (half - 0.5) * math.log(half / 0.5) + (1 - 0.5 / 4) * math.log(1 / (0.5 / 4))
     assert found.psi == pytest.approx(expected)
