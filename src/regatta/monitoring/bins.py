@@ -62,7 +62,7 @@ class Bins:
         return (len(self.labels) if self.of_labels else len(self.edges)) + 2
 
     @classmethod
-    def of(cls, name: str, kind: str, values: "pd.Series[Any]") -> "Bins":
+    def of(cls, name: str, kind: str, values: "pd.Series[Any]", groups: int = 0) -> "Bins":
         """Choose bins by the values of the reference.
 
         Parameters
@@ -73,9 +73,11 @@ class Bins:
             Its kind.
         values : Series of shape (n_rows,)
             Its values, as `regatta.dataset.conform` types them.
+        groups : int, default 0
+            Number of groups that the rows are of; 0 where each is by itself.
         """
         if kind in ("boolean", "categorical"):
-            return cls(name, kind, labels=_frequent(labels_of(values)))
+            return cls(name, kind, labels=_frequent(labels_of(values), groups or len(values)))
         return cls(name, kind, edges=_edges(numbers_of(values, kind)))
 
     @property
@@ -180,10 +182,13 @@ def _text(edge: float, kind: str) -> str:
     return f"{edge:.4g}{letters}"
 
 
-def _frequent(texts: "pd.Series[Any]") -> tuple[str, ...]:
-    """Return the categories that get bins, the most frequent first."""
+def _frequent(texts: "pd.Series[Any]", size: int) -> tuple[str, ...]:
+    """Return the categories that get bins, the most frequent first.
+
+    The rows are worth `size` rows that do not repeat each other.
+    """
     counts = texts.value_counts()
-    least = max(LEAST_ROWS, LEAST_SHARE * len(texts))
+    least = max(LEAST_ROWS * len(texts) / max(size, 1), LEAST_SHARE * len(texts))
     ranked = sorted(counts[counts >= least].items(), key=lambda item: (-item[1], str(item[0])))
     return tuple(str(label) for label, _ in ranked[:MOST_LABELS])
 

@@ -13,6 +13,7 @@ from regatta.evaluation.baseline import Baseline
 from regatta.evaluation.intervals import Resamples
 from regatta.evaluation.metrics import get_metric
 from regatta.evaluation.scoring import score_all
+from regatta.monitoring.reference import codes_of_groups
 from regatta.settings import MonitorSettings, RunSettings
 
 if TYPE_CHECKING:
@@ -51,6 +52,8 @@ class Score:
         Number of these rows.
     unweighted : bool
         Whether rows had weights at release and have none now.
+    ungrouped : bool
+        Whether whole groups of rows were drawn for the interval at release, and single rows now.
     """
 
     outcome: Outcome
@@ -61,6 +64,7 @@ class Score:
     strange: tuple[str, ...] = ()
     n_strange: int = 0
     unweighted: bool = False
+    ungrouped: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
@@ -80,7 +84,7 @@ def measure(
     Parameters
     ----------
     truth : Schema
-        The target, and the weight if any (`Reference.truth`).
+        The target, and the weight and the group if any (`Reference.truth`).
     frame : DataFrame of shape (n_rows, n)
         These columns, as far as the table has them, as `regatta.dataset.conform` types them.
     predicted : ndarray of shape (n_rows, n_outputs), float64
@@ -96,6 +100,7 @@ def measure(
         return Score("unknown", then)
     y, strange = _encoded(truth, frame[truth.target])
     weights = truth.weights(frame) if truth.weight in frame else None
+    groups = codes_of_groups(truth, frame)
     known = np.isfinite(y)
     if weights is not None:
         known &= np.isfinite(weights) & (weights > 0)
@@ -104,12 +109,14 @@ def measure(
         "strange": tuple(dict.fromkeys(strange))[:5],
         "n_strange": len(strange),
         "unweighted": bool(truth.weight) and weights is None,
+        "ungrouped": bool(truth.group) and groups is None,
     }
     if not known.any():
         return Score("unknown", then, **about)
     y, predicted = y[known], predicted[known]
     weights = None if weights is None else weights[known] / weights[known].mean()
-    now = _score(truth, y, predicted, str(then["key"]), settings, thresholds, weights)
+    groups = None if groups is None else groups[known]
+    now = _score(truth, y, predicted, str(then["key"]), settings, thresholds, weights, groups)
     if now is None:
         return Score("unsure", then, **about)
     if len(y) < FEWEST_ROWS:
@@ -201,6 +208,7 @@ def _score(
     settings: RunSettings,
     thresholds: tuple[float, ...],
     weights: Array | None,
+    groups: npt.NDArray[np.int64] | None,
 ) -> dict[str, Any] | None:
     """Score rows by the metric of the release; None where it is not defined on them."""
     metric, n_outputs = get_metric(key, truth.task), truth.n_outputs
@@ -214,6 +222,7 @@ def _score(
         seed=settings.seed,
         n_outputs=n_outputs,
         row_weights=weights,
+        groups=groups,
     )
     rows = score_all(
         [metric],

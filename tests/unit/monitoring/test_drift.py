@@ -187,3 +187,39 @@ def test_what_is_said_of_a_column():
     # The bins of 1 and of missing values lose nothing: half a row of two is a quarter.
     expected = (half - 0.5) * math.log(half / 0.5) + (1 - 0.5 / 4) * math.log(1 / (0.5 / 4))
     assert found.psi == pytest.approx(expected)
+
+
+def test_rows_that_repeat_each_other_raise_no_alarm():
+    """Rows of a customer are alike: a table of 40 customers is 40 rows, however many it has."""
+    rng = np.random.default_rng(3)
+    alone = grouped = 0
+    for _ in range(25):
+        reference = population(rng, 200).loc[np.repeat(np.arange(200), 10)].reset_index(drop=True)
+        served = population(rng, 40).loc[np.repeat(np.arange(40), 25)].reset_index(drop=True)
+        for name in ("normal", "skewed", "city"):
+            column = column_of(name, reference[name])
+            by_rows = Counted.of(column, reference[name])
+            alone += compare(by_rows, served[name], column, SETTINGS, level=LEVEL).drifted
+            by_groups = Counted.of(column, reference[name], 200)
+            found = compare(by_groups, served[name], column, SETTINGS, level=LEVEL, groups=40)
+            grouped += found.drifted
+    assert alone > 25
+    assert grouped == 0
+
+
+def test_a_shift_of_all_groups_is_noticed():
+    rng = np.random.default_rng(4)
+    reference = pd.Series(np.repeat(rng.normal(size=200), 10))
+    column = column_of("normal", reference)
+    counted = Counted.of(column, reference, 200)
+    served = pd.Series(np.repeat(rng.normal(2, size=40), 25))
+    assert compare(counted, served, column, SETTINGS, level=LEVEL, groups=40).drifted
+    cities = pd.Series(["Bern", "Ulm"] * 1000, dtype=object)
+    column = column_of("city", cities)
+    counted = Counted.of(column, cities, 200)
+    served = pd.Series(["Bern"] * 500 + ["Atlantis"] * 500, dtype=object)
+    found = [
+        compare(counted, served, column, SETTINGS, level=LEVEL, groups=groups).drifted
+        for groups in (2, 40)
+    ]
+    assert found == [False, True]

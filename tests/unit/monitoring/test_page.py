@@ -52,6 +52,8 @@ def example(
         "n_rows": 1000,
         "compared": 1000,
         "n_reference": 20_000,
+        "group": "",
+        "n_groups": 0,
         "created_at": "2025-01-02T03:04:05+00:00",
         "columns": [column.to_dict() for column in columns],
         "predictions": said.to_dict(),

@@ -182,3 +182,27 @@ def test_weights_count_where_the_table_has_them():
     assert (found.n_rows, found.unweighted) == (40, True)
     # One of four pairs is in order: of the rows at 0.8 and 0.0 against those at 0.1 and 1.0.
     assert found.now["score"] == pytest.approx(0.25)
+
+
+def test_rows_of_a_group_are_drawn_together():
+    rng = np.random.default_rng(0)
+    sure = np.repeat(rng.uniform(0.2, 0.9, 40), 25)
+    labels = np.repeat(rng.random(40) < 0.5, 25)
+    right = np.where(labels, sure, 1 - sure)
+    frame = pd.DataFrame({"y": np.where(labels, "yes", "no"), "who": np.repeat(np.arange(40), 25)})
+    frame["who"] = frame["who"].astype(str).astype(object)
+    predicted = np.column_stack([1 - right, right])
+    schema = truth(group="who")
+    whole = measure(schema, frame, predicted, THEN, RunSettings())
+    rows = measure(schema, frame[["y"]], predicted, THEN, RunSettings())
+    assert (whole.ungrouped, rows.ungrouped) == (False, True)
+    assert whole.now["score"] == rows.now["score"]
+    width = [found.now["high"] - found.now["low"] for found in (whole, rows)]
+    # The root of 25, for rows of a group say nothing new.
+    assert width[0] > 3 * width[1]
+    # Rows without a group are groups of their own.
+    alone = measure(schema, frame.assign(who=None), predicted, THEN, RunSettings())
+    assert alone.now["high"] - alone.now["low"] < width[0] / 3
+    # Of four groups resamples say nothing.
+    few = measure(schema, frame.assign(who=np.arange(1000) % 4), predicted, THEN, RunSettings())
+    assert (few.outcome, few.now["low"]) == ("unsure", None)

@@ -18,7 +18,7 @@ from regatta.registry import Registry
 from regatta.settings import RunSettings
 from regatta.stages import monitor
 from tests import toy_bundle
-from tests.unit.stages.test_evaluate import LOCKED, METRICS, make
+from tests.unit.stages.test_evaluate import LOCKED, METRICS, make, make_together
 
 OUTPUTS = ("drift", "out/report.html", "out/metrics.json")
 
@@ -143,6 +143,35 @@ def test_large_tables_are_drawn_from(binary, tmp_path):
     found = check(binary.folder / "model", table, tmp_path, max_rows=100)
     assert (found["values"]["n_rows"], found["values"]["compared"]) == (600, 100)
     assert "drawn at random" in (tmp_path / OUTPUTS[1]).read_text(encoding="utf-8")
+
+
+def test_rows_of_a_group_count_as_one(tmp_path):
+    inputs, *_ = make_together(tmp_path, group="key")
+    inputs.run()
+    reference = Reference.open(inputs.folder / "model")
+    n_rows = len(inputs.table)
+    assert {column.groups for column in reference.columns} == {n_rows}
+    assert reference.predictions.groups == inputs.read()["split"]["n_groups"]
+
+    def values(served: pd.DataFrame) -> dict:
+        return check(inputs.folder / "model", served, tmp_path)["values"]
+
+    alone = values(inputs.table)
+    assert (alone["n_groups"], alone["score"]["ungrouped"]) == (n_rows, False)
+    few = values(inputs.table.assign(key=np.arange(n_rows) % 10))
+    assert (few["n_groups"], few["score"]["ungrouped"]) == (10, False)
+    for one, other in zip(
+        [few["predictions"], *few["columns"]],
+        [alone["predictions"], *alone["columns"]],
+        strict=True,
+    ):
+        assert one["by_chance"] > 5 * other["by_chance"] > 0
+    assert "reckoned with 10 groups" in (tmp_path / OUTPUTS[1]).read_text(encoding="utf-8")
+    absent = values(inputs.table.drop(columns="key"))
+    assert (absent["n_groups"], absent["score"]["ungrouped"]) == (0, True)
+    page = (tmp_path / OUTPUTS[1]).read_text(encoding="utf-8")
+    assert "At release rows were of groups" in page
+    assert "At release its interval was that of whole groups" in page
 
 
 def test_a_registered_version_keeps_its_reference(binary, tmp_path, regatta_home):
