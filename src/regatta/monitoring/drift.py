@@ -149,7 +149,8 @@ def compare(
     settings : MonitorSettings
         The thresholds.
     level : float
-        Probability of a false alarm of this column.
+        Probability of a false alarm of each of its tests: of the index, and of the share of
+        unseen categories.
     importance : float, optional
         Share in the importance of all columns.
     groups : int, default 0

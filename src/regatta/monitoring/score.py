@@ -78,6 +78,8 @@ def measure(
     then: Mapping[str, Any],
     settings: RunSettings,
     thresholds: tuple[float, ...] = (),
+    *,
+    level: float,
 ) -> Score:
     """Score predictions of served rows, as far as their truth is known.
 
@@ -95,6 +97,8 @@ def measure(
         Thresholds, number of resamples, level of the intervals.
     thresholds : tuple of float
         Of the bundle.
+    level : float
+        Probability of a false alarm of the score.
     """
     if truth.target not in frame:
         return Score("unknown", then)
@@ -121,12 +125,12 @@ def measure(
         return Score("unsure", then, **about)
     if len(y) < FEWEST_ROWS:
         now |= {"low": None, "high": None}
-    outcome, lost = judge(then, now, settings.monitor)
+    outcome, lost = judge(then, now, settings.monitor, level=level)
     return Score(outcome, then, now, lost, **about)
 
 
 def judge(
-    then: Mapping[str, Any], now: Mapping[str, Any], settings: MonitorSettings
+    then: Mapping[str, Any], now: Mapping[str, Any], settings: MonitorSettings, *, level: float
 ) -> tuple[Outcome, float | None]:
     """Compare two scores of different rows.
 
@@ -135,7 +139,9 @@ def judge(
     then, now : mapping
         ``score``, ``low``, ``high``, ``confidence``, ``baseline``, ``greater_is_better``.
     settings : MonitorSettings
-        What may be lost, and how often an unchanged score may look worse.
+        What may be lost.
+    level : float
+        Probability that an unchanged score looks worse.
 
     Returns
     -------
@@ -148,7 +154,7 @@ def judge(
     ----------
     G. Zou and A. Donner, "Construction of confidence limits about effect measures", *Statistics in
     Medicine* 27, 2008, for the interval of a difference from those of its parts. We differ in that
-    the parts are widened, as if they were normal, to the level of other alarms.
+    the parts are widened, as if they were normal, to that level.
     """
     sign = -1.0 if then["greater_is_better"] else 1.0
     ends = ("high", "low") if then["greater_is_better"] else ("low", "high")
@@ -162,7 +168,7 @@ def judge(
         (second - best_now) / _deviations(now["confidence"]),
         (worst_then - first) / _deviations(then["confidence"]),
     )
-    if lost > NormalDist().inv_cdf(1 - settings.false_alarms) * float(np.hypot(*errors)):
+    if lost > NormalDist().inv_cdf(1 - level) * float(np.hypot(*errors)):
         return ("slipped" if share is not None and share < settings.lost_lead else "worse"), share
     holds = share is not None and second <= worst_then and worst_now - first < lead / 2
     return ("holds" if holds else "unsure"), share

@@ -14,6 +14,7 @@ from regatta.artifacts import write_json, writing
 from regatta.dataset.source import named
 from regatta.errors import SettingsError, nearest
 from regatta.monitoring import (
+    Counted,
     Drift,
     Reference,
     codes_of_groups,
@@ -153,7 +154,8 @@ def _compared(
     chosen, shares = settings.monitor, reference.shares()
     signature = {column.name: column for column in model.signature}
     known = [one for one in reference.columns if one.bins.name not in chosen.ignore]
-    level = chosen.false_alarms / (len(known) + 1)
+    tests = _count_tests(known, reference, frame)
+    level = chosen.false_alarms / tests
     codes = codes_of_groups(reference.truth, frame)
     groups = 0 if codes is None else len(np.unique(codes))
     columns = [
@@ -171,17 +173,33 @@ def _compared(
     predicted = model.predict_array(frame)
     said = predictions_of(predicted, model.labels(predicted), model.classes)
     predictions = compare(reference.predictions, said, None, chosen, level=level, groups=groups)
-    score = measure(reference.truth, frame, predicted, reference.metric, settings, model.thresholds)
+    score = measure(
+        reference.truth,
+        frame,
+        predicted,
+        reference.metric,
+        settings,
+        model.thresholds,
+        level=level,
+    )
     verdict = decide(columns, predictions, score, chosen)
     return {
         "n_reference": int(reference.columns[0].counts.sum()),
         "group": reference.truth.group,
         "n_groups": groups,
+        "tests": tests,
         "columns": [column.to_dict() for column in sorted(columns, key=_rank)],
         "predictions": predictions.to_dict(),
         "score": score.to_dict(),
         "verdict": verdict.to_dict(),
     }
+
+
+def _count_tests(columns: Sequence[Counted], reference: Reference, frame: "pd.DataFrame") -> int:
+    """Count what can raise an alarm: each index, new categories, the score where it is known."""
+    target = reference.truth.target
+    scored = target in frame and bool(frame[target].notna().any())
+    return sum(2 if one.bins.kind == "categorical" else 1 for one in columns) + 1 + scored
 
 
 def _rank(column: Drift) -> tuple[bool, float, float]:

@@ -54,6 +54,7 @@ def example(
         "n_reference": 20_000,
         "group": "",
         "n_groups": 0,
+        "tests": 5,
         "created_at": "2025-01-02T03:04:05+00:00",
         "columns": [column.to_dict() for column in columns],
         "predictions": said.to_dict(),

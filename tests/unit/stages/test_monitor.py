@@ -11,9 +11,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from regatta import bundle as bundles
 from regatta.artifacts import open_artifact, read_json
 from regatta.errors import ArtifactError, DataError, RegattaError, RequestError, SettingsError
-from regatta.monitoring import Reference
+from regatta.monitoring import Reference, by_chance, measure
 from regatta.registry import Registry
 from regatta.settings import RunSettings
 from regatta.stages import monitor
@@ -206,6 +207,32 @@ def test_a_damaged_reference_is_refused(binary, tmp_path):
 def test_tables_that_do_not_fit(binary, tmp_path, change, error, message):
     with pytest.raises(error, match=message):
         check(binary.folder / "model", change(binary.table), tmp_path)
+
+
+def test_false_alarms_are_shared_out_among_all_tests(binary, tmp_path, monkeypatch):
+    levels: list[float] = []
+
+    def noted(*args: Any, level: float, **more: Any) -> Any:
+        levels.append(level)
+        return measure(*args, level=level, **more)
+
+    monkeypatch.setattr(monitor, "measure", noted)
+    signature = bundles.load(binary.folder / "model").signature
+    doubled = sum(column.kind == "categorical" for column in signature)
+    assert doubled > 0
+    found = check(binary.folder / "model", binary.table, tmp_path)["values"]
+    # The index of each column and of the predictions, new categories, the score.
+    assert found["tests"] == len(signature) + doubled + 2
+    assert levels == [0.001 / found["tests"]]
+    (age,) = (one for one in found["columns"] if one["name"] == "age")
+    counts = np.ones(len(age["bins"]), int)
+    factor = age["by_chance"] / by_chance(counts, counts, levels[0], (200, 200))
+    assert factor == pytest.approx(1)
+    # Without a truth there is no test of the score.
+    alone = check(binary.folder / "model", binary.table.drop(columns="outcome"), tmp_path)
+    assert alone["values"]["tests"] == found["tests"] - 1
+    few = check(binary.folder / "model", binary.table, tmp_path, ignore=["city"])
+    assert few["values"]["tests"] == found["tests"] - 2
 
 
 def test_what_is_ignored_must_be_there(binary, tmp_path):
