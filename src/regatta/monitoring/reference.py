@@ -61,7 +61,13 @@ class Counted:
     groups: int = 0
 
     @classmethod
-    def of(cls, column: Column, values: "pd.Series[Any]", groups: int = 0) -> "Counted":
+    def of(
+        cls,
+        column: Column,
+        values: "pd.Series[Any]",
+        groups: int = 0,
+        codes: npt.NDArray[np.int64] | None = None,
+    ) -> "Counted":
         """Count the values of the reference.
 
         Parameters
@@ -72,9 +78,12 @@ class Counted:
             Its values, as `regatta.dataset.conform` types them.
         groups : int, default 0
             Number of groups that the rows are of; 0 where each is by itself.
+        codes : ndarray of shape (n_rows,), int64, optional
+            Which of them each is of: a category of one group only is as rare as one of a single
+            row. Not read for predictions, whose categories are all known.
         """
         bins = Bins.of(column.name, column.kind, values, groups)
-        return cls(bins, bins.counts(values), _expected_unseen(column, values), groups)
+        return cls(bins, bins.counts(values), _expected_unseen(column, values, codes), groups)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
@@ -163,7 +172,9 @@ class Reference:
         kind: Kind = "categorical" if schema.task == "multiclass" else "numeric"
         said = Column(PREDICTION, kind, "string", categories=schema.classes)
         return cls(
-            tuple(Counted.of(column, frame[column.name], groups) for column in schema.features),
+            tuple(
+                Counted.of(column, frame[column.name], groups, codes) for column in schema.features
+            ),
             Counted.of(said, predictions, locked_groups),
             truth,
             {key: metric[key] for key in kept},
@@ -283,17 +294,21 @@ def predictions_of(
     return pd.Series(predicted[:, -1])
 
 
-def _expected_unseen(column: Column, values: "pd.Series[Any]") -> float:
-    """Estimate the share of unlisted categories in new rows.
+def _expected_unseen(
+    column: Column, values: "pd.Series[Any]", codes: npt.NDArray[np.int64] | None
+) -> float:
+    """Estimate the share of unlisted categories in new rows, of new groups where there are some.
 
-    As many new rows will not be listed as rows here would not be if their own row were taken out of
-    the count that the list was made by. Where the list is whole these are the categories of a
-    single row, as I. J. Good estimates it ("The population frequencies of species", *Biometrika*
-    40, 1953). A sample of the rows makes it too high, never too low.
+    As many new rows will not be listed as rows here would not be if their own row, or group, were
+    taken out of the count that the list was made by. Where the list is whole these are the
+    categories of a single row, as I. J. Good estimates it ("The population frequencies of
+    species", *Biometrika* 40, 1953). A sample of the rows makes it too high, never too low.
     """
     if column.kind != "categorical" or not len(values):
         return 0.0
-    counts = labels_of(values).value_counts()
+    texts = labels_of(values).reset_index(drop=True)
+    counts = texts.value_counts()
     unlisted = counts[~counts.index.isin(column.categories)]
-    uncertain = counts <= unlisted.max() + 1 if len(unlisted) else counts == 1
-    return float(counts[uncertain].sum() / len(values))
+    own = 1 if codes is None else texts.groupby([texts, codes]).transform("size")
+    others = texts.map(counts).astype("float64") - own
+    return float((others <= unlisted.max()).mean() if len(unlisted) else (others == 0).mean())

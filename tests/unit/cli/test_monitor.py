@@ -79,7 +79,7 @@ def test_a_folder_that_cannot_be_is_refused_first(released: Inputs, tmp_path: Pa
 @pytest.mark.parametrize("setting", ["data.na_values=NA,-999", 'data.kinds={"age": "text"}'])
 def test_what_values_mean_is_not_to_be_set(released: Inputs, tmp_path: Path, setting: str) -> None:
     served, out = released.folder / "same.csv", tmp_path / "out"
-    with pytest.raises(RegattaError, match="was settled in training.*leave it out") as caught:
+    with pytest.raises(RegattaError, match=r"was settled in training.*leave it out") as caught:
         monitor(released.folder / "model", served, "--out", str(out), "--set", setting)
     assert caught.value.exit_code == 2
     assert not (out / "drift").exists()

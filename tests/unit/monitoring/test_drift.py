@@ -223,3 +223,17 @@ def test_a_shift_of_all_groups_is_noticed():
         for groups in (2, 40)
     ]
     assert found == [False, True]
+
+
+def test_names_that_come_with_each_group_are_expected():
+    """Each customer has an address, in all of its rows: new customers bring new ones."""
+    codes = np.repeat(np.arange(200), 10)
+    reference = pd.Series([f"street {code}" for code in codes], dtype=object)
+    column = column_of("address", reference)
+    served = pd.Series([f"road {code}" for code in codes[:400]], dtype=object)
+    counted = Counted.of(column, reference, 200, codes)
+    found = compare(counted, served, column, SETTINGS, level=LEVEL, groups=40)
+    assert (found.unseen, found.drifted) == ((1.0, 1.0), False)
+    # An address that two of them share is none of these.
+    shared = reference.where(codes % 2 == 0, "street 0")
+    assert Counted.of(column, shared, 200, codes).unseen == 990 / 2000
