@@ -16,13 +16,14 @@ from regatta.dataset.reading import chunks
 from regatta.dataset.schema import Column
 from regatta.dataset.source import inspect
 from regatta.dataset.typing import Plan, apply, na_array
-from regatta.errors import DataError
+from regatta.errors import DataError, SettingsError
 from regatta.settings import DataSettings
 
 __all__ = ["TABLE", "load_column", "load_frame", "read_frame"]
 
 TABLE = "table.parquet"
 
+_DEFAULTS = DataSettings()
 _NUMBERS = Plan("float64")
 _COMMA = r"^\s*([+-]?[0-9]+),([0-9]+)\s*$"
 
@@ -152,10 +153,13 @@ def read_frame(
         The file is no table.
     RequestError
         A column is missing.
+    SettingsError
+        The settings say what a value means, which the signature does.
     """
     settings = settings or DataSettings()
+    _check_meanings(settings)
     # Each column has missing values of its own; `conform` knows them.
-    settings = settings.model_copy(update={"na_values": (), "kinds": {}})
+    settings = settings.model_copy(update={"na_values": ()})
     source = inspect(path, settings)
     comma = source.format == "csv" and source.delimiter != ","
     needed = tuple(column.name for column in columns)
@@ -176,6 +180,19 @@ def read_frame(
     frame = pd.concat(parts, ignore_index=True) if len(parts) > 1 else parts[0]
     absent = [name for name in further if name not in seen]
     return frame.drop(columns=absent) if absent else frame
+
+
+def _check_meanings(settings: DataSettings) -> None:
+    """Refuse settings that would read a value as another one than the model was trained on."""
+    for key in ("na_values", "kinds"):
+        if getattr(settings, key) != getattr(_DEFAULTS, key):
+            raise SettingsError(
+                f"data.{key} is set for rows of a trained model",
+                expected="data.delimiter and data.encoding only: which values are missing, and "
+                "what kind a column is, was settled in training",
+                fix="leave it out; empty the fields whose value is missing, or train again with "
+                "the setting",
+            )
 
 
 def _column(table: pa.Table, column: Column, comma: bool) -> pa.ChunkedArray:

@@ -39,7 +39,9 @@ class Bins:
     kind : {"numeric", "boolean", "categorical", "text", "datetime"}
         A text is counted by its length in letters, a datetime by its seconds since the epoch.
     edges : tuple of float
-        Upper ends, which belong to the bin, of all bins of numbers but the last, ascending.
+        Upper ends, which belong to the bin, of all bins of numbers but the last, ascending. Where
+        the least or the greatest value has a bin of its own, another one, empty at first, holds
+        what is below or above it.
     labels : tuple of str
         Categories that have a bin of their own.
     """
@@ -60,7 +62,7 @@ class Bins:
         return (len(self.labels) if self.of_labels else len(self.edges)) + 2
 
     @classmethod
-    def of(cls, name: str, kind: str, values: "pd.Series[Any]") -> "Bins":
+    def of(cls, name: str, kind: str, values: "pd.Series[Any]", groups: int = 0) -> "Bins":
         """Choose bins by the values of the reference.
 
         Parameters
@@ -71,10 +73,33 @@ class Bins:
             Its kind.
         values : Series of shape (n_rows,)
             Its values, as `regatta.dataset.conform` types them.
+        groups : int, default 0
+            Number of groups that the rows are of; 0 where each is by itself.
         """
         if kind in ("boolean", "categorical"):
-            return cls(name, kind, labels=_frequent(labels_of(values)))
+            return cls(name, kind, labels=_frequent(labels_of(values), groups or len(values)))
         return cls(name, kind, edges=_edges(numbers_of(values, kind)))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What each bin holds, in words.
+
+        Examples
+        --------
+        >>> Bins("city", "categorical", labels=("Bern",)).names
+        ('Bern', 'other', 'missing')
+        >>> Bins("age", "numeric", edges=(30.0, 50.0)).names
+        ('up to 30', 'up to 50', 'above 50', 'missing')
+        """
+        if self.of_labels:
+            return (*self.labels, "other" if self.labels else "any", "missing")
+        if not self.edges:
+            return ("any", "missing")
+        texts = [_text(edge, self.kind) for edge in self.edges]
+        names = [f"up to {text}" for text in texts]
+        if len(texts) > 1 and self.edges[0] == np.nextafter(self.edges[1], -np.inf):
+            names[0] = f"below {texts[1]}"
+        return (*names, f"above {texts[-1]}", "missing")
 
     def counts(self, values: "pd.Series[Any]") -> npt.NDArray[np.int64]:
         """Count values.
@@ -149,10 +174,21 @@ def labels_of(values: "pd.Series[Any]") -> "pd.Series[Any]":
     return texts.astype(object).where(texts.notna(), None)
 
 
-def _frequent(texts: "pd.Series[Any]") -> tuple[str, ...]:
-    """Return the categories that get bins, the most frequent first."""
+def _text(edge: float, kind: str) -> str:
+    """Write the end of a bin as people do."""
+    if kind == "datetime":
+        return str(np.datetime64(int(edge), "s"))[:10]
+    letters = " letters" if kind == "text" else ""
+    return f"{edge:.4g}{letters}"
+
+
+def _frequent(texts: "pd.Series[Any]", size: int) -> tuple[str, ...]:
+    """Return the categories that get bins, the most frequent first.
+
+    The rows are worth `size` rows that do not repeat each other.
+    """
     counts = texts.value_counts()
-    least = max(LEAST_ROWS, LEAST_SHARE * len(texts))
+    least = max(LEAST_ROWS * len(texts) / max(size, 1), LEAST_SHARE * len(texts))
     ranked = sorted(counts[counts >= least].items(), key=lambda item: (-item[1], str(item[0])))
     return tuple(str(label) for label, _ in ranked[:MOST_LABELS])
 
@@ -160,13 +196,17 @@ def _frequent(texts: "pd.Series[Any]") -> tuple[str, ...]:
 def _edges(numbers: Array) -> tuple[float, ...]:
     """Return the ends of tenths, or of the single values where there are few."""
     known = np.sort(numbers[~np.isnan(numbers)])
-    # Where a value is the last of its kind.
-    last = np.flatnonzero(np.diff(known))
-    if len(last) < TENTHS:
-        return tuple(known[last].tolist())
-    tenths = -(-np.arange(1, TENTHS) * len(known) // TENTHS) - 1
-    edges: list[float] = np.unique(known[tenths]).tolist()
-    if edges[-1] == known[-1]:
-        # More than a tenth of the rows have the greatest value: it gets a bin of its own.
-        edges = sorted({*edges[:-1], float(known[last[-1]])})
+    if not len(known):
+        return ()
+    single = np.unique(known)
+    edges: list[float] = single.tolist()
+    if len(single) > TENTHS:
+        tenths = -(-np.arange(1, TENTHS) * len(known) // TENTHS) - 1
+        edges = np.unique(known[tenths]).tolist()
+        if edges[-1] == known[-1]:
+            # More than a tenth of the rows have the greatest value: it gets a bin of its own.
+            edges = sorted({*edges, float(single[-2])})
+    if edges[0] == known[0]:
+        # A bin of one value is closed: what is beyond it was never seen, and is no such value.
+        edges.insert(0, float(np.nextafter(known[0], -np.inf)))
     return tuple(edges)

@@ -69,13 +69,16 @@ class Drift:
         return asdict(self)
 
 
-def psi(before: Counts, after: Counts) -> float:
+def psi(before: Counts, after: Counts, sizes: tuple[int, int] | None = None) -> float:
     """Return the population stability index of two samples.
 
     Parameters
     ----------
     before, after : ndarray of shape (n_bins,), int64
         Rows in each bin. An empty bin counts as half a row.
+    sizes : tuple of int, optional
+        How many rows, each by itself, the two samples are worth, where rows repeat each other: half
+        a row is half of one of these. Default: as many as there are.
 
     Examples
     --------
@@ -87,11 +90,15 @@ def psi(before: Counts, after: Counts) -> float:
     if not before.sum() or not after.sum():
         return 0.0
     used = (before + after) > 0
-    p, q = (np.maximum(n[used], HALF_A_ROW) / n.sum() for n in (before, after))
+    n_before, n_after = sizes or (before.sum(), after.sum())
+    p = np.maximum(before[used] / before.sum(), HALF_A_ROW / n_before)
+    q = np.maximum(after[used] / after.sum(), HALF_A_ROW / n_after)
     return float(((q - p) * np.log(q / p)).sum())
 
 
-def by_chance(before: Counts, after: Counts, level: float) -> float:
+def by_chance(
+    before: Counts, after: Counts, level: float, sizes: tuple[int, int] | None = None
+) -> float:
     """Return the index that two samples of one population exceed with a small probability.
 
     Parameters
@@ -100,6 +107,9 @@ def by_chance(before: Counts, after: Counts, level: float) -> float:
         Rows in each bin.
     level : float
         The probability.
+    sizes : tuple of int, optional
+        How many rows, each by itself, the two samples are worth, where rows repeat each other;
+        default: as many as there are.
 
     Examples
     --------
@@ -112,7 +122,8 @@ def by_chance(before: Counts, after: Counts, level: float) -> float:
     freedom = int(((before + after) > 0).sum()) - 1
     if freedom < 1 or not before.sum() or not after.sum():
         return 0.0
-    return float(chdtri(freedom, level) * (1 / before.sum() + 1 / after.sum()))
+    n_before, n_after = sizes or (before.sum(), after.sum())
+    return float(chdtri(freedom, level) * (1 / n_before + 1 / n_after))
 
 
 def compare(
@@ -123,6 +134,7 @@ def compare(
     *,
     level: float,
     importance: float | None = None,
+    groups: int = 0,
 ) -> Drift:
     """Compare values with the reference.
 
@@ -137,17 +149,22 @@ def compare(
     settings : MonitorSettings
         The thresholds.
     level : float
-        Probability of a false alarm of this column.
+        Probability of a false alarm of each of its tests: of the index, and of the share of
+        unseen categories.
     importance : float, optional
         Share in the importance of all columns.
+    groups : int, default 0
+        Number of groups that the rows are of; 0 where each is by itself. Rows of a group may all
+        say the same, so they are taken for one row where chance is reckoned with.
     """
     before, after = reference.counts, reference.bins.counts(values)
-    index, chance = psi(before, after), by_chance(before, after, level)
+    n_before, n_after = max(int(before.sum()), 1), max(int(after.sum()), 1)
+    sizes = reference.groups or n_before, groups or n_after
+    index, chance = psi(before, after, sizes), by_chance(before, after, level, sizes)
     unseen = 0
     if column is not None and column.kind == "categorical":
         texts = labels_of(values)
         unseen = int((texts.notna() & ~texts.isin(column.categories)).sum())
-    n_before, n_after = max(int(before.sum()), 1), max(int(after.sum()), 1)
     return Drift(
         name=reference.bins.name,
         kind=reference.bins.kind,
@@ -158,41 +175,31 @@ def compare(
         bins=_shares(reference.bins, before / n_before, after / n_after),
         importance=importance,
         drifted=(index >= settings.psi and index > chance)
-        or _is_strange(reference.unseen, unseen, n_before, n_after, settings.unseen, level),
+        or _is_strange(reference.unseen, unseen / n_after, sizes, settings.unseen, level),
     )
 
 
 def _is_strange(
-    expected: float, unseen: int, n_before: int, n_after: int, margin: float, level: float
+    expected: float, unseen: float, sizes: tuple[int, int], margin: float, level: float
 ) -> bool:
     """Return whether more categories are unseen than the threshold and chance allow."""
     from scipy.special import bdtrc
 
-    if not unseen or unseen / n_after < expected + margin:
+    if not unseen or unseen < expected + margin:
         return False
+    n_before, n_after = sizes
     # What is expected is an estimate, too: its upper end, four standard errors above. Its variance
     # is that of the rows of single categories and twice that of pairs, which may be as many.
     error = (3 * expected * n_before + 4) ** 0.5 / n_before
     likely = min(expected + 4 * error, 1.0)
-    return bool(bdtrc(unseen - 1, n_after, likely) < level)
+    # Whole rows, or as many of the groups; the product may be a hair below a whole number.
+    count = int(unseen * n_after + 1e-6)
+    return bool(bdtrc(count - 1, n_after, likely) < level)
 
 
 def _shares(
     bins: Bins, before: npt.NDArray[np.float64], after: npt.NDArray[np.float64]
 ) -> tuple[tuple[str, float, float], ...]:
     """Name the bins that hold any row, with their shares."""
-    if bins.of_labels:
-        names = [*bins.labels, "other" if bins.labels else "any"]
-    else:
-        texts = [_text(edge, bins.kind) for edge in bins.edges]
-        names = [f"up to {text}" for text in texts] + [f"above {texts[-1]}" if texts else "any"]
-    rows = zip([*names, "missing"], before.tolist(), after.tolist(), strict=True)
+    rows = zip(bins.names, before.tolist(), after.tolist(), strict=True)
     return tuple((name, p, q) for name, p, q in rows if p or q)
-
-
-def _text(edge: float, kind: str) -> str:
-    """Write the end of a bin as people do."""
-    if kind == "datetime":
-        return str(np.datetime64(int(edge), "s"))[:10]
-    letters = " letters" if kind == "text" else ""
-    return f"{edge:.4g}{letters}"

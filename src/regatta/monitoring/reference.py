@@ -21,7 +21,14 @@ from regatta.monitoring.bins import Bins, labels_of
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["ROWS", "Counted", "Reference", "predictions_of"]
+__all__ = [
+    "ROWS",
+    "Counted",
+    "Reference",
+    "codes_of_groups",
+    "group_column",
+    "predictions_of",
+]
 
 ROWS = 20_000
 """Rows that the reference is counted from, drawn at random: with more, an index of unchanged rows
@@ -44,14 +51,23 @@ class Counted:
     unseen : float
         Share of new rows of the same kind that are expected to have a category which is not listed
         in the signature.
+    groups : int
+        Number of groups that the rows are of; 0 where each is by itself.
     """
 
     bins: Bins
     counts: Counts
     unseen: float = 0.0
+    groups: int = 0
 
     @classmethod
-    def of(cls, column: Column, values: "pd.Series[Any]") -> "Counted":
+    def of(
+        cls,
+        column: Column,
+        values: "pd.Series[Any]",
+        groups: int = 0,
+        codes: npt.NDArray[np.int64] | None = None,
+    ) -> "Counted":
         """Count the values of the reference.
 
         Parameters
@@ -60,13 +76,19 @@ class Counted:
             The column, from the signature of the bundle.
         values : Series of shape (n_rows,)
             Its values, as `regatta.dataset.conform` types them.
+        groups : int, default 0
+            Number of groups that the rows are of; 0 where each is by itself.
+        codes : ndarray of shape (n_rows,), int64, optional
+            Which of them each is of: a category of one group only is as rare as one of a single
+            row. Not read for predictions, whose categories are all known.
         """
-        bins = Bins.of(column.name, column.kind, values)
-        return cls(bins, bins.counts(values), _expected_unseen(column, values))
+        bins = Bins.of(column.name, column.kind, values, groups)
+        return cls(bins, bins.counts(values), _expected_unseen(column, values, codes), groups)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
-        return {**self.bins.to_dict(), "counts": self.counts.tolist(), "unseen": self.unseen}
+        values = {**self.bins.to_dict(), "counts": self.counts.tolist(), "unseen": self.unseen}
+        return {**values, "groups": self.groups} if self.groups else values
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "Counted":
@@ -75,7 +97,7 @@ class Counted:
         counts = np.asarray(values["counts"], np.int64)
         if counts.shape != (bins.count,):
             raise ValueError(f"{len(counts)} counts for {bins.count} bins of {bins.name!r}")
-        return cls(bins, counts, float(values["unseen"]))
+        return cls(bins, counts, float(values["unseen"]), int(values.get("groups", 0)))
 
 
 @dataclass(frozen=True)
@@ -89,7 +111,7 @@ class Reference:
     predictions : Counted
         What the model said of the locked rows, which it had not seen then.
     truth : Schema
-        The target, and the weight if there is one, as columns.
+        The target, and the weight and the group if there are such, as columns.
     metric : mapping
         The score on the locked rows: ``key``, ``label``, ``greater_is_better``, ``score``,
         ``low``, ``high``, ``confidence``, ``baseline``.
@@ -111,6 +133,7 @@ class Reference:
         predictions: "pd.Series[Any]",
         metric: Mapping[str, Any],
         importance: Sequence[Mapping[str, Any]],
+        locked_groups: int = 0,
     ) -> "Reference":
         """Count the rows that a model was made from.
 
@@ -119,13 +142,16 @@ class Reference:
         schema : Schema
             Schema of the table.
         frame : DataFrame of shape (n_rows, n_columns)
-            Its rows, or `ROWS` of them, as `regatta.dataset.conform` types them.
+            Its rows, or `ROWS` of them, as `regatta.dataset.conform` types them; with the group
+            (`group_column`) if there is one.
         predictions : Series of shape (n_locked,)
             What `predictions_of` returned for the locked rows.
         metric : mapping
             The score on the locked rows, as evaluation.json has it, with its ``confidence``.
         importance : sequence of mapping
             ``name`` and ``loss`` of each column that was measured.
+        locked_groups : int, default 0
+            Number of groups that the locked rows are of; 0 where each is by itself.
         """
         kept = (
             "key",
@@ -138,12 +164,18 @@ class Reference:
             "baseline",
         )
         judging = tuple(schema.column(name) for name in schema.measured)
+        if schema.group:
+            judging += (group_column(schema),)
         truth = replace(schema, columns=judging)
+        codes = codes_of_groups(truth, frame)
+        groups = 0 if codes is None else len(np.unique(codes))
         kind: Kind = "categorical" if schema.task == "multiclass" else "numeric"
         said = Column(PREDICTION, kind, "string", categories=schema.classes)
         return cls(
-            tuple(Counted.of(column, frame[column.name]) for column in schema.features),
-            Counted.of(said, predictions),
+            tuple(
+                Counted.of(column, frame[column.name], groups, codes) for column in schema.features
+            ),
+            Counted.of(said, predictions, locked_groups),
             truth,
             {key: metric[key] for key in kept},
             {one["name"]: one["loss"] for one in importance},
@@ -202,6 +234,40 @@ class Reference:
             ) from err
 
 
+def group_column(schema: Schema) -> Column:
+    """Return the column of the groups, to be read as texts.
+
+    Whether two rows have the same is all that counts: no digit of a number is to be lost, and no
+    value is to be refused.
+    """
+    return replace(schema.column(schema.group), kind="text")
+
+
+def codes_of_groups(truth: Schema, frame: "pd.DataFrame") -> npt.NDArray[np.int64] | None:
+    """Return the group of each row.
+
+    Parameters
+    ----------
+    truth : Schema
+        `Reference.truth`.
+    frame : DataFrame of shape (n_rows, n)
+        Rows, as `regatta.dataset.conform` types them.
+
+    Returns
+    -------
+    ndarray of shape (n_rows,), int64, or None
+        A row without a value is a group of its own. None where each row is by itself, or where
+        `frame` does not say.
+    """
+    import pyarrow as pa
+
+    from regatta.splits.together import group_codes
+
+    if not truth.group or truth.group not in frame:
+        return None
+    return group_codes(pa.chunked_array([pa.array(frame[truth.group], from_pandas=True)]))
+
+
 def predictions_of(
     predicted: npt.NDArray[np.float64], labels: npt.NDArray[np.intp], classes: Sequence[str]
 ) -> "pd.Series[Any]":
@@ -228,17 +294,21 @@ def predictions_of(
     return pd.Series(predicted[:, -1])
 
 
-def _expected_unseen(column: Column, values: "pd.Series[Any]") -> float:
-    """Estimate the share of unlisted categories in new rows.
+def _expected_unseen(
+    column: Column, values: "pd.Series[Any]", codes: npt.NDArray[np.int64] | None
+) -> float:
+    """Estimate the share of unlisted categories in new rows, of new groups where there are some.
 
-    As many new rows will not be listed as rows here would not be if their own row were taken out of
-    the count that the list was made by. Where the list is whole these are the categories of a
-    single row, as I. J. Good estimates it ("The population frequencies of species", *Biometrika*
-    40, 1953). A sample of the rows makes it too high, never too low.
+    As many new rows will not be listed as rows here would not be if their own row, or group, were
+    taken out of the count that the list was made by. Where the list is whole these are the
+    categories of a single row, as I. J. Good estimates it ("The population frequencies of
+    species", *Biometrika* 40, 1953). A sample of the rows makes it too high, never too low.
     """
     if column.kind != "categorical" or not len(values):
         return 0.0
-    counts = labels_of(values).value_counts()
+    texts = labels_of(values).reset_index(drop=True)
+    counts = texts.value_counts()
     unlisted = counts[~counts.index.isin(column.categories)]
-    uncertain = counts <= unlisted.max() + 1 if len(unlisted) else counts == 1
-    return float(counts[uncertain].sum() / len(values))
+    own = 1 if codes is None else texts.groupby([texts, codes]).transform("size")
+    others = texts.map(counts).astype("float64") - own
+    return float((others <= unlisted.max()).mean() if len(unlisted) else (others == 0).mean())

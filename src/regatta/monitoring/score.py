@@ -13,6 +13,7 @@ from regatta.evaluation.baseline import Baseline
 from regatta.evaluation.intervals import Resamples
 from regatta.evaluation.metrics import get_metric
 from regatta.evaluation.scoring import score_all
+from regatta.monitoring.reference import codes_of_groups
 from regatta.settings import MonitorSettings, RunSettings
 
 if TYPE_CHECKING:
@@ -51,6 +52,8 @@ class Score:
         Number of these rows.
     unweighted : bool
         Whether rows had weights at release and have none now.
+    ungrouped : bool
+        Whether whole groups of rows were drawn for the interval at release, and single rows now.
     """
 
     outcome: Outcome
@@ -61,6 +64,7 @@ class Score:
     strange: tuple[str, ...] = ()
     n_strange: int = 0
     unweighted: bool = False
+    ungrouped: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
@@ -74,13 +78,15 @@ def measure(
     then: Mapping[str, Any],
     settings: RunSettings,
     thresholds: tuple[float, ...] = (),
+    *,
+    level: float,
 ) -> Score:
     """Score predictions of served rows, as far as their truth is known.
 
     Parameters
     ----------
     truth : Schema
-        The target, and the weight if any (`Reference.truth`).
+        The target, and the weight and the group if any (`Reference.truth`).
     frame : DataFrame of shape (n_rows, n)
         These columns, as far as the table has them, as `regatta.dataset.conform` types them.
     predicted : ndarray of shape (n_rows, n_outputs), float64
@@ -91,11 +97,14 @@ def measure(
         Thresholds, number of resamples, level of the intervals.
     thresholds : tuple of float
         Of the bundle.
+    level : float
+        Probability of a false alarm of the score.
     """
     if truth.target not in frame:
         return Score("unknown", then)
     y, strange = _encoded(truth, frame[truth.target])
     weights = truth.weights(frame) if truth.weight in frame else None
+    groups = codes_of_groups(truth, frame)
     known = np.isfinite(y)
     if weights is not None:
         known &= np.isfinite(weights) & (weights > 0)
@@ -104,22 +113,24 @@ def measure(
         "strange": tuple(dict.fromkeys(strange))[:5],
         "n_strange": len(strange),
         "unweighted": bool(truth.weight) and weights is None,
+        "ungrouped": bool(truth.group) and groups is None,
     }
     if not known.any():
         return Score("unknown", then, **about)
     y, predicted = y[known], predicted[known]
     weights = None if weights is None else weights[known] / weights[known].mean()
-    now = _score(truth, y, predicted, str(then["key"]), settings, thresholds, weights)
+    groups = None if groups is None else groups[known]
+    now = _score(truth, y, predicted, str(then["key"]), settings, thresholds, weights, groups)
     if now is None:
         return Score("unsure", then, **about)
     if len(y) < FEWEST_ROWS:
         now |= {"low": None, "high": None}
-    outcome, lost = judge(then, now, settings.monitor)
+    outcome, lost = judge(then, now, settings.monitor, level=level)
     return Score(outcome, then, now, lost, **about)
 
 
 def judge(
-    then: Mapping[str, Any], now: Mapping[str, Any], settings: MonitorSettings
+    then: Mapping[str, Any], now: Mapping[str, Any], settings: MonitorSettings, *, level: float
 ) -> tuple[Outcome, float | None]:
     """Compare two scores of different rows.
 
@@ -128,7 +139,9 @@ def judge(
     then, now : mapping
         ``score``, ``low``, ``high``, ``confidence``, ``baseline``, ``greater_is_better``.
     settings : MonitorSettings
-        What may be lost, and how often an unchanged score may look worse.
+        What may be lost.
+    level : float
+        Probability that an unchanged score looks worse.
 
     Returns
     -------
@@ -141,7 +154,7 @@ def judge(
     ----------
     G. Zou and A. Donner, "Construction of confidence limits about effect measures", *Statistics in
     Medicine* 27, 2008, for the interval of a difference from those of its parts. We differ in that
-    the parts are widened, as if they were normal, to the level of other alarms.
+    the parts are widened, as if they were normal, to that level.
     """
     sign = -1.0 if then["greater_is_better"] else 1.0
     ends = ("high", "low") if then["greater_is_better"] else ("low", "high")
@@ -155,7 +168,7 @@ def judge(
         (second - best_now) / _deviations(now["confidence"]),
         (worst_then - first) / _deviations(then["confidence"]),
     )
-    if lost > NormalDist().inv_cdf(1 - settings.false_alarms) * float(np.hypot(*errors)):
+    if lost > NormalDist().inv_cdf(1 - level) * float(np.hypot(*errors)):
         return ("slipped" if share is not None and share < settings.lost_lead else "worse"), share
     holds = share is not None and second <= worst_then and worst_now - first < lead / 2
     return ("holds" if holds else "unsure"), share
@@ -170,14 +183,27 @@ def _encoded(truth: Schema, values: "pd.Series[Any]") -> tuple[Array, list[str]]
     """Return codes or values, NaN where they are not known, and the classes that are strange."""
     if truth.task == "regression":
         return truth.encode_target(values), []
-    # 1 and 1.0 are one class, whatever the other rows hold; '01' and '1' as texts are two.
-    key: Any = float if truth.column(truth.target).kind == "numeric" else str
+    # 1, 1.0 and 1.00 are one class, whatever the other rows hold; '01' and '1' as texts are two.
+    key: Any = _number if truth.column(truth.target).dtype in ("int64", "float64") else str
     written = truth.class_values or truth.classes
     codes = {key(text): float(code) for code, text in enumerate(written)}
     texts = class_text(values)
     found = texts.map(lambda text: codes.get(key(text)), na_action="ignore")
     y = found.to_numpy(dtype=np.float64, na_value=np.nan)
     return y, texts[np.isnan(y) & texts.notna().to_numpy()].astype(str).tolist()
+
+
+def _number(text: str) -> int | float | str:
+    """Return the number that a text is, or the text where it is none."""
+    if "_" in text:
+        return text
+    # No digit of a whole number is lost, and 1 is the same key as 1.0.
+    for read in (int, float):
+        try:
+            return read(text)
+        except ValueError:
+            continue
+    return text
 
 
 def _score(
@@ -188,6 +214,7 @@ def _score(
     settings: RunSettings,
     thresholds: tuple[float, ...],
     weights: Array | None,
+    groups: npt.NDArray[np.int64] | None,
 ) -> dict[str, Any] | None:
     """Score rows by the metric of the release; None where it is not defined on them."""
     metric, n_outputs = get_metric(key, truth.task), truth.n_outputs
@@ -201,6 +228,7 @@ def _score(
         seed=settings.seed,
         n_outputs=n_outputs,
         row_weights=weights,
+        groups=groups,
     )
     rows = score_all(
         [metric],

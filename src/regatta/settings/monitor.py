@@ -14,8 +14,9 @@ class MonitorSettings(Group):
     """Population stability index from which a column or the predictions have drifted, if it is
     also more than chance. By custom 0.1 is a small shift and 0.2 a large one."""
     false_alarms: float = Field(default=0.001, gt=0, lt=0.5)
-    """Share of checks of unchanged rows that may find a drift; it says which index would still be
-    chance, given the number of rows and of columns."""
+    """Share of checks of unchanged rows that may find a drift or a worse score. It is shared out
+    among all tests of a check, and says which index would still be chance, given the number of
+    rows."""
     unseen: float = Field(default=0.1, gt=0, le=1)
     """Share of rows with a category that training did not know, above what is expected of
     unchanged rows, from which a column has drifted."""

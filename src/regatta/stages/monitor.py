@@ -13,7 +13,16 @@ import numpy as np
 from regatta.artifacts import write_json, writing
 from regatta.dataset.source import named
 from regatta.errors import SettingsError, nearest
-from regatta.monitoring import Drift, Reference, compare, decide, measure, predictions_of
+from regatta.monitoring import (
+    Counted,
+    Drift,
+    Reference,
+    codes_of_groups,
+    compare,
+    decide,
+    measure,
+    predictions_of,
+)
 from regatta.registry import Found, find, registry_root
 from regatta.settings import RunSettings
 from regatta.stages.ingest import fetched
@@ -104,13 +113,14 @@ def _check_ignored(names: Sequence[str], reference: Reference) -> None:
 def _read(
     path: Path, model: "Bundle", reference: Reference, settings: RunSettings
 ) -> "tuple[pd.DataFrame, int]":
-    """Read the table, typed, with the truth where it is there; and say how many rows it has.
+    """Read the table, typed, with what judges the predictions where it is there; and its length.
 
     Of many rows a random part is returned.
     """
     from regatta.dataset import conform, read_frame
 
-    truth = reference.truth.columns
+    read = {column.name for column in model.signature}
+    truth = [column for column in reference.truth.columns if column.name not in read]
     raw = read_frame(path, model.signature, settings.data, optional=truth)
     n_rows, most = len(raw), settings.monitor.max_rows
     if n_rows > most:
@@ -144,7 +154,10 @@ def _compared(
     chosen, shares = settings.monitor, reference.shares()
     signature = {column.name: column for column in model.signature}
     known = [one for one in reference.columns if one.bins.name not in chosen.ignore]
-    level = chosen.false_alarms / (len(known) + 1)
+    tests = _count_tests(known, reference, frame)
+    level = chosen.false_alarms / tests
+    codes = codes_of_groups(reference.truth, frame)
+    groups = 0 if codes is None else len(np.unique(codes))
     columns = [
         compare(
             one,
@@ -153,21 +166,40 @@ def _compared(
             chosen,
             level=level,
             importance=shares.get(one.bins.name),
+            groups=groups,
         )
         for one in known
     ]
     predicted = model.predict_array(frame)
     said = predictions_of(predicted, model.labels(predicted), model.classes)
-    predictions = compare(reference.predictions, said, None, chosen, level=level)
-    score = measure(reference.truth, frame, predicted, reference.metric, settings, model.thresholds)
+    predictions = compare(reference.predictions, said, None, chosen, level=level, groups=groups)
+    score = measure(
+        reference.truth,
+        frame,
+        predicted,
+        reference.metric,
+        settings,
+        model.thresholds,
+        level=level,
+    )
     verdict = decide(columns, predictions, score, chosen)
     return {
         "n_reference": int(reference.columns[0].counts.sum()),
+        "group": reference.truth.group,
+        "n_groups": groups,
+        "tests": tests,
         "columns": [column.to_dict() for column in sorted(columns, key=_rank)],
         "predictions": predictions.to_dict(),
         "score": score.to_dict(),
         "verdict": verdict.to_dict(),
     }
+
+
+def _count_tests(columns: Sequence[Counted], reference: Reference, frame: "pd.DataFrame") -> int:
+    """Count what can raise an alarm: each index, new categories, the score where it is known."""
+    target = reference.truth.target
+    scored = target in frame and bool(frame[target].notna().any())
+    return sum(2 if one.bins.kind == "categorical" else 1 for one in columns) + 1 + scored
 
 
 def _rank(column: Drift) -> tuple[bool, float, float]:

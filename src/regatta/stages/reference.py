@@ -49,13 +49,19 @@ def reference_of(
         `regatta.monitoring.Reference` as plain values.
     """
     from regatta.dataset import conform, load_frame
-    from regatta.monitoring import ROWS, Reference, predictions_of
+    from regatta.monitoring import ROWS, Reference, group_column, predictions_of
 
     rng = np.random.default_rng(np.random.SeedSequence([seed, 23]))
     drawn = rows if len(rows) <= ROWS else rng.choice(rows, ROWS, replace=False)
-    names = [column.name for column in model.signature]
+    columns = list(model.signature)
+    if schema.group and schema.group not in (column.name for column in columns):
+        columns.append(group_column(schema))
+    names = [column.name for column in columns]
     frame = load_frame(dataset, columns=names, rows=np.sort(drawn), verify=False)
     said = predictions_of(predicted, model.labels(predicted), model.classes)
-    typed = conform(frame, model.signature)
+    typed = conform(frame, columns)
     metric = {**values["metric"], "confidence": values["intervals"]["confidence"]}
-    return Reference.of(schema, typed, said, metric, values["importance"]["columns"]).to_dict()
+    locked_groups = values.get("split", {}).get("n_groups", 0)
+    return Reference.of(
+        schema, typed, said, metric, values["importance"]["columns"], locked_groups
+    ).to_dict()

@@ -76,6 +76,17 @@ def test_a_folder_that_cannot_be_is_refused_first(released: Inputs, tmp_path: Pa
     assert caught.value.exit_code == 2
 
 
+@pytest.mark.parametrize("setting", ["data.na_values=NA,-999", 'data.kinds={"age": "text"}'])
+def test_what_values_mean_is_not_to_be_set(released: Inputs, tmp_path: Path, setting: str) -> None:
+    served, out = released.folder / "same.csv", tmp_path / "out"
+    with pytest.raises(RegattaError, match=r"was settled in training.*leave it out") as caught:
+        monitor(released.folder / "model", served, "--out", str(out), "--set", setting)
+    assert caught.value.exit_code == 2
+    assert not (out / "drift").exists()
+    delimiter = ("--set", "data.delimiter=,")
+    assert monitor(released.folder / "model", served, "--out", str(out), *delimiter)[0] == 0
+
+
 def test_unknown_models_and_tables(released: Inputs, tmp_path: Path) -> None:
     with pytest.raises(RegattaError, match="no registered model"):
         monitor("nothing", released.folder / "same.csv", "--out", str(tmp_path))

@@ -22,14 +22,20 @@ def test_numbers_are_counted_in_tenths():
     assert found == [10] * 10 + [1]
 
 
+def below(value: float) -> float:
+    return float(np.nextafter(value, -np.inf))
+
+
 @pytest.mark.parametrize(
     ("values", "edges", "expected"),
     [
         # A rare value at either end keeps a bin of its own.
-        ([0] * 95 + [1] * 5, (0,), [95, 5, 0]),
-        ([0] * 5 + [1] * 95, (0,), [5, 95, 0]),
-        ([*range(20), *[99] * 180], (19,), [20, 180, 0]),
-        ([7] * 9, (), [9, 0]),
+        # What is beyond it gets another, empty one.
+        ([0] * 95 + [1] * 5, (below(0), 0, 1), [0, 95, 5, 0, 0]),
+        ([0] * 5 + [1] * 95, (below(0), 0, 1), [0, 5, 95, 0, 0]),
+        ([*range(20), *[99] * 180], (19, 99), [20, 180, 0, 0]),
+        ([*[0] * 188, *range(1, 13)], (below(0), 0), [0, 188, 12, 0]),
+        ([7] * 9, (below(7), 7), [0, 9, 0, 0]),
         ([None] * 9, (), [0, 9]),
     ],
 )
@@ -41,9 +47,11 @@ def test_ties(values, edges, expected):
 
 def test_dates_are_seconds_and_texts_are_lengths():
     bins, found = counts("datetime", ["1970-01-01T00:01:00", "1970-01-01T00:02:00", None])
-    assert (bins.edges, found) == ((60.0,), [1, 1, 1])
+    assert (bins.edges, found) == ((below(60), 60, 120), [0, 1, 1, 0, 1])
     bins, found = counts("text", ["four", "seventy", None])
-    assert (bins.edges, found) == ((4.0,), [1, 1, 1])
+    assert (bins.edges, found) == ((below(4), 4, 7), [0, 1, 1, 0, 1])
+    assert bins.names[:2] == ("below 4 letters", "up to 4 letters")
+    assert bins.names[2:] == ("up to 7 letters", "above 7 letters", "missing")
 
 
 def test_rare_categories_share_a_bin():

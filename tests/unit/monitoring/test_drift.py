@@ -132,6 +132,23 @@ def test_a_shift_always_raises_it(n_served):
         assert alarms(reference, served) == ["normal", "rarely missing", "city"]
 
 
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ([0, 1] * 200, [0, 100] * 200),
+        ([0, 1] * 200, [-7, 100] * 200),
+        ([0] * 400 + [*range(1, 21)], [-7] * 400 + [*range(1, 21)]),
+        ([*range(20)] + [99] * 400, [*range(20)] + [990] * 400),
+        ([5] * 300 + [None] * 100, [8] * 300 + [None] * 100),
+    ],
+)
+def test_values_beyond_those_that_were_ever_seen_are_noticed(before, after):
+    column = Column("flag", "numeric", "float64")
+    counted = Counted.of(column, pd.Series(before, dtype="float64"))
+    served = pd.Series(after, dtype="float64")
+    assert compare(counted, served, column, SETTINGS, level=LEVEL).drifted
+
+
 def test_users_that_are_all_new_are_noticed():
     reference = pd.Series([f"u{n % 200}" for n in range(2000)])
     column = column_of("user", reference)
@@ -160,11 +177,63 @@ def test_what_is_said_of_a_column():
     found = compare(counted, pd.Series([3.0, 3.0]), column, SETTINGS, level=0.01, importance=0.5)
     assert found.bins == (
         ("up to 1", 0.25, 0.0),
-        ("above 1", 0.5, 1.0),
+        ("up to 2", 0.5, 0.0),
+        ("above 2", 0.0, 1.0),
         ("missing", 0.25, 0.0),
     )
     assert found.missing == (0.25, 0.0)
     assert found.importance == 0.5
     half = 0.5 / 2
-    expected = 0.5 * math.log(2) + (half - 0.25) * math.log(half / 0.25) * 2
+    # The bins of 1 and of missing values lose nothing: half a row of two is a quarter.
+    expected = (half - 0.5) * math.log(half / 0.5) + (1 - 0.5 / 4) * math.log(1 / (0.5 / 4))
     assert found.psi == pytest.approx(expected)
+
+
+def test_rows_that_repeat_each_other_raise_no_alarm():
+    """Rows of a customer are alike: a table of 40 customers is 40 rows, however many it has."""
+    rng = np.random.default_rng(3)
+    alone = grouped = 0
+    for _ in range(25):
+        reference = population(rng, 200).loc[np.repeat(np.arange(200), 10)].reset_index(drop=True)
+        served = population(rng, 40).loc[np.repeat(np.arange(40), 25)].reset_index(drop=True)
+        for name in ("normal", "skewed", "city"):
+            column = column_of(name, reference[name])
+            by_rows = Counted.of(column, reference[name])
+            alone += compare(by_rows, served[name], column, SETTINGS, level=LEVEL).drifted
+            by_groups = Counted.of(column, reference[name], 200)
+            found = compare(by_groups, served[name], column, SETTINGS, level=LEVEL, groups=40)
+            grouped += found.drifted
+    assert alone > 25
+    assert grouped == 0
+
+
+def test_a_shift_of_all_groups_is_noticed():
+    rng = np.random.default_rng(4)
+    reference = pd.Series(np.repeat(rng.normal(size=200), 10))
+    column = column_of("normal", reference)
+    counted = Counted.of(column, reference, 200)
+    served = pd.Series(np.repeat(rng.normal(2, size=40), 25))
+    assert compare(counted, served, column, SETTINGS, level=LEVEL, groups=40).drifted
+    cities = pd.Series(["Bern", "Ulm"] * 1000, dtype=object)
+    column = column_of("city", cities)
+    counted = Counted.of(column, cities, 200)
+    served = pd.Series(["Bern"] * 500 + ["Atlantis"] * 500, dtype=object)
+    found = [
+        compare(counted, served, column, SETTINGS, level=LEVEL, groups=groups).drifted
+        for groups in (2, 40)
+    ]
+    assert found == [False, True]
+
+
+def test_names_that_come_with_each_group_are_expected():
+    """Each customer has an address, in all of its rows: new customers bring new ones."""
+    codes = np.repeat(np.arange(200), 10)
+    reference = pd.Series([f"street {code}" for code in codes], dtype=object)
+    column = column_of("address", reference)
+    served = pd.Series([f"road {code}" for code in codes[:400]], dtype=object)
+    counted = Counted.of(column, reference, 200, codes)
+    found = compare(counted, served, column, SETTINGS, level=LEVEL, groups=40)
+    assert (found.unseen, found.drifted) == ((1.0, 1.0), False)
+    # An address that two of them share is none of these.
+    shared = reference.where(codes % 2 == 0, "street 0")
+    assert Counted.of(column, shared, 200, codes).unseen == 990 / 2000

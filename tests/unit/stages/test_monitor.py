@@ -11,14 +11,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from regatta import bundle as bundles
 from regatta.artifacts import open_artifact, read_json
 from regatta.errors import ArtifactError, DataError, RegattaError, RequestError, SettingsError
-from regatta.monitoring import Reference
+from regatta.monitoring import Reference, by_chance, measure
 from regatta.registry import Registry
 from regatta.settings import RunSettings
 from regatta.stages import monitor
 from tests import toy_bundle
-from tests.unit.stages.test_evaluate import LOCKED, METRICS, make
+from tests.unit.stages.test_evaluate import LOCKED, METRICS, make, make_together
 
 OUTPUTS = ("drift", "out/report.html", "out/metrics.json")
 
@@ -145,6 +146,35 @@ def test_large_tables_are_drawn_from(binary, tmp_path):
     assert "drawn at random" in (tmp_path / OUTPUTS[1]).read_text(encoding="utf-8")
 
 
+def test_rows_of_a_group_count_as_one(tmp_path):
+    inputs, *_ = make_together(tmp_path, group="key")
+    inputs.run()
+    reference = Reference.open(inputs.folder / "model")
+    n_rows = len(inputs.table)
+    assert {column.groups for column in reference.columns} == {n_rows}
+    assert reference.predictions.groups == inputs.read()["split"]["n_groups"]
+
+    def values(served: pd.DataFrame) -> dict:
+        return check(inputs.folder / "model", served, tmp_path)["values"]
+
+    alone = values(inputs.table)
+    assert (alone["n_groups"], alone["score"]["ungrouped"]) == (n_rows, False)
+    few = values(inputs.table.assign(key=np.arange(n_rows) % 10))
+    assert (few["n_groups"], few["score"]["ungrouped"]) == (10, False)
+    for one, other in zip(
+        [few["predictions"], *few["columns"]],
+        [alone["predictions"], *alone["columns"]],
+        strict=True,
+    ):
+        assert one["by_chance"] > 5 * other["by_chance"] > 0
+    assert "reckoned with 10 groups" in (tmp_path / OUTPUTS[1]).read_text(encoding="utf-8")
+    absent = values(inputs.table.drop(columns="key"))
+    assert (absent["n_groups"], absent["score"]["ungrouped"]) == (0, True)
+    page = (tmp_path / OUTPUTS[1]).read_text(encoding="utf-8")
+    assert "At release rows were of groups" in page
+    assert "At release its interval was that of whole groups" in page
+
+
 def test_a_registered_version_keeps_its_reference(binary, tmp_path, regatta_home):
     Registry(regatta_home / "registry").register(binary.folder / "model", "toy", verdict="promote")
     found = check("toy@champion", binary.table, tmp_path)
@@ -177,6 +207,32 @@ def test_a_damaged_reference_is_refused(binary, tmp_path):
 def test_tables_that_do_not_fit(binary, tmp_path, change, error, message):
     with pytest.raises(error, match=message):
         check(binary.folder / "model", change(binary.table), tmp_path)
+
+
+def test_false_alarms_are_shared_out_among_all_tests(binary, tmp_path, monkeypatch):
+    levels: list[float] = []
+
+    def noted(*args: Any, level: float, **more: Any) -> Any:
+        levels.append(level)
+        return measure(*args, level=level, **more)
+
+    monkeypatch.setattr(monitor, "measure", noted)
+    signature = bundles.load(binary.folder / "model").signature
+    doubled = sum(column.kind == "categorical" for column in signature)
+    assert doubled > 0
+    found = check(binary.folder / "model", binary.table, tmp_path)["values"]
+    # The index of each column and of the predictions, new categories, the score.
+    assert found["tests"] == len(signature) + doubled + 2
+    assert levels == [0.001 / found["tests"]]
+    (age,) = (one for one in found["columns"] if one["name"] == "age")
+    counts = np.ones(len(age["bins"]), int)
+    factor = age["by_chance"] / by_chance(counts, counts, levels[0], (200, 200))
+    assert factor == pytest.approx(1)
+    # Without a truth there is no test of the score.
+    alone = check(binary.folder / "model", binary.table.drop(columns="outcome"), tmp_path)
+    assert alone["values"]["tests"] == found["tests"] - 1
+    few = check(binary.folder / "model", binary.table, tmp_path, ignore=["city"])
+    assert few["values"]["tests"] == found["tests"] - 2
 
 
 def test_what_is_ignored_must_be_there(binary, tmp_path):
