@@ -140,7 +140,8 @@ def _by_time(
     target: Target, keys: Keys, about: Schema, wanted: RunSettings
 ) -> tuple[Parts, Scheme]:
     """Lock the latest rows, and validate on the latest of the others."""
-    name = about.time
-    parts = lock_latest(target, keys, locked_share=_locked_share(target, wanted), name=name)
+    classes, name = about.classes, about.time
+    share = _locked_share(target, wanted)
+    parts = lock_latest(target, keys, classes=classes, locked_share=share, name=name)
     scheme = _scheme(int((parts == 0).sum()), wanted, folds=1)
-    return validate_latest(target, keys, parts, scheme, classes=about.classes, name=name), scheme
+    return validate_latest(target, keys, parts, scheme, classes=classes, name=name), scheme

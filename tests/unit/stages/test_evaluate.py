@@ -328,7 +328,7 @@ def make_together(folder: Path, **by: str) -> tuple[Inputs, Splits, np.ndarray]:
     if schema.group:
         parts = lock_groups(target, together, classes=schema.classes, **known)
     else:
-        parts = lock_latest(target, together, **known)
+        parts = lock_latest(target, together, classes=schema.classes, **known)
     cut = Splits.of(
         np.where(parts == 0, np.arange(N_ROWS) % 2, parts).astype(np.int16)[None],
         *(Scheme(2), own, target),
