@@ -158,8 +158,8 @@ def check_locked(
     parts: npt.NDArray[np.int16],
     classes: Sequence[str],
     *,
-    by: str,
-    option: str,
+    by: str = "",
+    option: str = "",
 ) -> None:
     """Refuse a locked part of one class: most metrics of a classification are undefined there.
 
@@ -171,10 +171,10 @@ def check_locked(
         Part of each row; -1 locked.
     classes : sequence of str
         Class labels; none in a regression, which is not checked.
-    by : str
+    by : str, default ""
         What is locked, for the message.
-    option : str
-        Which option says so.
+    option : str, default ""
+        Which option says so; empty: rows are drawn one by one.
 
     Raises
     ------
@@ -184,11 +184,11 @@ def check_locked(
     found = np.unique(target[parts == LOCKED])
     if classes and len(found) == 1:
         raise SplitError(
-            f"the {(parts == LOCKED).sum():,} rows to be locked, {by}, all are of class"
+            f"the {(parts == LOCKED).sum():,} rows to be locked{by and f', {by},'} all are of class"
             f" {classes[int(found[0])]!r}",
             expected="at least two classes among them, as well as among the others",
-            fix="lock more with a larger --set split.locked_share, add rows, or split by another"
-            f" column or without {option}",
+            fix="lock more with a larger --set split.locked_share, or add rows"
+            + (f", or split by another column or without {option}" if option else ""),
         )
 
 

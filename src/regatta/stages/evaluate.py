@@ -21,7 +21,7 @@ from regatta.evaluation.intervals import Resamples
 from regatta.evaluation.metrics import Metric, get_metric, metrics_for
 from regatta.evaluation.pictures import draw
 from regatta.evaluation.sampling import draw_rows
-from regatta.evaluation.scoring import decided, score_all
+from regatta.evaluation.scoring import decided, row_of, score_all
 from regatta.processes.client import is_warm
 from regatta.search.budget import COLUMNS_BOUNDS, columns_seconds, release_seconds
 from regatta.search.machine import in_pod
@@ -126,6 +126,8 @@ def run(
     ------
     ArtifactError
         An artifact is missing or damaged, or no locked row has a target.
+    SplitError
+        The metric is undefined on the locked rows.
     """
     from regatta import bundle as bundles
     from regatta.evaluation.report import render
@@ -291,6 +293,7 @@ def _evaluate(
         confidence=settings.evaluate.confidence,
         thresholds=model.thresholds,
     )
+    leading = row_of(metric, scores, locked.y, schema.classes)
     importance = _importance(model, schema, metric, locked, settings, ends)
     labels = decided(locked.predicted, model.thresholds)
     return {
@@ -301,7 +304,7 @@ def _evaluate(
         **_split(schema, locked, resamples),
         "classes": list(schema.classes),
         "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "metric": {**scores[0], "validation": model.metadata.get("score")},
+        "metric": {**leading, "validation": model.metadata.get("score")},
         "metrics": {row["key"]: row["score"] for row in scores},
         "scores": scores,
         "intervals": {

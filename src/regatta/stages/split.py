@@ -12,6 +12,7 @@ from regatta.splits import (
     Scheme,
     Splits,
     assign,
+    check_locked,
     choose_locked_share,
     choose_scheme,
     deal_groups,
@@ -53,7 +54,7 @@ def run(dataset: str, schema: str, settings: str, splits: str) -> dict[str, Any]
     Raises
     ------
     SplitError
-        There are too few rows, groups or times.
+        There are too few rows, groups or times, or all rows to be locked are of one class.
     """
     with stage("split") as numbers:
         wanted = RunSettings.from_json(settings)
@@ -120,6 +121,7 @@ def _by_row(target: Target, keys: Keys, about: Schema, wanted: RunSettings) -> t
     scheme = _scheme(round(n_rows * (1 - share)), wanted)
     regression, seed = about.task == "regression", wanted.seed
     parts = assign(target, scheme, keys, regression=regression, locked_share=share, seed=seed)
+    check_locked(target, parts, about.classes)
     return repeat(target, parts, scheme, regression=regression, seed=seed), scheme
 
 

@@ -15,7 +15,7 @@ from sklearn.metrics import roc_auc_score
 from regatta import bundle as bundles
 from regatta.artifacts import open_artifact, read_json, write_json, writing
 from regatta.artifacts.records import Recipe, TrialRecord
-from regatta.errors import ArtifactError
+from regatta.errors import ArtifactError, SplitError
 from regatta.search.budget import columns_seconds
 from regatta.settings import RunSettings
 from regatta.splits import Lock, Scheme, Splits, lock_groups, lock_latest
@@ -231,6 +231,18 @@ def test_no_locked_rows(tmp_path):
     with pytest.raises(ArtifactError, match="0 locked rows"):
         inputs.run()
     assert not (tmp_path / "out").exists()
+
+
+def test_no_other_metric_takes_the_place_of_one_that_is_undefined(tmp_path):
+    inputs = make(tmp_path, "binary")
+    assignment = np.arange(N_ROWS).astype(np.int16) % 2
+    assignment[np.flatnonzero(inputs.table["outcome"] == "no")[:40]] = -1
+    write_splits(tmp_path, assignment, 2)
+    with pytest.raises(SplitError) as caught:
+        inputs.run()
+    said = "roc_auc is undefined on the 40 locked rows, which all are of class 'no'"
+    assert said in str(caught.value)
+    assert not (tmp_path / "evaluation").exists()
 
 
 def champion(folder: Path, lock: Lock | None = LOCK, **bundle: object) -> str:
