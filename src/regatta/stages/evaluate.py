@@ -53,7 +53,8 @@ class _Locked:
 
     `all_rows` are the positions of the whole locked part in the table, `train_rows` those of the
     other rows; `weights` are of mean 1, or None where all rows weigh the same. `together` are the
-    keys of the groups or times of the rows, `all_groups` those of all groups that are locked, and
+    keys of the groups or times of the rows, `all_groups` those of all groups that are locked,
+    `all_keys` those of all locked rows where more are locked than scored and none are of groups;
     `by` says how rows were split.
     """
 
@@ -69,6 +70,7 @@ class _Locked:
     train_weights: Array | None
     together: npt.NDArray[np.uint64] | None
     all_groups: npt.NDArray[np.uint64]
+    all_keys: npt.NDArray[np.uint64]
     by: str
 
     @property
@@ -169,7 +171,9 @@ def run(
             reference = reference_of(
                 dataset, about, known, winner, locked.predicted, values, settings.seed
             )
-            said = bundles.Measured(locked.keys, locked.predicted, locked.all_groups)
+            said = bundles.Measured(
+                locked.keys, locked.predicted, locked.all_groups, locked.all_keys
+            )
             learnt = learning.finish(said, reference)
         values |= {
             "dataset": open_artifact(dataset, "dataset", verify=False).metadata,
@@ -256,6 +260,7 @@ def _open_locked(
         all_groups=np.empty(0, np.uint64)
         if together is None or schema.time
         else np.unique(together),
+        all_keys=cut.keys[: 0 if schema.group or len(drawn) == len(rows) else None],
         by=cut.by,
     )
 

@@ -400,6 +400,40 @@ def test_a_champion_that_has_learnt_from_its_locked_rows_knows_their_groups(tmp_
     assert np.array_equal(back.groups, known.groups)
 
 
+def test_a_champion_is_not_compared_on_rows_it_has_learnt_and_was_not_measured_on(tmp_path):
+    inputs = make(tmp_path, "binary")
+    # The n-th locked row has the key n: 30 were measured, 20 more were locked, 10 are new.
+    known = bundles.Measured(
+        np.arange(30, dtype=np.uint64),
+        np.full((30, 2), 0.5),
+        locked=np.arange(50, dtype=np.uint64),
+    )
+    inputs.run(champion=champion(tmp_path, LOCK, measured=known))
+
+    assert inputs.read()["comparison"]["rows"] == 40
+    back = bundles.measured(tmp_path / "champion" / "bundle")
+    assert np.array_equal(back.locked, known.locked)
+
+
+@pytest.mark.parametrize(("max_rows", "kept"), [(100, 150), (150, 0)])
+def test_all_locked_keys_are_kept_where_not_all_rows_are_scored(
+    tmp_path, monkeypatch, max_rows, kept
+):
+    inputs = make(tmp_path, "binary", settings={"evaluate": {"max_rows": max_rows}})
+    assignment = np.full(N_ROWS, -1, np.int16)
+    assignment[::4] = 0
+    write_splits(tmp_path, assignment, 1)
+    said, measured = [], bundles.Measured
+
+    def noted(*values):
+        said.append(measured(*values))
+        return said[-1]
+
+    monkeypatch.setattr(bundles, "Measured", noted)
+    inputs.run()
+    assert len(said[0].locked) == kept
+
+
 def test_a_champion_of_earlier_times_is_scored_on_what_came_later(tmp_path):
     inputs, cut, _ = make_together(tmp_path, time="joined")
     inputs.run(champion=champion(tmp_path, cut.lock))
