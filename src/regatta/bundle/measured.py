@@ -30,11 +30,15 @@ class Measured:
         What the model said.
     groups : ndarray of shape (n_groups,), uint64
         Keys of the groups that were locked; none where each row was by itself.
+    locked : ndarray of shape (n_locked,), uint64
+        Keys of all rows that were locked, where more were than measured and none were of groups;
+        else none.
     """
 
     keys: npt.NDArray[np.uint64]
     predicted: npt.NDArray[np.float64]
     groups: npt.NDArray[np.uint64] = field(default_factory=lambda: np.empty(0, np.uint64))
+    locked: npt.NDArray[np.uint64] = field(default_factory=lambda: np.empty(0, np.uint64))
 
     def instead(
         self, keys: npt.NDArray[np.uint64], predicted: npt.NDArray[np.float64]
@@ -62,7 +66,7 @@ class Measured:
     def is_fair(
         self, keys: npt.NDArray[np.uint64], groups: npt.NDArray[np.uint64]
     ) -> npt.NDArray[np.bool_]:
-        """Find the rows of which a refitted model has learnt nothing from others of their group.
+        """Find the rows of which a refitted model has learnt nothing, nor of others of their group.
 
         Parameters
         ----------
@@ -74,15 +78,16 @@ class Measured:
         Returns
         -------
         ndarray of shape (n_rows,), bool
-            True for rows that were measured, and for those of groups that were not there.
+            True for rows that were measured, and for those that were not there, nor their groups.
         """
-        return np.isin(keys, self.keys) | ~np.isin(groups, self.groups)
+        known = np.isin(keys, self.locked) | np.isin(groups, self.groups)
+        return np.isin(keys, self.keys) | ~known
 
     def save(self, folder: Path) -> None:
         """Write ``measured.npz``."""
         arrays = {"keys": self.keys, "predicted": self.predicted}
-        if len(self.groups):
-            arrays["groups"] = self.groups
+        more = {"groups": self.groups, "locked": self.locked}
+        arrays |= {name: values for name, values in more.items() if len(values)}
         np.savez(folder / FILE, allow_pickle=False, **arrays)
 
 
@@ -109,11 +114,14 @@ def measured(bundle: str | Path) -> Measured | None:
     file = open_artifact(bundle, "bundle", verify=(FILE,)).file(FILE)
     with np.load(file, allow_pickle=False) as arrays:
         keys, predicted = arrays["keys"], arrays["predicted"]
-        groups = arrays["groups"] if "groups" in arrays else np.empty(0, np.uint64)
+        groups, locked = (
+            arrays[name] if name in arrays else np.empty(0, np.uint64)
+            for name in ("groups", "locked")
+        )
     if not len(keys) or predicted.shape[:1] != keys.shape or predicted.ndim != 2:
         raise ArtifactError(
             f"{FILE!r} holds {len(keys)} keys and predictions of shape {predicted.shape}",
             expected="one prediction a key",
             fix="make the bundle again or restore it from a backup",
         )
-    return Measured(keys, predicted, groups)
+    return Measured(keys, predicted, groups, locked)

@@ -6,10 +6,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from regatta.errors import SplitError
 from regatta.evaluation.intervals import Interval, Resamples, credible, interval
 from regatta.evaluation.metrics import Metric
 
-__all__ = ["decided", "difference", "score_all"]
+__all__ = ["decided", "difference", "row_of", "score_all"]
 
 Array = npt.NDArray[np.float64]
 
@@ -84,6 +85,41 @@ def score_all(
             }
         )
     return rows
+
+
+def row_of(
+    metric: Metric, rows: Sequence[dict[str, Any]], y_true: Array, classes: Sequence[str]
+) -> dict[str, Any]:
+    """Find the scores by one metric: no other can take its place.
+
+    Parameters
+    ----------
+    metric : Metric
+        Which one.
+    rows : sequence of dict
+        What `score_all` returned.
+    y_true : ndarray of shape (n_rows,), float64
+        Class codes or values of the locked rows.
+    classes : sequence of str
+        Class labels; none in a regression.
+
+    Raises
+    ------
+    SplitError
+        The metric is undefined on these rows.
+    """
+    for row in rows:
+        if row["key"] == metric.key:
+            return row
+    found = np.unique(y_true)
+    is_one = bool(classes) and len(found) == 1
+    raise SplitError(
+        f"{metric.key} is undefined on the {len(y_true):,} locked rows"
+        + (f", which all are of class {classes[int(found[0])]!r}" if is_one else ""),
+        expected="rows of at least two classes" if is_one else "rows on which it has a value",
+        fix="lock more with a larger --set split.locked_share, add rows, or choose another"
+        " --metric",
+    )
 
 
 def difference(

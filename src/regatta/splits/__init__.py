@@ -1,6 +1,6 @@
 """Which rows are locked away, which are trained on, and which fold validates each."""
 
-from regatta.splits.assign import DROPPED, LOCKED, MIN_ROWS, assign, repeat
+from regatta.splits.assign import DROPPED, LOCKED, MIN_ROWS, assign, check_locked, repeat
 from regatta.splits.grouped import deal_groups, lock_groups
 from regatta.splits.lock import Lock
 from regatta.splits.scheme import Scheme, choose_locked_share, choose_scheme
@@ -15,6 +15,7 @@ __all__ = [
     "Scheme",
     "Splits",
     "assign",
+    "check_locked",
     "choose_locked_share",
     "choose_scheme",
     "deal_groups",

@@ -9,7 +9,7 @@ from regatta.errors import SplitError
 from regatta.splits.lock import draw
 from regatta.splits.scheme import Scheme
 
-__all__ = ["DROPPED", "LOCKED", "MIN_ROWS", "assign", "repeat", "started"]
+__all__ = ["DROPPED", "LOCKED", "MIN_ROWS", "assign", "check_locked", "repeat", "started"]
 
 Codes = npt.NDArray[np.int64]
 Keys = npt.NDArray[np.uint64]
@@ -151,6 +151,45 @@ def started(target: Floats, needs: Sequence[str] = ("target",)) -> npt.NDArray[n
             fix="add rows, or fill in " + " and ".join(f"the {need}" for need in needs),
         )
     return np.where(usable, 0, DROPPED).astype(np.int16)
+
+
+def check_locked(
+    target: Floats,
+    parts: npt.NDArray[np.int16],
+    classes: Sequence[str],
+    *,
+    by: str = "",
+    option: str = "",
+) -> None:
+    """Refuse a locked part of one class: most metrics of a classification are undefined there.
+
+    Parameters
+    ----------
+    target : ndarray of shape (n_rows,), float64
+        Class codes; NaN where missing.
+    parts : ndarray of shape (n_rows,), int16
+        Part of each row; -1 locked.
+    classes : sequence of str
+        Class labels; none in a regression, which is not checked.
+    by : str, default ""
+        What is locked, for the message.
+    option : str, default ""
+        Which option says so; empty: rows are drawn one by one.
+
+    Raises
+    ------
+    SplitError
+        All locked rows are of one class.
+    """
+    found = np.unique(target[parts == LOCKED])
+    if classes and len(found) == 1:
+        raise SplitError(
+            f"the {(parts == LOCKED).sum():,} rows to be locked{by and f', {by},'} all are of class"
+            f" {classes[int(found[0])]!r}",
+            expected="at least two classes among them, as well as among the others",
+            fix="lock more with a larger --set split.locked_share, or add rows"
+            + (f", or split by another column or without {option}" if option else ""),
+        )
 
 
 def repeat(

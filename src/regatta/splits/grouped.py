@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from regatta.errors import SplitError
-from regatta.splits.assign import LOCKED, MAX_BINS, started
+from regatta.splits.assign import LOCKED, MAX_BINS, MIN_ROWS, check_locked, started
 from regatta.splits.scheme import Scheme
 
 __all__ = ["deal_groups", "lock_groups"]
@@ -19,6 +19,13 @@ Floats = npt.NDArray[np.float64]
 
 LEFT_OF_A_CLASS = 2
 """Groups of each class that are not locked: one to learn from, another to validate."""
+ENOUGH = 0.75
+"""With so much of their quota the locked groups are enough, when the next one does not fit."""
+HALF = 0.5
+"""So much of the rows of small groups is locked at most, lest hardly any are left to the trials; of
+what is wanted, less is too little."""
+MOST = 2 / 3
+"""More than this of the rows is not locked, however large groups are."""
 ATTEMPTS = 20
 """Orders in which groups are dealt until each class is in two parts; the first mostly does."""
 SEVERAL = -2
@@ -34,9 +41,11 @@ def lock_groups(
 ) -> Parts:
     """Lock the groups with the lowest keys until they have their share of the rows.
 
-    A group with more rows than that share of all is not locked, and the share is of the rows of the
-    others; so both parts have many groups where there are many. Of each class two groups are left
-    to the trials.
+    A group with more rows than that share of all is passed over, and of the rows of the others at
+    most half are locked; so both parts have many groups where there are many. Where that is less
+    than half of the share, or than 20 rows, the one group that comes nearest to the share is locked
+    if it is nearer. Of each class two groups are left to the trials. Where all locked rows are of
+    one class, the first group that has another is locked, too.
 
     Parameters
     ----------
@@ -54,14 +63,13 @@ def lock_groups(
     Returns
     -------
     ndarray of shape (n_rows,), int16
-        -2 dropped (no target or no weight), -1 locked, 0 for the trials. Where groups have too many
-        rows for that, the smallest that can be is locked.
+        -2 dropped (no target or no weight), -1 locked, 0 for the trials.
 
     Raises
     ------
     SplitError
-        Fewer than 20 rows have a target, a class is in one group only, or there are too few groups
-        to lock one.
+        Fewer than 20 rows have a target, a class is in one group only, there are too few groups to
+        lock one, fewer than 10 rows (or half of the share) could be locked, or only one class.
     """
     parts = started(target)
     usable = np.flatnonzero(parts == 0)
@@ -76,14 +84,24 @@ def lock_groups(
             fix="merge it into another class, leave its rows out, or split without --group",
         )
     chosen = held.draw(locked_share)
-    if not chosen.any():
+    n_locked = int(held.sizes[chosen].sum())
+    if not chosen.any() and not held.can_lock:
         raise SplitError(
             f"{len(chosen)} group{'s' * (len(chosen) != 1)} of {name!r} with a target"
             + (", and each has a class that only two of them have" if len(chosen) > 2 else ""),
             expected="at least three, and for one to be locked three with each of its classes",
             fix="add rows of other groups, or split without --group",
         )
+    if n_locked < HALF * min(MIN_ROWS, locked_share * len(usable)):
+        raise SplitError(
+            f"{n_locked:,} of {len(usable):,} rows could be locked by {name!r}: its largest group"
+            f" has {held.sizes.max():,}",
+            expected=f"groups that make up {round(locked_share * len(usable)):,} locked rows, or"
+            f" at least {round(HALF * min(MIN_ROWS, locked_share * len(usable))):,}",
+            fix="split by a column of smaller groups, or without --group",
+        )
     parts[usable[chosen[codes]]] = LOCKED
+    check_locked(target, parts, classes, by=f"whole groups of {name!r}", option="--group")
     return parts
 
 
@@ -191,31 +209,97 @@ class _Contents:
         """Number of groups that have each stratum."""
         return np.bincount(self.strata, minlength=self.n_strata)
 
-    def _strata_of(self, group: int) -> Codes:
+    @property
+    def can_lock(self) -> bool:
+        """Whether any group can be locked, however large it is."""
+        left = self.n_groups
+        return any(self._spares(group, left) for group in range(len(self.sizes)))
+
+    def _strata_of(self, group: int | np.integer) -> Codes:
         """Return the strata that a group has rows of."""
         return self.strata[self.starts[group] : self.starts[group + 1]]
 
     def draw(self, share: float) -> npt.NDArray[np.bool_]:
-        """Draw the first groups, about as many as have a share of the rows; none if none can be."""
+        """Draw the first groups, about as many as have a share of the rows; none if none can be.
+
+        Of a classification they hold two classes, if groups allow it.
+        """
+        sizes = self.sizes
+        wanted = share * sizes.sum()
+        rows = sizes[sizes <= wanted].sum()
+        chosen = self._first(wanted, min(wanted, HALF * rows))
+        if sizes[chosen].sum() < max(HALF * wanted, min(MIN_ROWS, ENOUGH * wanted)):
+            chosen = self._nearest(wanted, chosen)
+        if sizes[chosen].sum() < HALF * min(MIN_ROWS, wanted):
+            chosen = self._first(wanted, wanted)
+        chosen = self._with_two_classes(chosen, wanted)
+        if self._n_classes_of(chosen) == 1:
+            nearest = np.argsort(np.abs(sizes - wanted), kind="stable")
+            left, most = self.n_groups, MOST * sizes.sum()
+            free = [g for g in nearest if sizes[g] <= most and self._spares(g, left)]
+            for group in free[:ATTEMPTS]:
+                found = self._with_two_classes(np.arange(len(sizes)) == group, wanted)
+                if self._n_classes_of(found) > 1:
+                    return found
+        return chosen
+
+    def _first(self, wanted: float, quota: float) -> npt.NDArray[np.bool_]:
+        """Draw the first groups up to a quota of rows, none larger than what is wanted in all."""
         sizes, left = self.sizes, self.n_groups
         chosen, taken = np.zeros(len(sizes), dtype=bool), 0
-        small = sizes <= share * sizes.sum()
-        quota = share * sizes[small].sum()
-        for group in np.flatnonzero(small):
-            mine = self._strata_of(int(group))
-            if (left[mine] <= LEFT_OF_A_CLASS).any():
-                continue
+        for group in np.flatnonzero(sizes <= wanted):
             if taken + sizes[group] / 2 > quota:
-                break
-            chosen[group], taken = True, taken + sizes[group]
-            left[mine] -= 1
-        if chosen.any():
-            return chosen
-        for group in np.argsort(sizes, kind="stable"):
-            if (left[self._strata_of(int(group))] > LEFT_OF_A_CLASS).all():
-                chosen[group] = True
-                break
+                # The last one hardly ever fits: going on would scatter what is locked.
+                if taken >= ENOUGH * quota:
+                    break
+                continue
+            if self._spares(group, left):
+                chosen[group], taken = True, taken + sizes[group]
+                left[self._strata_of(group)] -= 1
         return chosen
+
+    def _nearest(self, wanted: float, chosen: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+        """Return the one group whose rows come nearest to those wanted, if it is nearer."""
+        sizes = self.sizes
+        off, most, left = np.abs(sizes - wanted), MOST * sizes.sum(), self.n_groups
+        for group in np.argsort(off, kind="stable"):
+            if off[group] >= abs(sizes[chosen].sum() - wanted):
+                break
+            if sizes[group] <= most and self._spares(group, left):
+                return np.asarray(np.arange(len(sizes)) == group)
+        return chosen
+
+    def _with_two_classes(
+        self, chosen: npt.NDArray[np.bool_], wanted: float
+    ) -> npt.NDArray[np.bool_]:
+        """Add the first group of another class where all rows are of one, if a group can be."""
+        if self._n_classes_of(chosen) != 1:
+            return chosen
+        sizes, held = self.sizes, self._n_held(chosen)
+        left, room = self.n_groups - held, MOST * sizes.sum() - sizes[chosen].sum()
+        others = np.unique(self._owners[(self.strata < self.n_classes) & (held[self.strata] == 0)])
+        # Larger groups than the locked part should be come last, the smallest of them first.
+        for group in others[np.argsort(np.maximum(sizes[others], wanted), kind="stable")]:
+            if sizes[group] <= room and self._spares(group, left):
+                return np.asarray(chosen | (np.arange(len(sizes)) == group))
+        return chosen
+
+    @property
+    def _owners(self) -> Codes:
+        """Group of each cell."""
+        return np.repeat(np.arange(len(self.sizes)), np.diff(self.starts))
+
+    def _n_held(self, chosen: npt.NDArray[np.bool_]) -> Codes:
+        """Return how many of some groups have each stratum."""
+        return np.bincount(self.strata[chosen[self._owners]], minlength=self.n_strata)
+
+    def _n_classes_of(self, chosen: npt.NDArray[np.bool_]) -> int:
+        """Return how many classes some groups have; 0 in a regression."""
+        return int(np.count_nonzero(self._n_held(chosen)[: self.n_classes]))
+
+    def _spares(self, group: int | np.integer, left: Codes) -> bool:
+        """Whether two groups with each of its classes are left without it, of so many."""
+        return bool((left[self._strata_of(group)] > LEFT_OF_A_CLASS).all())
 
     def deal(self, scheme: Scheme, rng: np.random.Generator) -> Codes | None:
         """Return the part of each group; None where a class is always in one part alone."""

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from regatta.errors import SplitError
-from regatta.splits.assign import LOCKED, started
+from regatta.splits.assign import LOCKED, check_locked, started
 from regatta.splits.scheme import Scheme
 
 __all__ = ["lock_latest", "validate_latest"]
@@ -21,7 +21,9 @@ MOST = 0.5
 """More than this of what is cut is not set apart with one time, unless so much is asked for."""
 
 
-def lock_latest(target: Floats, keys: Keys, *, locked_share: float, name: str) -> Parts:
+def lock_latest(
+    target: Floats, keys: Keys, *, classes: Sequence[str], locked_share: float, name: str
+) -> Parts:
     """Lock the latest rows; rows of one time stay together.
 
     Parameters
@@ -30,6 +32,8 @@ def lock_latest(target: Floats, keys: Keys, *, locked_share: float, name: str) -
         Class codes, or values of a regression; NaN where a row is left out.
     keys : ndarray of shape (n_rows,), uint64
         Key of each row's time (`regatta.splits.keys.time_keys`): the latest have the lowest.
+    classes : sequence of str
+        Class labels; none in a regression.
     locked_share : float
         Share of the rows with a target that is locked, as nearly as times allow.
     name : str
@@ -43,8 +47,9 @@ def lock_latest(target: Floats, keys: Keys, *, locked_share: float, name: str) -
     Raises
     ------
     SplitError
-        Fewer than 20 rows have a target and a time, there are fewer than three times, or more than
-        half of the rows (and twice the share) have the latest one.
+        Fewer than 20 rows have a target and a time, there are fewer than three times, more than
+        half of the rows (and twice the share) have the latest one, or all latest rows are of one
+        class.
     """
     parts = started(target, ("target", "time"))
     usable = np.flatnonzero(parts == 0)
@@ -57,6 +62,7 @@ def lock_latest(target: Floats, keys: Keys, *, locked_share: float, name: str) -
             fix="use a column of finer times, or split without --time",
         )
     parts[usable[_latest(keys[usable], locked_share, leaving=2, name=name)]] = LOCKED
+    check_locked(target, parts, classes, by=f"the latest by {name!r}", option="--time")
     return parts
 
 
@@ -67,14 +73,12 @@ def validate_latest(
 
     Parameters
     ----------
-    target, keys, name
+    target, keys, classes, name
         As for `lock_latest`.
     parts : ndarray of shape (n_rows,), int16
         What it returned.
     scheme : Scheme
         One holdout, and its share.
-    classes : sequence of str
-        Class labels; none in a regression.
 
     Returns
     -------

@@ -21,7 +21,7 @@ from regatta.evaluation.intervals import Resamples
 from regatta.evaluation.metrics import Metric, get_metric, metrics_for
 from regatta.evaluation.pictures import draw
 from regatta.evaluation.sampling import draw_rows
-from regatta.evaluation.scoring import decided, score_all
+from regatta.evaluation.scoring import decided, row_of, score_all
 from regatta.processes.client import is_warm
 from regatta.search.budget import COLUMNS_BOUNDS, columns_seconds, release_seconds
 from regatta.search.machine import in_pod
@@ -53,7 +53,8 @@ class _Locked:
 
     `all_rows` are the positions of the whole locked part in the table, `train_rows` those of the
     other rows; `weights` are of mean 1, or None where all rows weigh the same. `together` are the
-    keys of the groups or times of the rows, `all_groups` those of all groups that are locked, and
+    keys of the groups or times of the rows, `all_groups` those of all groups that are locked,
+    `all_keys` those of all locked rows where more are locked than scored and none are of groups;
     `by` says how rows were split.
     """
 
@@ -69,6 +70,7 @@ class _Locked:
     train_weights: Array | None
     together: npt.NDArray[np.uint64] | None
     all_groups: npt.NDArray[np.uint64]
+    all_keys: npt.NDArray[np.uint64]
     by: str
 
     @property
@@ -126,6 +128,8 @@ def run(
     ------
     ArtifactError
         An artifact is missing or damaged, or no locked row has a target.
+    SplitError
+        The metric is undefined on the locked rows.
     """
     from regatta import bundle as bundles
     from regatta.evaluation.report import render
@@ -167,7 +171,9 @@ def run(
             reference = reference_of(
                 dataset, about, known, winner, locked.predicted, values, settings.seed
             )
-            said = bundles.Measured(locked.keys, locked.predicted, locked.all_groups)
+            said = bundles.Measured(
+                locked.keys, locked.predicted, locked.all_groups, locked.all_keys
+            )
             learnt = learning.finish(said, reference)
         values |= {
             "dataset": open_artifact(dataset, "dataset", verify=False).metadata,
@@ -254,6 +260,7 @@ def _open_locked(
         all_groups=np.empty(0, np.uint64)
         if together is None or schema.time
         else np.unique(together),
+        all_keys=cut.keys[: 0 if schema.group or len(drawn) == len(rows) else None],
         by=cut.by,
     )
 
@@ -291,6 +298,7 @@ def _evaluate(
         confidence=settings.evaluate.confidence,
         thresholds=model.thresholds,
     )
+    leading = row_of(metric, scores, locked.y, schema.classes)
     importance = _importance(model, schema, metric, locked, settings, ends)
     labels = decided(locked.predicted, model.thresholds)
     return {
@@ -301,7 +309,7 @@ def _evaluate(
         **_split(schema, locked, resamples),
         "classes": list(schema.classes),
         "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "metric": {**scores[0], "validation": model.metadata.get("score")},
+        "metric": {**leading, "validation": model.metadata.get("score")},
         "metrics": {row["key"]: row["score"] for row in scores},
         "scores": scores,
         "intervals": {

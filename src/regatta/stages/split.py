@@ -12,6 +12,7 @@ from regatta.splits import (
     Scheme,
     Splits,
     assign,
+    check_locked,
     choose_locked_share,
     choose_scheme,
     deal_groups,
@@ -53,7 +54,7 @@ def run(dataset: str, schema: str, settings: str, splits: str) -> dict[str, Any]
     Raises
     ------
     SplitError
-        There are too few rows, groups or times.
+        There are too few rows, groups or times, or all rows to be locked are of one class.
     """
     with stage("split") as numbers:
         wanted = RunSettings.from_json(settings)
@@ -120,6 +121,7 @@ def _by_row(target: Target, keys: Keys, about: Schema, wanted: RunSettings) -> t
     scheme = _scheme(round(n_rows * (1 - share)), wanted)
     regression, seed = about.task == "regression", wanted.seed
     parts = assign(target, scheme, keys, regression=regression, locked_share=share, seed=seed)
+    check_locked(target, parts, about.classes)
     return repeat(target, parts, scheme, regression=regression, seed=seed), scheme
 
 
@@ -140,7 +142,8 @@ def _by_time(
     target: Target, keys: Keys, about: Schema, wanted: RunSettings
 ) -> tuple[Parts, Scheme]:
     """Lock the latest rows, and validate on the latest of the others."""
-    name = about.time
-    parts = lock_latest(target, keys, locked_share=_locked_share(target, wanted), name=name)
+    classes, name = about.classes, about.time
+    share = _locked_share(target, wanted)
+    parts = lock_latest(target, keys, classes=classes, locked_share=share, name=name)
     scheme = _scheme(int((parts == 0).sum()), wanted, folds=1)
-    return validate_latest(target, keys, parts, scheme, classes=about.classes, name=name), scheme
+    return validate_latest(target, keys, parts, scheme, classes=classes, name=name), scheme

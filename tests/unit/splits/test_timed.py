@@ -17,7 +17,7 @@ def split(times, target=None, *, share=0.2, valid=0.2, classes=()):
     target = np.zeros(len(times)) if target is None else np.asarray(target, float)
     keys = time_keys(times)
     target = np.where(keys == NO_TIME, np.nan, target)
-    parts = lock_latest(target, keys, locked_share=share, name="t")
+    parts = lock_latest(target, keys, classes=classes, locked_share=share, name="t")
     return validate_latest(target, keys, parts, Scheme(1, valid), classes=classes, name="t")
 
 
@@ -118,13 +118,23 @@ def test_times_that_do_not_do(case):
 
 
 def test_a_class_that_comes_late_is_refused():
-    target = np.arange(100) >= 70
+    target = (np.arange(100) >= 70) & (np.arange(100) % 2 == 0)
     with pytest.raises(SplitError, match="class 'yes' is not among the 64 earliest rows by 't'"):
         split(np.arange(100), target, classes=LABELS)
 
 
 def test_rows_that_validate_must_be_of_two_classes():
-    target = np.arange(100) < 60
+    target = (np.arange(100) < 60) | (np.arange(100) > 90)
     with pytest.raises(SplitError, match=r"the 16 rows that validate.*all are of class 'no'"):
         split(np.arange(100), target, classes=LABELS)
     assert split(np.arange(100), np.arange(100) % 2, classes=LABELS).shape == (1, 100)
+
+
+def test_locked_rows_must_be_of_two_classes():
+    target = np.arange(100) % 2 * (np.arange(100) < 80)
+    with pytest.raises(SplitError) as caught:
+        split(np.arange(100), target, classes=LABELS)
+    assert "the 20 rows to be locked, the latest by 't', all are of class 'no'" in str(caught.value)
+    assert "larger --set split.locked_share" in str(caught.value)
+    # One row more has the other class.
+    assert split(np.arange(100), target, classes=LABELS, share=0.21).shape == (1, 100)

@@ -15,7 +15,7 @@ from sklearn.metrics import roc_auc_score
 from regatta import bundle as bundles
 from regatta.artifacts import open_artifact, read_json, write_json, writing
 from regatta.artifacts.records import Recipe, TrialRecord
-from regatta.errors import ArtifactError
+from regatta.errors import ArtifactError, SplitError
 from regatta.search.budget import columns_seconds
 from regatta.settings import RunSettings
 from regatta.splits import Lock, Scheme, Splits, lock_groups, lock_latest
@@ -233,6 +233,18 @@ def test_no_locked_rows(tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+def test_no_other_metric_takes_the_place_of_one_that_is_undefined(tmp_path):
+    inputs = make(tmp_path, "binary")
+    assignment = np.arange(N_ROWS).astype(np.int16) % 2
+    assignment[np.flatnonzero(inputs.table["outcome"] == "no")[:40]] = -1
+    write_splits(tmp_path, assignment, 2)
+    with pytest.raises(SplitError) as caught:
+        inputs.run()
+    said = "roc_auc is undefined on the 40 locked rows, which all are of class 'no'"
+    assert said in str(caught.value)
+    assert not (tmp_path / "evaluation").exists()
+
+
 def champion(folder: Path, lock: Lock | None = LOCK, **bundle: object) -> str:
     """Write a bundle in service, with what its run says of the rows that it locked."""
     path = folder / "champion" / "bundle"
@@ -328,7 +340,7 @@ def make_together(folder: Path, **by: str) -> tuple[Inputs, Splits, np.ndarray]:
     if schema.group:
         parts = lock_groups(target, together, classes=schema.classes, **known)
     else:
-        parts = lock_latest(target, together, **known)
+        parts = lock_latest(target, together, classes=schema.classes, **known)
     cut = Splits.of(
         np.where(parts == 0, np.arange(N_ROWS) % 2, parts).astype(np.int16)[None],
         *(Scheme(2), own, target),
@@ -386,6 +398,40 @@ def test_a_champion_that_has_learnt_from_its_locked_rows_knows_their_groups(tmp_
     assert comparison["rows"] == (there | ~np.isin(keys, keys[there])).sum() < len(keys)
     back = bundles.measured(tmp_path / "champion" / "bundle")
     assert np.array_equal(back.groups, known.groups)
+
+
+def test_a_champion_is_not_compared_on_rows_it_has_learnt_and_was_not_measured_on(tmp_path):
+    inputs = make(tmp_path, "binary")
+    # The n-th locked row has the key n: 30 were measured, 20 more were locked, 10 are new.
+    known = bundles.Measured(
+        np.arange(30, dtype=np.uint64),
+        np.full((30, 2), 0.5),
+        locked=np.arange(50, dtype=np.uint64),
+    )
+    inputs.run(champion=champion(tmp_path, LOCK, measured=known))
+
+    assert inputs.read()["comparison"]["rows"] == 40
+    back = bundles.measured(tmp_path / "champion" / "bundle")
+    assert np.array_equal(back.locked, known.locked)
+
+
+@pytest.mark.parametrize(("max_rows", "kept"), [(100, 150), (150, 0)])
+def test_all_locked_keys_are_kept_where_not_all_rows_are_scored(
+    tmp_path, monkeypatch, max_rows, kept
+):
+    inputs = make(tmp_path, "binary", settings={"evaluate": {"max_rows": max_rows}})
+    assignment = np.full(N_ROWS, -1, np.int16)
+    assignment[::4] = 0
+    write_splits(tmp_path, assignment, 1)
+    said, measured = [], bundles.Measured
+
+    def noted(*values):
+        said.append(measured(*values))
+        return said[-1]
+
+    monkeypatch.setattr(bundles, "Measured", noted)
+    inputs.run()
+    assert len(said[0].locked) == kept
 
 
 def test_a_champion_of_earlier_times_is_scored_on_what_came_later(tmp_path):

@@ -81,6 +81,13 @@ def test_too_few_rows_have_a_target(run):
         run(frame)
 
 
+def test_a_class_of_which_no_row_can_be_locked(run):
+    frame = binary_table(100)
+    frame["outcome"] = ["yes"] * 2 + ["no"] * 98
+    with pytest.raises(SplitError, match="rows to be locked all are of class 'no'; expected at"):
+        run(frame)
+
+
 @pytest.mark.parametrize("task", ["binary", "regression"])
 def test_a_table_that_has_grown_locks_the_same_rows(run, task):
     frame = (binary_table if task == "binary" else regression_table)(1_000)
