@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -28,6 +29,8 @@ def start(folder: Path, until: str = "trial ", max_trials: int = 0) -> "subproce
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        # A shell starts what it does not wait for with interrupts ignored, and that is inherited.
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
     )
     assert process.stdout
     for line in process.stdout:
