@@ -230,7 +230,7 @@ def _open_locked(
     from regatta.splits.together import lock_keys
 
     cut = Splits.open(splits)
-    rows = np.asarray(cut.locked(), dtype=np.int64)
+    rows, train_rows = (np.asarray(part, dtype=np.int64) for part in (cut.locked(), cut.train()))
     judged = load_frame(dataset, columns=schema.measured, rows=rows)
     y, weights = schema.encode_target(judged[schema.target]), schema.weights(judged)
     if not len(y) or not np.isfinite(y).all():
@@ -243,14 +243,14 @@ def _open_locked(
     drawn = draw_rows(y, settings.evaluate.max_rows, rng, stratify=bool(schema.classes))
     columns = [column.name for column in schema.columns if column.name not in schema.measured]
     frame = load_frame(dataset, columns=columns, rows=rows[drawn], verify=False)
-    train = load_frame(dataset, columns=schema.measured, rows=cut.train(), verify=False)
+    train = load_frame(dataset, columns=schema.measured, rows=train_rows, verify=False)
     together = lock_keys(dataset, schema, cut.keys, cut.lock.seed, rows)
     return _Locked(
         frame=frame.reset_index(drop=True),
         y=y[drawn],
         predicted=model.predict_array(frame),
         all_rows=rows,
-        train_rows=np.asarray(cut.train(), dtype=np.int64),
+        train_rows=train_rows,
         y_train=schema.encode_target(train[schema.target]),
         keys=cut.keys[drawn],
         lock=cut.lock,
