@@ -182,9 +182,9 @@ def _follow(
 
     from regatta.cluster.following import Following
     from regatta.cluster.kube import Kubernetes
-    from regatta.cluster.results import download, keep
-    from regatta.cluster.submission import Watch, out_folder, seconds_of
+    from regatta.cluster.results import download, keep, out_folder
     from regatta.cluster.view import View
+    from regatta.cluster.watch import Watch, seconds_of
     from regatta.runs.summary import show
 
     console = Console()

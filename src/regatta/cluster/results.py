@@ -2,6 +2,7 @@
 
 import contextlib
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from regatta.cluster.workflow import Workflow
 from regatta.errors import ClusterError, RegattaError
 from regatta.runs.results import Outcome
 
-__all__ = ["download", "keep", "wanted"]
+__all__ = ["download", "keep", "out_folder", "wanted"]
 
 FILES = {
     "report": ("evaluate", "report", ""),
@@ -37,6 +38,11 @@ def wanted(workflow: Workflow) -> dict[str, str]:
         if uri := workflow.artifact(task, artifact):
             found[name] = f"{uri}/{file}" if file else uri
     return found
+
+
+def out_folder(name: str, out: Path | None) -> Path:
+    """Return the folder for what is downloaded: ``runs/<name>-<time>`` by default."""
+    return out or Path("runs").absolute() / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}"
 
 
 def keep(reason: Reason, out: Path) -> None:

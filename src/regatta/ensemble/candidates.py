@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -107,6 +108,11 @@ class Race:
         """Folds of a trial that can be compared with others: a lane may have settled for one."""
         most = max((len(trial.record.fold_scores) for trial in self.usable), default=0)
         return min([most, *(int(lane["folds"]) for lane in self.lanes if "folds" in lane)])
+
+    @property
+    def row_seconds(self) -> float:
+        """Time in which all members have to predict a row among many; there is none for more."""
+        return min((float(lane.get("row_seconds", inf)) for lane in self.lanes), default=inf)
 
     @property
     def comparable(self) -> tuple[Trial, ...]:

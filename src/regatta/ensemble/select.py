@@ -67,6 +67,7 @@ def select(
     seed: int,
     seconds: float,
     limits: Limits | None = None,
+    row_seconds: float = np.inf,
     stacking: bool = True,
     weights: Array | None = None,
     groups: npt.NDArray[np.int64] | None = None,
@@ -93,6 +94,9 @@ def select(
         Time for the selection; stacking may take as long again.
     limits : Limits, optional
         What all members together may cost.
+    row_seconds : float, default inf
+        Time in which all members together should predict a row among many, in seconds, as measured
+        in the race. Where no trial does, the fastest is taken.
     stacking : bool, default True
         Whether the pool of a classification may be learnt (`regatta.ensemble.stacking`).
     weights : ndarray of shape (n_train_rows,), float64, or None
@@ -111,9 +115,11 @@ def select(
         No trial keeps the limits.
     """
     ranked = sorted(trials, key=lambda trial: _rank(trial, metric))
-    shares = shares_of(ranked, limits, seconds) if limits else {}
+    shares: Mapping[str, tuple[float, ...]] = shares_of(ranked, limits, seconds) if limits else {}
     if shares:
         ranked = [trial for trial in ranked if trial.record.id in shares]
+    if np.isfinite(row_seconds):
+        ranked, shares = _soon_enough(ranked, shares, row_seconds)
     best = ranked[0].oof()
     rows = np.flatnonzero(np.isfinite(best[:, 0]))
     # A row has a prediction in each repeat. Whatever is learnt from them may not know any of one
@@ -151,7 +157,7 @@ class _Search:
     def greedy(
         self,
         ranked: Sequence[Trial],
-        shares: Mapping[str, tuple[float, float]],
+        shares: Mapping[str, tuple[float, ...]],
         max_members: int,
         iterations: int,
         seconds: float,
@@ -286,6 +292,17 @@ def _score(trial: Trial) -> float:
 def _rank(trial: Trial, metric: Metric) -> tuple[float, str]:
     """Return what trials are sorted by: loss, then id."""
     return metric.loss(_score(trial)), trial.record.id
+
+
+def _soon_enough(
+    ranked: Sequence[Trial], shares: Mapping[str, tuple[float, ...]], row_seconds: float
+) -> tuple[list[Trial], dict[str, tuple[float, ...]]]:
+    """Return the trials that predict a row in time, and what they use up of this limit, too."""
+    took = [trial.record.predict_seconds_per_row for trial in ranked]
+    most = max(row_seconds, min(took))
+    kept = [(trial, each / most) for trial, each in zip(ranked, took, strict=True) if each <= most]
+    known = {t.record.id: (*shares.get(t.record.id, ()), share) for t, share in kept}
+    return [trial for trial, _ in kept], known
 
 
 def _candidates(ranked: Sequence[Trial], cells: int) -> list[Trial]:

@@ -41,7 +41,7 @@ RELEASE_SECONDS = 0.5
 START_SECONDS = 1.0
 TAIL_TASKS = 3
 # A process here; pods of a candidate and of the service there.
-DEPLOY_SECONDS = {"none": 0.0, "local": 3.5, "kserve": 25.0}
+DEPLOY_SECONDS = {"none": 0.0, "local": 4.5, "kserve": 25.0}
 # Intervals and curves, by scored outputs; reading the table and blending, by cells and outputs.
 SECONDS_PER_SCORED_OUTPUT = 3e-5
 SECONDS_PER_CELL = 8e-8

@@ -18,6 +18,8 @@ __all__ = ["Clock"]
 # Passes over the locked rows, each by all members; there is a time of its own for the columns.
 PASSES = 2.0
 MEMBERS, LEARNERS = 6, 3
+# Members may predict for longer than the best would by this share of the time.
+LONGER_SHARE = 0.03
 # Where the race is so long, further recipes are worth less than a further draw of each member.
 LONG_SECONDS, LONG_DRAWS = 100.0, 2
 
@@ -71,12 +73,9 @@ class Clock:
     @property
     def deadline(self) -> float:
         """When the race ends, in seconds since the epoch."""
-        best = sorted(self._prices)[:MEMBERS]
-        predicting = (
-            self.scored_rows * PASSES * sum(price.predict_seconds_per_row for price in best)
-        )
+        best = self._best
         loading = LOADS * sum(price.load_seconds for price in best)
-        deadline = self.end - self.tail - predicting - loading
+        deadline = self.end - self.tail - self._predicting - loading
         if best:
             # Small models are fitted again in less time than was kept for it.
             likely = best + [price for price in self._firsts if price not in best]
@@ -89,6 +88,27 @@ class Clock:
             deadline += max(refit_wait(self.refit) - needed, 0.0)
         # The plan has found that a trial fits: only a budget that is over already ends the race.
         return max(deadline, self.began + LEAST_RACE_SECONDS) if self.began < self.end else self.end
+
+    @property
+    def row_seconds(self) -> float:
+        """Time in which all members have to predict a row among many, in seconds.
+
+        The best are not all that an ensemble takes: for neighbours, which are slow and err
+        differently, no time has been kept.
+        """
+        most = self._predicting + LONGER_SHARE * (self.end - self.began)
+        return most / (PASSES * max(self.scored_rows, 1))
+
+    @property
+    def _best(self) -> list[_Price]:
+        """What an ensemble will be made of, for the most part."""
+        return sorted(self._prices)[:MEMBERS]
+
+    @property
+    def _predicting(self) -> float:
+        """Time in which they predict the rows that are scored, in seconds."""
+        row_seconds = sum(price.predict_seconds_per_row for price in self._best)
+        return PASSES * self.scored_rows * row_seconds
 
     @property
     def _firsts(self) -> list[_Price]:

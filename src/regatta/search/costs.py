@@ -53,7 +53,7 @@ def whole_seconds(record: TrialRecord, more: float = WHOLE_MORE) -> float:
     part = whole_trees(record) / trees if trees else 1.0
     if learns_by_epochs(record) and not record.truncated:
         part = USEFUL_EPOCHS
-    return WHOLE_LONGER * more * part * record.own_seconds / max(len(record.fold_scores), 1)
+    return WHOLE_LONGER * more * part * _of_a_fold(record.own_seconds, record)
 
 
 def whole_trees(record: TrialRecord) -> int:
@@ -138,7 +138,12 @@ def encode_again_seconds(record: TrialRecord, more: float = WHOLE_MORE) -> float
     """
     if record.learnt is None:
         return record.encode_seconds
-    return more * record.encode_seconds / max(len(record.fold_scores), 1)
+    return more * _of_a_fold(record.encode_seconds, record)
+
+
+def _of_a_fold(seconds: float, record: TrialRecord) -> float:
+    """Return what one fold took of a trial; if none is done, it was at work on the first."""
+    return seconds / max(len(record.fold_scores), 1)
 
 
 class Costs:
@@ -166,8 +171,7 @@ class Costs:
         has done one knows how many there is time for.
         """
         if record.status in ("ok", "stopped", "timeout"):
-            folds = max(len(record.fold_scores), 1)
-            ratio = record.own_seconds / folds / self._estimate(record.recipe)
+            ratio = _of_a_fold(record.own_seconds, record) / self._estimate(record.recipe)
             known = self._ratios.setdefault(record.recipe.learner, {})
             known.setdefault(record.recipe.rows or self._shape.n_rows, []).append(ratio)
 

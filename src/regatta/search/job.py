@@ -110,15 +110,15 @@ class Progress:
         All parameters, the learner's defaults included.
     encoders : list of str
         Encoder of each fold.
-    encode_seconds, fit_seconds : float
-        What encoding, or waiting for it, and all else took so far.
+    waited_seconds, fit_seconds : float
+        What encoding, or waiting for a trial that encodes the same, and all else took so far.
     predict_seconds_per_row : float
         By the models of all folds together.
     truncated : bool
         Whether a deadline stopped a fit.
     learnt : list of (mapping or None)
         What each fold's model has found out (`Model.learnt`).
-    encoding_seconds : float
+    encode_seconds : float
         What it took to encode the folds, whichever trial has done so.
     first : First
         What was known when the first fold was done.
@@ -130,12 +130,12 @@ class Progress:
     scores: list[float | None] = field(default_factory=list)
     params: dict[str, Any] = field(default_factory=dict)
     encoders: list[str] = field(default_factory=list)
-    encode_seconds: float = 0.0
+    waited_seconds: float = 0.0
     fit_seconds: float = 0.0
     predict_seconds_per_row: float = 0.0
     truncated: bool = False
     learnt: list[Mapping[str, float] | None] = field(default_factory=list)
-    encoding_seconds: float = 0.0
+    encode_seconds: float = 0.0
     first: First = field(default_factory=First)
     settled: bool = False
 
@@ -153,7 +153,7 @@ class Progress:
             Where the predictions of the first fold are in `oof`.
         """
         self.settled, self.truncated = True, self.first.truncated
-        self.fit_seconds, self.encoding_seconds = self.first.fit_seconds, self.first.encoding
+        self.fit_seconds, self.encode_seconds = self.first.fit_seconds, self.first.encoding
         self.predict_seconds_per_row /= self.folds
         first = self.oof[places]
         self.oof[:] = np.nan

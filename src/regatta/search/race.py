@@ -75,6 +75,7 @@ def _summary(lane: Lane) -> dict[str, Any]:
         "head_seconds": round(lane.clock.head, 3),
         "race_seconds": round(time.time() - lane.clock.began, 3),
         "tail_seconds": round(lane.clock.tail, 3),
+        "row_seconds": lane.clock.row_seconds,
         "budget_ends_at": round(lane.clock.end, 3),
         "speed": round(lane.speed, 3),
         "folds": lane.table.n_folds,

@@ -148,7 +148,7 @@ def _fit_all(
         progress.scores.append(score if np.isfinite(score) else None)
         if not number:
             taken = time.time() - job.started_at
-            spent = progress.fit_seconds, progress.encoding_seconds
+            spent = progress.fit_seconds, progress.encode_seconds
             progress.first = First(taken, *spent, progress.truncated)
     cache.forget_frame()
     if cache.one_fold_does:
@@ -166,8 +166,8 @@ def _encoded(
     deadline = min(began + job.encode_seconds, job.deadline)
     fold = cache.fold(learner.encoding, number, job.recipe.rows, deadline)
     # Raw rows are read once: that does not come again with each fold.
-    progress.encode_seconds += time.time() - began - (cache.read_seconds - read)
-    progress.encoding_seconds += fold.seconds
+    progress.waited_seconds += time.time() - began - (cache.read_seconds - read)
+    progress.encode_seconds += fold.seconds
     return fold
 
 
@@ -187,7 +187,7 @@ def _check_hope(job: Job, progress: Progress, metric: Metric, n_folds: int) -> N
 def _time_for_another(job: Job, progress: Progress, n_folds: int) -> bool:
     """Return whether to go on with the next fold; raise when the trial is lost."""
     left, open_folds = job.deadline - time.time(), n_folds - progress.folds
-    encode, fit = progress.encode_seconds / progress.folds, progress.fit_seconds / progress.folds
+    encode, fit = progress.waited_seconds / progress.folds, progress.fit_seconds / progress.folds
     # A fit that was stopped by its deadline takes the time that there is.
     needed = encode + (0.3 if progress.truncated else 0.8) * fit
     if left > (needed if job.partial else needed * open_folds):
@@ -219,7 +219,7 @@ def _fit_fold(
     _check_memory(job, learner, shape, progress.params)
     began = time.time()
     # The folds that are left have to be encoded, too.
-    coming = progress.encode_seconds / (progress.folds + 1) * (open_folds - 1)
+    coming = progress.waited_seconds / (progress.folds + 1) * (open_folds - 1)
     spare = min(job.fit_seconds - progress.fit_seconds, job.deadline - began - coming)
     deadline = began + FIT_SHARE * max(spare, 0.0) / open_folds
     model = _fit_model(job, learner, fold.data, metric, progress.params, deadline)
@@ -311,7 +311,7 @@ def _so_far(progress: Progress) -> dict[str, Any]:
     return {
         "fold_scores": tuple(progress.scores),
         "fit_seconds": round(progress.fit_seconds, 3),
-        "encode_seconds": round(progress.encoding_seconds, 3),
+        "encode_seconds": round(progress.encode_seconds, 3),
     }
 
 

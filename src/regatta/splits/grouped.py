@@ -1,6 +1,6 @@
 """Lock whole groups of rows, and deal whole groups to folds, as evenly as groups allow."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -224,24 +224,32 @@ class _Contents:
 
         Of a classification they hold two classes, if groups allow it.
         """
+        wanted = share * self.sizes.sum()
+        chosen = self._with_two_classes(self._of_size(wanted), wanted)
+        if self._n_classes_of(chosen) != 1:
+            return chosen
+        begun = (self._with_two_classes(one, wanted) for one in self._ones(wanted))
+        return next((found for found in begun if self._n_classes_of(found) > 1), chosen)
+
+    def _of_size(self, wanted: float) -> npt.NDArray[np.bool_]:
+        """Draw groups with about so many rows, whatever their classes: the first way that does."""
         sizes = self.sizes
-        wanted = share * sizes.sum()
         rows = sizes[sizes <= wanted].sum()
         chosen = self._first(wanted, min(wanted, HALF * rows))
         if sizes[chosen].sum() < max(HALF * wanted, min(MIN_ROWS, ENOUGH * wanted)):
             chosen = self._nearest(wanted, chosen)
         if sizes[chosen].sum() < HALF * min(MIN_ROWS, wanted):
             chosen = self._first(wanted, wanted)
-        chosen = self._with_two_classes(chosen, wanted)
-        if self._n_classes_of(chosen) == 1:
-            nearest = np.argsort(np.abs(sizes - wanted), kind="stable")
-            left, most = self.n_groups, MOST * sizes.sum()
-            free = [g for g in nearest if sizes[g] <= most and self._spares(g, left)]
-            for group in free[:ATTEMPTS]:
-                found = self._with_two_classes(np.arange(len(sizes)) == group, wanted)
-                if self._n_classes_of(found) > 1:
-                    return found
         return chosen
+
+    def _ones(self, wanted: float) -> Iterator[npt.NDArray[np.bool_]]:
+        """Draw one group at a time, those first whose rows come nearest to those wanted."""
+        sizes, left = self.sizes, self.n_groups
+        nearest = np.argsort(np.abs(sizes - wanted), kind="stable")
+        most = MOST * sizes.sum()
+        free = [g for g in nearest if sizes[g] <= most and self._spares(g, left)]
+        for group in free[:ATTEMPTS]:
+            yield np.arange(len(sizes)) == group
 
     def _first(self, wanted: float, quota: float) -> npt.NDArray[np.bool_]:
         """Draw the first groups up to a quota of rows, none larger than what is wanted in all."""

@@ -162,6 +162,7 @@ def _select(
         seed=settings.seed,
         seconds=inf if fixed else selection_seconds(settings.budget.seconds),
         limits=_limits(settings, features),
+        row_seconds=inf if fixed else race.row_seconds,
         stacking=settings.ensemble.stacking,
         weights=rows.weights,
         groups=rows.groups,

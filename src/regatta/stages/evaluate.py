@@ -1,10 +1,8 @@
 """``evaluate``: measure the bundle on the locked rows, once, and write the report."""
 
-import hashlib
 import math
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,29 +12,25 @@ import numpy.typing as npt
 
 from regatta.artifacts import open_artifact, read_json, write_json, writing
 from regatta.dataset.schema import Schema
-from regatta.errors import ArtifactError
 from regatta.evaluation.baseline import Baseline
 from regatta.evaluation.importance import Importance, permutation_importance
 from regatta.evaluation.intervals import Resamples
 from regatta.evaluation.metrics import Metric, get_metric, metrics_for
 from regatta.evaluation.pictures import draw
-from regatta.evaluation.sampling import draw_rows
 from regatta.evaluation.scoring import decided, row_of, score_all
 from regatta.processes.client import is_warm
 from regatta.search.budget import COLUMNS_BOUNDS, columns_seconds, release_seconds
 from regatta.search.machine import in_pod
 from regatta.settings import RunSettings
-from regatta.splits import Lock
 from regatta.stages import refit
 from regatta.stages.champion import challenge, champion_of
+from regatta.stages.locked import Locked, open_locked
 from regatta.stages.reference import reference_of
 from regatta.stages.samples import samples_of
 from regatta.stages.task import stage
 from regatta.stages.warm_start import remember_best
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from regatta.bundle import Bundle
 
 __all__ = ["run"]
@@ -45,43 +39,6 @@ Array = npt.NDArray[np.float64]
 
 SCALARS = 9
 """Metrics that fit on one screen of the dashboard, the number of rows among them."""
-
-
-@dataclass(frozen=True)
-class _Locked:
-    """The locked rows that are scored, with what the bundle says of them.
-
-    `all_rows` are the positions of the whole locked part in the table, `train_rows` those of the
-    other rows; `weights` are of mean 1, or None where all rows weigh the same. `together` are the
-    keys of the groups or times of the rows, `all_groups` those of all groups that are locked,
-    `all_keys` those of all locked rows where more are locked than scored and none are of groups;
-    `by` says how rows were split.
-    """
-
-    frame: "pd.DataFrame"
-    y: Array
-    predicted: Array
-    all_rows: npt.NDArray[np.int64]
-    train_rows: npt.NDArray[np.int64]
-    y_train: Array
-    keys: npt.NDArray[np.uint64]
-    lock: Lock
-    weights: Array | None
-    train_weights: Array | None
-    together: npt.NDArray[np.uint64] | None
-    all_groups: npt.NDArray[np.uint64]
-    all_keys: npt.NDArray[np.uint64]
-    by: str
-
-    @property
-    def groups(self) -> npt.NDArray[np.uint64] | None:
-        """Group of each row that is scored, where rows are of groups."""
-        return self.together if self.lock.group else None
-
-    @property
-    def sha256(self) -> str:
-        """Digest of which rows are locked."""
-        return hashlib.sha256(self.all_rows.astype("<i8").tobytes()).hexdigest()
 
 
 def run(
@@ -150,7 +107,7 @@ def run(
         ) as learning:
             # The refit has just verified it.
             winner = bundles.load(bundle, verify=False)
-            locked = _open_locked(dataset, about, splits, winner, settings)
+            locked = open_locked(dataset, about, splits, winner, settings)
             values = _evaluate(winner, about, metric, locked, settings, ends)
             verdict = challenge(
                 champion,
@@ -221,55 +178,11 @@ def _refit_deadline(ends: float, seconds: float) -> float:
     return ends if seconds and math.isfinite(ends) else time.time() + seconds
 
 
-def _open_locked(
-    dataset: str, schema: Schema, splits: str, model: "Bundle", settings: RunSettings
-) -> _Locked:
-    """Read the locked rows, a random part of them if there are very many, and predict them."""
-    from regatta.dataset import load_frame
-    from regatta.splits import Splits
-    from regatta.splits.together import lock_keys
-
-    cut = Splits.open(splits)
-    rows, train_rows = (np.asarray(part, dtype=np.int64) for part in (cut.locked(), cut.train()))
-    judged = load_frame(dataset, columns=schema.measured, rows=rows)
-    y, weights = schema.encode_target(judged[schema.target]), schema.weights(judged)
-    if not len(y) or not np.isfinite(y).all():
-        raise ArtifactError(
-            f"{len(y)} locked rows, {int(np.isnan(y).sum())} of them without a target",
-            expected="locked rows that all have one",
-            fix="run split again",
-        )
-    rng = np.random.default_rng(np.random.SeedSequence([settings.seed, 11]))
-    drawn = draw_rows(y, settings.evaluate.max_rows, rng, stratify=bool(schema.classes))
-    columns = [column.name for column in schema.columns if column.name not in schema.measured]
-    frame = load_frame(dataset, columns=columns, rows=rows[drawn], verify=False)
-    train = load_frame(dataset, columns=schema.measured, rows=train_rows, verify=False)
-    together = lock_keys(dataset, schema, cut.keys, cut.lock.seed, rows)
-    return _Locked(
-        frame=frame.reset_index(drop=True),
-        y=y[drawn],
-        predicted=model.predict_array(frame),
-        all_rows=rows,
-        train_rows=train_rows,
-        y_train=schema.encode_target(train[schema.target]),
-        keys=cut.keys[drawn],
-        lock=cut.lock,
-        weights=None if weights is None else weights[drawn] / weights[drawn].mean(),
-        train_weights=schema.weights(train),
-        together=None if together is None else together[drawn],
-        all_groups=np.empty(0, np.uint64)
-        if together is None or schema.time
-        else np.unique(together),
-        all_keys=cut.keys[: 0 if schema.group or len(drawn) == len(rows) else None],
-        by=cut.by,
-    )
-
-
 def _evaluate(
     model: "Bundle",
     schema: Schema,
     metric: Metric,
-    locked: _Locked,
+    locked: Locked,
     settings: RunSettings,
     ends: float,
 ) -> dict[str, Any]:
@@ -338,7 +251,7 @@ def _evaluate(
     }
 
 
-def _split(schema: Schema, locked: _Locked, resamples: Resamples) -> dict[str, Any]:
+def _split(schema: Schema, locked: Locked, resamples: Resamples) -> dict[str, Any]:
     """Say how rows were split, unless each was by itself."""
     if not locked.by:
         return {}
@@ -350,7 +263,7 @@ def _importance(
     model: "Bundle",
     schema: Schema,
     metric: Metric,
-    locked: _Locked,
+    locked: Locked,
     settings: RunSettings,
     ends: float,
 ) -> Importance:

@@ -10,7 +10,6 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from regatta.cli import app
-from regatta.cluster import submission
 from regatta.cluster.following import Best, Following
 from regatta.cluster.results import wanted
 from regatta.cluster.view import View
@@ -43,7 +42,7 @@ def alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
     monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
     monkeypatch.setattr("kubernetes.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION", "none")
-    monkeypatch.setattr(submission, "POLL_SECONDS", 0.01)
+    monkeypatch.setattr("regatta.cluster.watch.POLL_SECONDS", 0.01)
     monkeypatch.setattr("regatta.cluster.results.PATIENCE_SECONDS", 0.2)
 
 

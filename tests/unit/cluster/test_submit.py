@@ -31,7 +31,7 @@ def alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("KUBECONFIG", str(tmp_path / "none"))
     for name in ("KF_PIPELINES_ENDPOINT", "KUBERNETES_SERVICE_HOST", "AWS_ENDPOINT_URL"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(submission, "POLL_SECONDS", 0.01)
+    monkeypatch.setattr("regatta.cluster.watch.POLL_SECONDS", 0.01)
     monkeypatch.setattr("regatta.cluster.results.PATIENCE_SECONDS", 0.5)
     monkeypatch.setattr("kubernetes.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION", "none")
 

@@ -67,6 +67,26 @@ def test_blend_beats_the_best_single(raced):
     assert [weight for _, weight in alone.members] == [1.0]
 
 
+def test_members_predict_in_the_time_that_is_kept_for_them(raced):
+    table, lanes = raced
+    metric = get_metric("rmse", "regression")
+    trials = [
+        Trial(replace(trial.record, predict_seconds_per_row=took), trial.lane)
+        for trial, took in zip(read_lanes(lanes).usable, (2e-4, 1e-4, 1e-4), strict=True)
+    ]
+
+    def chosen(row_seconds: float) -> set[str]:
+        found = select(trials, table.y, table.folds, metric, row_seconds=row_seconds, **OPTIONS)
+        return {trial.record.id for trial, _ in found.members}
+
+    every = {trial.record.id for trial in trials}
+    assert chosen(np.inf) == chosen(4.1e-4) == every
+    assert len(chosen(3.1e-4)) == 2
+    assert chosen(1.5e-4) == {trials[1].record.id}
+    # Nobody is in time: the fastest it is, rather than none.
+    assert chosen(1e-9) == {trials[1].record.id}
+
+
 class Twice:
     """A trial that predicted each row the same in two repeats."""
 

@@ -197,6 +197,17 @@ def test_small_models_leave_their_time_for_the_refit_to_the_race():
     assert clock.deadline == pytest.approx(now + 30)
 
 
+def test_members_may_predict_a_little_longer_than_the_best_would():
+    now = time.time()
+    clock = Clock(began=now, end=now + 60, tail=10, scored_rows=1_000)
+    assert clock.row_seconds == pytest.approx(0.03 * 60 / 2_000)
+    for loss in range(6):
+        clock.learn(float(loss), 1e-4)
+    clock.learn(9.0, 1.0)
+    assert clock.row_seconds == pytest.approx(0.03 * 60 / 2_000 + 6e-4)
+    assert clock.deadline == pytest.approx(now + 50 - 2_000 * 6e-4)
+
+
 def test_time_is_kept_for_what_errs_differently():
     now = time.time()
 

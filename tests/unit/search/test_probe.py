@@ -91,7 +91,7 @@ def test_folds_behind_the_first_are_forgotten():
     assert progress.settled
     assert progress.truncated
     assert (progress.folds, progress.encoders, progress.learnt) == (1, ["a"], [{}])
-    assert (progress.fit_seconds, progress.encoding_seconds) == (1.1, 0.2)
+    assert (progress.fit_seconds, progress.encode_seconds) == (1.1, 0.2)
     assert progress.predict_seconds_per_row == 1.0
     assert np.flatnonzero(np.isfinite(progress.oof[:, 0])).tolist() == [1, 4]
     assert progress.oof[4].tolist() == [8, 9]
