@@ -95,6 +95,8 @@ class Schema:
         Column that says which rows are split together; ``""``: each by itself.
     time : str
         Column by which the latest rows are set apart; ``""``: rows are drawn.
+    left_out : tuple of str
+        Values of the target, as `class_text` writes them, whose rows count as having none.
     """
 
     task: Task
@@ -106,6 +108,7 @@ class Schema:
     weight: str = ""
     group: str = ""
     time: str = ""
+    left_out: tuple[str, ...] = ()
 
     @property
     def features(self) -> tuple[Column, ...]:
@@ -137,7 +140,8 @@ class Schema:
         Returns
         -------
         ndarray of shape (n_rows,), float64
-            Position in `classes`, or the value itself for a regression; NaN where missing.
+            Position in `classes`, or the value itself for a regression; NaN where it is missing
+            or left out.
 
         Raises
         ------
@@ -150,6 +154,7 @@ class Schema:
         texts = class_text(values)
         encoded = texts.map(codes).to_numpy(dtype=np.float64, na_value=np.nan)
         strange = texts[np.isnan(encoded) & texts.notna().to_numpy()]
+        strange = strange[~strange.isin(self.left_out)]
         if len(strange):
             raise TargetError(
                 f"target {self.target!r} holds {strange.iloc[0]!r}",
@@ -184,7 +189,7 @@ class Schema:
         """Return plain values for JSON."""
         # `asdict` copies each value of each column: half a second where there are thousands.
         own = {item.name: getattr(self, item.name) for item in fields(self)}
-        for name in ("weight", "group", "time"):
+        for name in ("weight", "group", "time", "left_out"):
             # What has no weights or groups is written as it was before there were any.
             if not own[name]:
                 del own[name]
@@ -194,7 +199,9 @@ class Schema:
     def from_dict(cls, values: Mapping[str, Any]) -> "Schema":
         """Read what `to_dict` returned."""
         columns = tuple(Column(**column) for column in values["columns"])
-        own = {name: tuple(values.get(name, ())) for name in ("classes", "class_values")}
+        own = {
+            name: tuple(values.get(name, ())) for name in ("classes", "class_values", "left_out")
+        }
         return cls(**{**values, **own, "columns": columns})
 
 

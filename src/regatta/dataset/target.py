@@ -21,6 +21,8 @@ __all__ = ["Target", "analyse", "first_text"]
 AUTO_CLASSES = 20
 AUTO_ROWS_A_CLASS = 10
 RARE_SHARE = 0.01
+# Classes of a single row are left out, up to this share of the rows: more look like names.
+SINGLES_SHARE = 0.05
 # Predictions of trials are kept as float32, which ends at 3.4e38; some predictions lie beyond the
 # targets. The least spread leaves the same room at the other end.
 LARGEST_TARGET = 1e36
@@ -45,6 +47,8 @@ class Target:
         Rows of each class.
     findings : tuple of Finding
         What was noticed.
+    left_out : tuple of str
+        Values, as `class_text` writes them, that are no class because a single row has each.
     """
 
     task: Task
@@ -52,6 +56,7 @@ class Target:
     values: tuple[str, ...]
     counts: tuple[int, ...]
     findings: tuple[Finding, ...]
+    left_out: tuple[str, ...] = ()
 
 
 def analyse(
@@ -65,8 +70,9 @@ def analyse(
     """Decide what kind of prediction a target asks for, and check that it can be made.
 
     Booleans and texts are classes, and so are numbers with two different values, and whole
-    numbers with at most 20 different ones of at least 10 rows each on average. Other numbers are
-    a regression.
+    numbers with at most 20 different ones of at least 10 rows each on average and two at least.
+    Other numbers are a regression. A class with a single row cannot be learnt and tested: the row
+    is left out.
 
     Parameters
     ----------
@@ -84,8 +90,8 @@ def analyse(
     Raises
     ------
     TargetError
-        There is no value, only one, an infinite or too large one, texts among numbers, a class
-        with a single row, too many classes, or the task does not fit the values.
+        There is no value, only one, an infinite or too large one, texts among numbers, too many
+        classes or too many with a single row, or the task does not fit the values.
     """
     name, task = settings.target, settings.task
     if not measures.present:
@@ -133,7 +139,10 @@ def _looks_like_classes(
         return False
     if measures.dtype == "float64" and not pc.all(pc.equal(column, pc.floor(column))).as_py():
         return False
-    return measures.present / measures.unique >= AUTO_ROWS_A_CLASS
+    if measures.present / measures.unique < AUTO_ROWS_A_CLASS:
+        return False
+    # Counts and grades thin out towards an end; codes of classes seldom do.
+    return bool(pc.min(column.drop_null().value_counts().field("counts")).as_py() > 1)
 
 
 def _regression(column: pa.ChunkedArray, measures: Measures, settings: DataSettings) -> Target:
@@ -212,25 +221,49 @@ def _classes(
         )
     tally = class_text(column.to_pandas()).value_counts()
     labels = _sorted([str(label) for label in tally.index])
-    counts = tuple(int(tally[label]) for label in labels)
     _check_task(labels, settings)
-    single = [label for label, count in zip(labels, counts, strict=True) if count == 1]
-    if single:
-        numeric = measures.dtype in ("int64", "float64")
-        raise TargetError(
-            f"class {single[0]!r} of target {name!r} has a single row"
-            + (f", and so have {len(single) - 1} other classes" if len(single) > 1 else ""),
-            expected="at least two rows of each class, to learn from one and test on another",
-            fix="merge it into another class, delete that row, or add rows of it"
-            + ("; or use --task regression" if numeric else ""),
-        )
+    single = tuple(label for label in labels if tally[label] == 1)
+    kept = tuple(label for label in labels if tally[label] > 1)
+    _check_singles(single, kept, measures, name)
+    counts = tuple(int(tally[label]) for label in kept)
     return Target(
-        "binary" if len(labels) == 2 else "multiclass",
-        spelt(labels, texts),
-        labels,
+        "binary" if len(kept) == 2 else "multiclass",
+        spelt(kept, texts),
+        kept,
         counts,
-        tuple(_class_findings(name, labels, counts, settings)),
+        (*_class_findings(name, kept, counts, settings), *_left_out(name, spelt(single, texts))),
+        single,
     )
+
+
+def _check_singles(
+    single: tuple[str, ...], kept: tuple[str, ...], measures: Measures, name: str
+) -> None:
+    """Refuse a target of which too little is left without the classes of a single row."""
+    if not single or (len(kept) > 1 and len(single) <= SINGLES_SHARE * measures.present):
+        return
+    numeric = measures.dtype in ("int64", "float64")
+    more = f", and so have {len(single) - 1} other classes" if len(single) > 1 else ""
+    raise TargetError(
+        f"class {single[0]!r} of target {name!r} has a single row{more};"
+        f" {len(kept)} {'class has' if len(kept) == 1 else 'classes have'} more",
+        expected="at least two classes with two rows each, and such single rows to be at most"
+        f" {SINGLES_SHARE:.0%} of all",
+        fix="merge rare classes, or add rows of them" + ("; or use --task regression" * numeric),
+    )
+
+
+def _left_out(name: str, labels: tuple[str, ...]) -> list[Finding]:
+    """Say which rows are left out because nothing else is of their class."""
+    if not labels:
+        return []
+    message = f"class {labels[0]!r} has a single row, which is left out: it cannot be tested, too"
+    if len(labels) > 1:
+        message = (
+            f"{len(labels)} classes have a single row each ({listed(labels)}); these rows are left"
+            " out: what is learnt from one cannot be tested on another"
+        )
+    return [Finding("warning", name, "single_rows", message)]
 
 
 def _check_task(labels: tuple[str, ...], settings: DataSettings) -> None:

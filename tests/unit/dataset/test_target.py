@@ -86,12 +86,41 @@ def test_targets_that_cannot_be_learnt(refused):
     assert "infinite in row 200" in refused({"x": x(), "y": infinite}, TargetError)
 
 
-def test_a_class_with_a_single_row(refused):
-    message = refused({"x": x(), "y": ["rare", *y()[1:]]}, TargetError)
-    assert "class 'rare' of target 'y' has a single row" in message
-    assert "merge it" in message
+def test_a_class_with_a_single_row_is_left_out(check):
+    found = check({"x": x(), "y": ["rare", *y()[1:]]})
+    assert found.schema.classes == ("no", "yes")
+    assert found.schema.task == "binary"
+    assert found.schema.left_out == ("rare",)
+    assert Schema.from_dict(json.loads(json.dumps(found.schema.to_dict()))) == found.schema
+    told = [finding.message for finding in found.findings if finding.code == "single_rows"]
+    assert told == ["class 'rare' has a single row, which is left out: it cannot be tested, too"]
+    encoded = found.schema.encode_target(pd.Series(["rare", "no", "yes", None]))
+    assert np.array_equal(encoded, [np.nan, 0, 1, np.nan], equal_nan=True)
+    more = check({"x": x(), "y": ["rare", "rarer", *y()[2:]]})
+    assert any(
+        "2 classes have a single row each ('rare', 'rarer')" in f.message for f in more.findings
+    )
+
+
+def test_too_many_classes_with_a_single_row(refused):
+    message = refused({"x": x(), "y": ["rare"] + ["no"] * (N - 1)}, TargetError)
+    assert "class 'rare' of target 'y' has a single row; 1 class has more" in message
+    assert "merge rare classes" in message
+    names = [f"name {i}" for i in range(11)]
+    assert "and so have 10 other classes" in refused(
+        {"x": x(), "y": [*names, *y()[11:]]}, TargetError
+    )
+    numbers = [*range(3, 14), *([1, 2] * N)[: N - 11]]
+    several = refused({"x": x(), "y": numbers}, TargetError, task="multiclass")
+    assert "--task regression" in several
+
+
+def test_whole_numbers_that_thin_out_are_counts(check):
     numbers = [7, *([0, 1, 2] * 67)[: N - 1]]
-    assert "--task regression" in refused({"x": x(), "y": numbers}, TargetError)
+    assert check({"x": x(), "y": numbers}).schema.task == "regression"
+    forced = check({"x": x(), "y": numbers}, task="multiclass").schema
+    assert forced.classes == ("0", "1", "2")
+    assert forced.left_out == ("7",)
 
 
 def test_a_thousand_classes(refused):
