@@ -15,7 +15,7 @@ from regatta.dataset.schema import Kind
 from regatta.errors import DataError, SchemaError, TargetError
 from regatta.settings import DataSettings
 
-__all__ = ["check_mixed", "is_id", "kind_of"]
+__all__ = ["check_mixed", "is_id", "is_id_name", "kind_of"]
 
 # Uniqueness says little about a handful of rows.
 ID_ROWS = 20
@@ -25,13 +25,18 @@ MIXED_SHARE = 0.95
 STRAY_ROWS, STRAY_SHARE = 20, 0.001
 MAJORITY = 0.5
 EXAMPLES = 3
-MIXED_VALUES = 20
+MIXED_VALUES, MIXED_ROWS = 20, 5
 MIXED_SAMPLE = 2_000
 
 _ID_NAME = re.compile(
     r"(^|[^a-zA-Z])(id|ids|uid|pid|key|uuid|guid|index|idx|row|rowid|rownames?|record)$"
     r"|^(row|record|serial|sequence)[ _.-]?(id|no|nr|num|number|index)$"
     r"|^unnamed: ?\d+$|^__index_level_\d+__$|^column_1$",
+    re.IGNORECASE,
+)
+# What counts without a gap may count time, and what comes later may differ.
+_TIME_NAME = re.compile(
+    r"(^|[^a-zA-Z])(t|time|timestamp|year|yr|quarter|month|week|day|date|hour|period|season|decade)s?$",
     re.IGNORECASE,
 )
 _ID_CAMEL = re.compile(r"[a-z0-9](Id|ID|Key|Uuid|Guid|UUID|GUID)$")
@@ -77,9 +82,10 @@ def is_id(name: str, column: pa.ChunkedArray, measures: Measures) -> bool:
     """Return whether a column tells rows apart and says nothing else of them.
 
     That is: texts of one word each that are all different (keys, addresses, UUIDs); whole numbers
-    that are all different and count without a gap, in any order; or whole numbers that are all
-    different under a name such as ``id``, ``customerId`` or ``Unnamed: 0``. Amounts, areas or
-    times that happen to be all different stay, and so does free text.
+    that are all different and count without a gap, in any order, under another name than ``year``
+    or the like; or whole numbers that are all different under a name such as ``id``,
+    ``customerId`` or ``Unnamed: 0``. Amounts, areas or times that happen to be all different stay,
+    and so does free text.
 
     Parameters
     ----------
@@ -98,7 +104,18 @@ def is_id(name: str, column: pa.ChunkedArray, measures: Measures) -> bool:
         return False
     ends = pc.min_max(column).as_py()
     if ends["max"] - ends["min"] + 1 == measures.present and not measures.missing:
-        return True
+        return not _TIME_NAME.search(name)
+    return is_id_name(name)
+
+
+def is_id_name(name: str) -> bool:
+    """Return whether a column is called like a key.
+
+    Examples
+    --------
+    >>> is_id_name("customerId"), is_id_name("time")
+    (True, False)
+    """
     return bool(_ID_NAME.search(name) or _ID_CAMEL.search(name))
 
 
@@ -139,7 +156,8 @@ def check_mixed(
     ------
     SchemaError or TargetError
         At least 95 % of the values are numbers (or dates) and the others, 20 or one in a thousand
-        at most, are not; of a target, half of them are.
+        at most, are not, and no category either among few different values; of a target, half of
+        them are.
     """
     present = pc.drop_null(column)
     is_number = _is_number_with_comma if decimal_comma else _is_number
@@ -153,8 +171,11 @@ def check_mixed(
         odd = present.filter(pa.array(~fits))
         # Some strays are a mistake in the file; hundreds, such as foreign postal codes, are none.
         few = share >= MIXED_SHARE and (len(odd) <= STRAY_ROWS or 1 - share < STRAY_SHARE)
-        if few and what == "numbers" and _are_categories(odd, measures):
-            return f"{name!r} holds mostly numbers; it is taken for categories"
+        if few and what == "numbers" and _are_categories(odd, measures, target=target):
+            return (
+                f"{name!r} holds mostly numbers, and {_cut(odd[0].as_py())!r}; it is taken for"
+                f" categories: if that means missing, use {na_option(settings, odd[0].as_py())}"
+            )
         # Codes such as '1', '2' and 'A1' are few; numbers that were measured are many.
         if not few and len(pc.unique(present.filter(pa.array(fits)))) <= MIXED_VALUES:
             continue
@@ -236,10 +257,15 @@ def _fits(present: pa.ChunkedArray, reads: Callable[[str], bool]) -> npt.NDArray
     return fits
 
 
-def _are_categories(odd: pa.ChunkedArray, measures: Measures) -> bool:
-    """Return whether few different values, each of the texts often, look like categories."""
+def _are_categories(odd: pa.ChunkedArray, measures: Measures, *, target: bool) -> bool:
+    """Return whether few different values look like categories, such as 4, 6, 8 and 'rotary'.
+
+    A class has to be there more often than a slip of the pen.
+    """
     if measures.unique > MIXED_VALUES:
         return False
+    if not target and measures.present >= MIXED_ROWS * measures.unique:
+        return True
     rarest = pc.min(pc.value_counts(odd).field("counts")).as_py()
     return bool(rarest >= max(3, 0.005 * measures.present))
 

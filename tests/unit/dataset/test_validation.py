@@ -196,6 +196,33 @@ def test_a_common_text_among_few_numbers_is_a_category(check):
     assert ("dependents", "mixed") in codes(found)
 
 
+def test_a_rare_text_among_few_numbers_is_a_category(check):
+    cylinders = [(4, 6, 8)[i % 3] for i in range(N)]
+    cylinders[56] = "rotary"
+    found = check({"cylinders": cylinders, "y": y()})
+
+    assert found.schema.column("cylinders").kind == "categorical"
+    (said,) = [finding.message for finding in found.findings if finding.code == "mixed"]
+    assert "holds mostly numbers, and 'rotary'; it is taken for categories" in said
+    assert "data.na_values=" in said
+
+
+@pytest.mark.parametrize("name", ["year", "Week", "date_hour", "t"])
+def test_what_may_count_time_is_learnt_from(check, name):
+    found = check({"x": x(), name: range(1800, 1800 + N), "y": y()})
+    assert found.schema.column(name).used
+
+
+def test_a_counter_is_learnt_from_where_there_is_nothing_else(check, refused):
+    counter = list(range(N))
+    assert not check({"x": x(), "nr": counter, "y": y()}).schema.column("nr").used
+    found = check({"nr": counter, "y": y()})
+    assert found.schema.column("nr").used
+    assert found.profile["nr"]["used"]
+    assert codes(found) == {("nr", "counter"), ("y", "task")}
+    assert "no column is left" in refused({"customer_id": counter, "y": y()}, SchemaError)
+
+
 def test_kinds_may_be_given(check, refused):
     columns = {
         "zip": [8000 + i % 5 for i in range(N)],
