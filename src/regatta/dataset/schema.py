@@ -150,18 +150,52 @@ class Schema:
         """
         if self.task == "regression":
             return values.to_numpy(dtype=np.float64, na_value=np.nan)
-        codes = {label: float(code) for code, label in enumerate(self.class_values or self.classes)}
-        texts = class_text(values)
-        encoded = texts.map(codes).to_numpy(dtype=np.float64, na_value=np.nan)
-        strange = texts[np.isnan(encoded) & texts.notna().to_numpy()]
-        strange = strange[~strange.isin(self.left_out)]
-        if len(strange):
+        encoded, strange = self.class_codes(values)
+        if strange:
             raise TargetError(
-                f"target {self.target!r} holds {strange.iloc[0]!r}",
+                f"target {self.target!r} holds {strange[0]!r}",
                 expected="one of the classes " + ", ".join(self.classes[:5]),
                 fix="train again on a table that has this class",
             )
-        return encoded.astype(np.float64, copy=False)
+        return encoded
+
+    def class_codes(self, values: "pd.Series[Any]") -> tuple[npt.NDArray[np.float64], list[str]]:
+        """Turn class labels into numbers, strange ones too.
+
+        Parameters
+        ----------
+        values : Series of shape (n_rows,)
+            The target column as it is in a table.
+
+        Returns
+        -------
+        codes : ndarray of shape (n_rows,), float64
+            Position in `classes`; NaN where the label is missing, left out or strange.
+        strange : list of str
+            The labels that are neither a class nor left out, each as often as it is there.
+
+        Notes
+        -----
+        How `class_text` writes a number depends on the others: of a column of numbers 1, 1.0 and
+        1.00 are one class. As texts '01' and '1' are two.
+        """
+        column = self._by_name.get(self.target)
+        key: Any = _number if column and column.dtype in ("int64", "float64") else str
+        codes = {key(label): float(code) for code, label in enumerate(self._written)}
+        skipped = {key(label) for label in self.left_out}
+        texts = class_text(values)
+        different = [str(text) for text in texts.dropna().unique()]
+        known = {text: codes[key(text)] for text in different if key(text) in codes}
+        strange = [text for text in different if text not in known and key(text) not in skipped]
+        encoded = texts.map(known).to_numpy(dtype=np.float64, na_value=np.nan)
+        return encoded.astype(np.float64, copy=False), texts[texts.isin(strange)].astype(
+            str
+        ).tolist()
+
+    @property
+    def _written(self) -> tuple[str, ...]:
+        """The classes as `class_text` writes them in the stored table."""
+        return self.class_values or self.classes
 
     @property
     def measured(self) -> tuple[str, ...]:
@@ -203,6 +237,19 @@ class Schema:
             name: tuple(values.get(name, ())) for name in ("classes", "class_values", "left_out")
         }
         return cls(**{**values, **own, "columns": columns})
+
+
+def _number(text: str) -> int | float | str:
+    """Return the number that a text is, or the text where it is none."""
+    if "_" in text:
+        return text
+    # No digit of a whole number is lost, and 1 is the same key as 1.0.
+    for read in (int, float):
+        try:
+            return read(text)
+        except ValueError:
+            continue
+    return text
 
 
 def class_text(values: "pd.Series[Any]") -> "pd.Series[Any]":

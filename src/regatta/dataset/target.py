@@ -141,8 +141,10 @@ def _looks_like_classes(
         return False
     if measures.present / measures.unique < AUTO_ROWS_A_CLASS:
         return False
-    # Counts and grades thin out towards an end; codes of classes seldom do.
-    return bool(pc.min(column.drop_null().value_counts().field("counts")).as_py() > 1)
+    counts = column.drop_null().value_counts().field("counts").to_numpy()
+    # Counts and grades thin out towards an end; codes of classes seldom do. A third value beside
+    # two is a slip.
+    return bool(counts.min() > 1 or np.count_nonzero(counts > 1) == 2)
 
 
 def _regression(column: pa.ChunkedArray, measures: Measures, settings: DataSettings) -> Target:
@@ -212,19 +214,17 @@ def _classes(
 ) -> Target:
     """Return the classes in order, after checking their number and their rows."""
     name = settings.target
-    if measures.unique > settings.max_classes:
-        raise TargetError(
-            f"target {name!r} has {measures.unique:,} different values",
-            expected=f"at most {settings.max_classes} classes (data.max_classes)",
-            fix="use --task regression if it is a number; else choose another --target, group"
-            " its values, or raise --set data.max_classes=…",
-        )
+    singles_at_most = SINGLES_SHARE * measures.present
+    _check_number(measures.unique - singles_at_most, measures, settings)
     tally = class_text(column.to_pandas()).value_counts()
     labels = _sorted([str(label) for label in tally.index])
-    _check_task(labels, settings)
     single = tuple(label for label in labels if tally[label] == 1)
     kept = tuple(label for label in labels if tally[label] > 1)
-    _check_singles(single, kept, measures, name)
+    if len(kept) < 2 or len(single) > singles_at_most:
+        _check_number(len(labels), measures, settings)
+        raise _too_rare(single, kept, measures, name)
+    _check_number(len(kept), measures, settings)
+    _check_task(kept, settings)
     counts = tuple(int(tally[label]) for label in kept)
     return Target(
         "binary" if len(kept) == 2 else "multiclass",
@@ -236,15 +236,24 @@ def _classes(
     )
 
 
-def _check_singles(
+def _check_number(classes: float, measures: Measures, settings: DataSettings) -> None:
+    """Refuse more classes than are allowed."""
+    if classes > settings.max_classes:
+        raise TargetError(
+            f"target {settings.target!r} has {measures.unique:,} different values",
+            expected=f"at most {settings.max_classes} classes (data.max_classes)",
+            fix="use --task regression if it is a number; else choose another --target, group"
+            " its values, or raise --set data.max_classes=…",
+        )
+
+
+def _too_rare(
     single: tuple[str, ...], kept: tuple[str, ...], measures: Measures, name: str
-) -> None:
-    """Refuse a target of which too little is left without the classes of a single row."""
-    if not single or (len(kept) > 1 and len(single) <= SINGLES_SHARE * measures.present):
-        return
+) -> TargetError:
+    """Return why too little is left of a target without the classes of a single row."""
     numeric = measures.dtype in ("int64", "float64")
     more = f", and so have {len(single) - 1} other classes" if len(single) > 1 else ""
-    raise TargetError(
+    return TargetError(
         f"class {single[0]!r} of target {name!r} has a single row{more};"
         f" {len(kept)} {'class has' if len(kept) == 1 else 'classes have'} more",
         expected="at least two classes with two rows each, and such single rows to be at most"

@@ -111,8 +111,11 @@ class Race:
 
     @property
     def row_seconds(self) -> float:
-        """Time in which all members have to predict a row among many; there is none for more."""
-        return min((float(lane.get("row_seconds", inf)) for lane in self.lanes), default=inf)
+        """Time in which all members should predict a row among many; there is none for more.
+
+        A lane knows only the best of its own, which another lane's may outdo.
+        """
+        return max((float(lane.get("row_seconds", inf)) for lane in self.lanes), default=inf)
 
     @property
     def comparable(self) -> tuple[Trial, ...]:

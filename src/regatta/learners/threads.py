@@ -3,6 +3,8 @@
 import os
 from typing import Any
 
+from regatta.processes.container import cores
+
 __all__ = ["available_cores", "limit_blas"]
 
 
@@ -14,7 +16,9 @@ def limit_blas(threads: int) -> Any:
 
 
 def available_cores() -> int:
-    """Return the number of cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    """Return the threads that a model may use: the cores of this process or container.
+
+    ``OMP_NUM_THREADS`` sets fewer: more threads than a pod's limit slow each other down.
+    """
+    wanted = os.environ.get("OMP_NUM_THREADS", "")
+    return min(cores(), max(int(wanted), 1)) if wanted.isdigit() else cores()

@@ -1,6 +1,7 @@
 """XGBoost: gradient-boosted trees, level by level, on histograms."""
 
 from pathlib import Path
+from threading import Lock
 from typing import Any, ClassVar
 
 import numpy as np
@@ -57,21 +58,30 @@ class XGBoostModel(Model):
     """
 
     def __init__(self, raw: bytes, n_outputs: int, scale: Array, threads: int = 1) -> None:
+        self.raw, self.n_outputs, self.scale, self.threads = raw, n_outputs, scale, threads
+        self.booster = self._booster(1)
+        self._lock, self._wide = Lock(), None if threads > 1 else self.booster
+
+    def _booster(self, threads: int) -> Any:
+        """Return the booster for a number of threads, which must not be changed when it is in use.
+
+        The first prediction configures it; that must be over before others can begin.
+        """
         import xgboost
 
-        self.raw, self.n_outputs, self.scale, self.threads = raw, n_outputs, scale, threads
-        self.booster = xgboost.Booster({"nthread": 1, "verbosity": 0})
-        self.booster.load_model(bytearray(raw))
+        booster = xgboost.Booster({"nthread": threads, "verbosity": 0})
+        booster.load_model(bytearray(self.raw))
+        booster.inplace_predict(np.zeros((1, booster.num_features()), np.float32))
+        return booster
 
     def predict(self, X: Matrix) -> Array:
         """Predict encoded rows (see `Model.predict`)."""
+        booster = self.booster
         # Waking threads for few rows costs more than the prediction.
-        many = X.shape[0] >= MANY_ROWS and self.threads > 1
-        if many:
-            self.booster.set_param({"nthread": self.threads})
-        found = np.asarray(self.booster.inplace_predict(X, validate_features=False))
-        if many:
-            self.booster.set_param({"nthread": 1})
+        if X.shape[0] >= MANY_ROWS:
+            with self._lock:
+                self._wide = booster = self._wide or self._booster(self.threads)
+        found = np.asarray(booster.inplace_predict(X, validate_features=False))
         if self.n_outputs == 1:
             value: Array = found.astype(np.float64) * self.scale[1] + self.scale[0]
             return value.reshape(-1, 1)

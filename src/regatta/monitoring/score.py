@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from regatta.dataset.schema import Schema, class_text
+from regatta.dataset.schema import Schema
 from regatta.evaluation.baseline import Baseline
 from regatta.evaluation.intervals import Resamples
 from regatta.evaluation.metrics import get_metric
@@ -183,27 +183,7 @@ def _encoded(truth: Schema, values: "pd.Series[Any]") -> tuple[Array, list[str]]
     """Return codes or values, NaN where they are not known, and the classes that are strange."""
     if truth.task == "regression":
         return truth.encode_target(values), []
-    # 1, 1.0 and 1.00 are one class, whatever the other rows hold; '01' and '1' as texts are two.
-    key: Any = _number if truth.column(truth.target).dtype in ("int64", "float64") else str
-    written = truth.class_values or truth.classes
-    codes = {key(text): float(code) for code, text in enumerate(written)}
-    texts = class_text(values)
-    found = texts.map(lambda text: codes.get(key(text)), na_action="ignore")
-    y = found.to_numpy(dtype=np.float64, na_value=np.nan)
-    return y, texts[np.isnan(y) & texts.notna().to_numpy()].astype(str).tolist()
-
-
-def _number(text: str) -> int | float | str:
-    """Return the number that a text is, or the text where it is none."""
-    if "_" in text:
-        return text
-    # No digit of a whole number is lost, and 1 is the same key as 1.0.
-    for read in (int, float):
-        try:
-            return read(text)
-        except ValueError:
-            continue
-    return text
+    return truth.class_codes(values)
 
 
 def _score(

@@ -270,8 +270,12 @@ class Lane:
 
     @property
     def _may_settle(self) -> bool:
-        """Whether the folds are the lane's to choose: nobody else has, and no lane differs."""
-        chosen = self.plan.fixed or self.plan.settings.split.folds
+        """Whether the folds are the lane's to choose: nobody else has, and no lane differs.
+
+        Nor do trials of `halving`, which have numbers of its own, begin again.
+        """
+        settings = self.plan.settings
+        chosen = self.plan.fixed or settings.split.folds or settings.search.strategy == "halving"
         return len(self.plan.lanes) == 1 and not chosen and self.table.one_fold_may_do
 
     def _bars(self, recipe: Recipe) -> tuple[float, ...]:

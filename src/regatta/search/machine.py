@@ -1,11 +1,11 @@
 """What this machine or pod has to give: cores, free memory, and whether lanes share it."""
 
 import os
-from pathlib import Path
+
+from regatta.processes.container import cores, memory_left
 
 __all__ = ["cores", "free_memory", "in_pod", "lanes_here", "memory_share", "slots"]
 
-CGROUP = Path("/sys/fs/cgroup")
 MEMORY_SHARE = 0.8
 LEAST_TRIAL_BYTES = 512 * 2**20
 """Libraries alone take 220 MiB of it: with less, more trials are ended than not."""
@@ -29,26 +29,12 @@ def lanes_here(lanes: int) -> int:
     return 1 if in_pod() else max(1, lanes)
 
 
-def cores() -> int:
-    """Return the cores that this process may use: its affinity, cut by a container's quota."""
-    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    quota = _quota()
-    return max(1, min(allowed or 1, quota or allowed or 1))
-
-
 def free_memory() -> int:
     """Return the memory that is free on this machine or in this container, in bytes."""
     import psutil
 
-    free = int(psutil.virtual_memory().available)
-    for limit, used in (
-        (CGROUP / "memory.max", CGROUP / "memory.current"),
-        (CGROUP / "memory/memory.limit_in_bytes", CGROUP / "memory/memory.usage_in_bytes"),
-    ):
-        most, now = _number(limit), _number(used)
-        if most is not None and now is not None:
-            free = min(free, max(0, most - now))
-    return free
+    free, left = int(psutil.virtual_memory().available), memory_left()
+    return free if left is None else min(free, left)
 
 
 def slots(lanes: int) -> int:
@@ -75,23 +61,3 @@ def memory_share(at_once: int) -> int:
         Trials at work on this machine.
     """
     return int(MEMORY_SHARE * free_memory() / at_once)
-
-
-def _quota() -> int | None:
-    """Return the container's processor quota in whole cores, rounded up; None without one."""
-    try:
-        share, period = (CGROUP / "cpu.max").read_text().split()
-    except (OSError, ValueError):
-        quota = _number(CGROUP / "cpu/cpu.cfs_quota_us")
-        every = _number(CGROUP / "cpu/cpu.cfs_period_us")
-    else:
-        quota, every = (int(share) if share.isdigit() else None), int(period)
-    return -(-quota // every) if quota and every and quota > 0 else None
-
-
-def _number(file: Path) -> int | None:
-    """Read a file that holds one whole number; None for anything else."""
-    try:
-        return int(file.read_text())
-    except (OSError, ValueError):
-        return None

@@ -123,6 +123,37 @@ def test_whole_numbers_that_thin_out_are_counts(check):
     assert forced.left_out == ("7",)
 
 
+def test_numbers_are_classes_whatever_rows_are_looked_at(check):
+    grades = [(1.0, 2.0, 3.0)[i % 3] for i in range(N)]
+    for row, halves in ((5, 1), (5, 2)):
+        some = [2.5 if row <= i < row + halves else grade for i, grade in enumerate(grades)]
+        schema = check({"x": x(), "y": some}, task="multiclass").schema
+        assert schema.left_out == (("2.5",) if halves == 1 else ())
+        # Whole numbers alone are written without a point.
+        whole = schema.encode_target(pd.Series([1.0, 3.0, np.nan]))
+        third = schema.classes.index("3") if "3" in schema.classes else schema.classes.index("3.0")
+        assert np.array_equal(whole, [0, third, np.nan], equal_nan=True)
+        half = schema.encode_target(pd.Series([2.5, 1.0]))
+        assert np.isnan(half[0]) == (halves == 1)
+        with pytest.raises(TargetError, match="holds '4'"):
+            schema.encode_target(pd.Series([1.0, 4.0]))
+
+
+def test_a_slip_among_two_numbers_is_left_out(check, refused):
+    values = [2, *([0, 1] * N)[: N - 1]]
+    for task in ("auto", "binary"):
+        schema = check({"x": x(), "y": values}, task=task).schema
+        assert (schema.task, schema.classes, schema.left_out) == ("binary", ("0", "1"), ("2",))
+    message = refused({"x": x(), "y": values}, TargetError, task="multiclass")
+    assert "has 2 classes" in message
+
+
+def test_classes_of_a_single_row_do_not_count(check):
+    values = [f"class {i % 100}" for i in range(999)]
+    columns = {"x": x(1000), "y": ["rare", *values]}
+    assert len(check(columns).schema.classes) == 100
+
+
 def test_a_thousand_classes(refused):
     values = [f"class {i}" for i in range(1000)]
     many = {"x": x(2000), "y": values * 2}

@@ -3,6 +3,7 @@
 import json
 import re
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -73,6 +74,24 @@ def test_a_loss_that_hardly_falls_ends_it_and_the_lowest_is_best():
     assert [stopping.ends(n, loss) for n, loss in enumerate(losses)] == [False] * 3 + [True]
     assert stopping.best_round == 3
     assert Stopping(patience=3, deadline=np.inf).ends(0, 1e-9)
+
+
+@pytest.mark.parametrize("key", ["lightgbm", "xgboost", "random_forest", "mlp"])
+def test_requests_of_many_rows_and_of_one_are_answered_side_by_side(key, tmp_path, monkeypatch):
+    monkeypatch.setattr("regatta.learners.threads.cores", lambda: 2)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    model, data = fitted(key)
+    model.save(tmp_path)
+    loaded = get_learner(key).model.load(tmp_path)
+    many = np.tile(data.X_valid, (-(-6_000 // len(data.X_valid)), 1))
+    wanted = model.predict(many)
+
+    def ask(rows: int) -> bool:
+        found = [loaded.predict(many[:rows]) for _ in range(30_000 // (rows + 50))]
+        return all(np.allclose(y, wanted[:rows], rtol=1e-6, atol=1e-9) for y in found)
+
+    with ThreadPoolExecutor(2) as pool:
+        assert all(pool.map(ask, [6_000, 1] * 10))
 
 
 @pytest.mark.parametrize("key", ["lightgbm", "xgboost", "linear", "mlp"])

@@ -151,21 +151,6 @@ def test_recipe_that_takes_too_long_gets_fewer_rows():
     assert costs.affordable(recipe, 2, 5.0, 9.0) is None
 
 
-def test_machine_has_cores_and_memory(monkeypatch: pytest.MonkeyPatch, tmp_path):
-    assert machine.cores() >= 1
-    assert machine.free_memory() > 100_000_000
-    (tmp_path / "cpu.max").write_text("150000 100000\n")
-    (tmp_path / "memory.max").write_text("1000\n")
-    (tmp_path / "memory.current").write_text("400\n")
-    monkeypatch.setattr(machine, "CGROUP", tmp_path)
-    assert machine.cores() <= 2
-    assert machine.free_memory() == 600
-    (tmp_path / "cpu.max").write_text("max 100000\n")
-    (tmp_path / "memory.max").write_text("max\n")
-    assert machine.cores() >= 1
-    assert machine.free_memory() > 600
-
-
 def test_pod_shares_its_cores_with_nobody(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
     assert machine.lanes_here(3) == 3

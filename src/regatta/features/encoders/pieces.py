@@ -26,6 +26,7 @@ Ints = npt.NDArray[np.int32]
 SAMPLE_ROWS = 100_000
 LEAST_PIECES = 3
 ROWS_A_PIECE = 25
+MOSTLY = 0.5
 NOWHERE = -1
 
 
@@ -73,8 +74,7 @@ class Pieces:
             values = values[~np.isnan(values)]
             if len(values) == 0:
                 continue
-            cuts = np.quantile(values, np.linspace(0, 1, n_pieces + 1)).astype(np.float32)
-            cuts = np.unique(cuts)
+            cuts = _cuts(values, n_pieces)
             if len(cuts) > LEAST_PIECES:
                 kept.append(name)
                 edges.append(cuts)
@@ -133,3 +133,21 @@ class Pieces:
         parts = np.split(edges, np.cumsum(lengths)[:-1]) if names else []
         state.check(f"{prefix}.edges", all((np.diff(part) > 0).all() for part in parts))
         return cls(names, parts)
+
+
+def _cuts(values: Floats, n_pieces: int) -> Floats:
+    """Return rising edges with about equally many of the values between each two.
+
+    Where half of them are one value, such as amounts that are mostly 0, quantiles fall on it and
+    hardly tell the others apart: it counts for one piece at most then. (Doing so with all that is
+    frequent gained nothing on tables of small whole numbers.)
+    """
+    different, counts = np.unique(values, return_counts=True)
+    if counts.max() < MOSTLY * len(values):
+        quantiles = np.quantile(values, np.linspace(0, 1, n_pieces + 1))
+        return np.unique(quantiles.astype(np.float32))
+    counted = np.cumsum(np.minimum(counts, len(values) / n_pieces))
+    n_pieces = min(n_pieces, int(counted[-1] / ROWS_A_PIECE))
+    places = np.searchsorted(counted, np.linspace(0, counted[-1], n_pieces + 1))
+    found = different[np.minimum(places, len(different) - 1)]
+    return np.unique(found.astype(np.float32))
