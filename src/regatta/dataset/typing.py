@@ -17,9 +17,11 @@ Wanted = Literal["", "numeric", "boolean", "text", "datetime"]
 NONE = "None"
 _WORDS = ("na", "n/a", "n.a.", "nan", "null", "none", "nil", "missing", "(missing)")
 _SIGNS = (".", "..", "...", "-", "--", "---", "*", "**", "?", "??", "#", "_", "/")
-MARKS = frozenset((*_WORDS, *_SIGNS))
+_ERRORS = ("#n/a", "#div/0!", "#value!", "#ref!", "#name?", "#num!", "#null!")
+MARKS = frozenset((*_WORDS, *_SIGNS, *_ERRORS))
 """Texts, in small letters, that mean a missing value among numbers, dates or truths; SAS writes a
-point. Elsewhere they may be categories."""
+point, and a cell of Excel that cannot be computed holds an error. Elsewhere they may be
+categories."""
 # Less than this share of 'None' in a column of texts is taken for missing values.
 NONE_SHARE = 0.01
 # Up to here it costs more to choose the texts than to look at all of them.

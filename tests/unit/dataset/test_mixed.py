@@ -4,11 +4,13 @@ import contextlib
 import shlex
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from regatta.dataset.conforming import conform
 from regatta.dataset.kinds import check_mixed, kind_of
 from regatta.dataset.measures import measure
 from regatta.dataset.reading import write_table
@@ -73,6 +75,15 @@ def test_marks_among_dates_and_truths_are_missing_values(check):
 
     assert (found.column("day").kind, found.column("day").missing) == ("datetime", 45)
     assert (found.column("flag").kind, found.column("flag").missing) == ("boolean", 133)
+
+
+def test_errors_of_excel_among_numbers_are_missing_values(check):
+    errors = ["#DIV/0!", "#N/A", "#VALUE!", "#REF!", "#NAME?", "#NUM!", "#NULL!"]
+    found = check({"x": with_texts(0.3, errors), "y": ["no", "yes"] * (N // 2)}).schema.column("x")
+
+    assert (found.dtype, found.missing) == ("float64", round(0.3 * N))
+    typed = conform(pd.DataFrame({"x": ["#DIV/0!", "#N/A", "1.5"]}), [found])["x"]
+    assert typed.isna().tolist() == [True, True, False]
 
 
 def test_marks_among_texts_are_categories(check):
