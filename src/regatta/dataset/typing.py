@@ -10,7 +10,16 @@ from pyarrow import compute as pc
 
 from regatta.dataset.moments import FORMATS, MICROSECONDS, looks_like_date, parse_column
 
-__all__ = ["MARKS", "Plan", "TextColumn", "apply", "clean", "na_array", "without_nan"]
+__all__ = [
+    "MARKS",
+    "Plan",
+    "TextColumn",
+    "apply",
+    "clean",
+    "is_padded",
+    "na_array",
+    "without_nan",
+]
 
 Wanted = Literal["", "numeric", "boolean", "text", "datetime"]
 
@@ -174,7 +183,7 @@ class TextColumn:
         if self._wanted == "numeric":
             return False
         if self._looked is None or self._looked[0] is not texts:
-            self._looked = texts, _is_padded(texts)
+            self._looked = texts, is_padded(texts)
         return self._looked[1]
 
     def _widen(self, texts: pa.ChunkedArray) -> None:
@@ -290,7 +299,7 @@ def without_nan(values: pa.ChunkedArray) -> pa.ChunkedArray:
     return values
 
 
-def _is_padded(texts: pa.ChunkedArray) -> bool:
+def is_padded(texts: pa.ChunkedArray) -> bool:
     """Return whether a whole number of three or more letters starts with a zero (or with 0x)."""
     # The expression is slow, the first letter is not.
     starts = pc.starts_with(texts, "0")
