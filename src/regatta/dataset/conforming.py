@@ -1,12 +1,15 @@
 """Bring any frame to the typed columns that a model was trained on.
 
 The rows of training, of a batch and of a request all pass through `conform`, so a value means the
-same in each. It reads texts as the readers of files do, and compares categories as text.
+same in each. It reads texts as the readers of files do, and compares categories as text: one that
+training did not know is taken for the one it knew that is the same number, or the same word in
+other letters.
 """
 
 import datetime
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -24,6 +27,8 @@ Objects = npt.NDArray[np.object_]
 Read = Callable[[Any], Any]
 
 MANY = 256
+# Types, as pandas calls them, whose values are often the same in a column of categories.
+_CODES = ("string", "integer", "floating", "boolean")
 
 _TRUTHS = {
     **dict.fromkeys(("true", "yes", "t", "y", "1", "1.0"), True),
@@ -137,8 +142,9 @@ def _objects(values: "pd.Series[Any]", kind: str) -> Objects:
 
 
 def _read_all(objects: Objects, read: Read, column: Column) -> Objects:
-    """Read each value; of many texts, each different one once."""
-    if len(objects) > MANY and pd.api.types.infer_dtype(objects, skipna=True) == "string":
+    """Read each value; of many texts, or codes, each different one once."""
+    repeated = _CODES if column.kind == "categorical" else ("string",)
+    if len(objects) > MANY and pd.api.types.infer_dtype(objects, skipna=True) in repeated:
         codes, different = pd.factorize(objects, use_na_sentinel=True)
         first = np.full(len(different) + 1, -1)
         first[codes[::-1]] = np.arange(len(codes))[::-1]
@@ -246,17 +252,44 @@ def _label_reader(column: Column) -> Read:
 
     def read(value: Any) -> str | None:
         if isinstance(value, str):
-            text = value.strip()
+            text = written = value.strip()
             if text in na_values:
                 return None
-            # '1.0' is the code 1, as a spreadsheet may write it.
-            whole = text.removesuffix(".0")
-            return whole if text not in known and whole in known else text
-        if _is_missing(value):
+        elif _is_missing(value):
             return None
-        return _as_text(value)
+        else:
+            text = _as_text(value)
+            # 4.0 is '4', but in a file of both '4' and '4.0' it is the latter.
+            written = repr(float(value)) if isinstance(value, float | np.floating) else text
+        if written in known:
+            return written
+        return text if text in known or not known else _known_as(text, known, column)
 
     return read
+
+
+def _known_as(text: str, known: frozenset[str], column: Column) -> str:
+    """Return the category that an unknown text stands for; the text itself where there is none."""
+    # '1.0' is the code 1, as a spreadsheet may write it, and 1 may have been '1.0' in training.
+    for other in (text.removesuffix(".0"), f"{text}.0"):
+        if other in known:
+            return other
+    # Of very many categories the rare ones are not listed: one may be spelt just like this.
+    if column.unique > len(column.categories):
+        return text
+    return _by_letters(column.categories).get(text.casefold(), text)
+
+
+@lru_cache(maxsize=256)
+def _by_letters(categories: tuple[str, ...]) -> Mapping[str, str]:
+    """Return the categories by their small letters, where these tell them apart."""
+    found: dict[str, str] = {}
+    twice = set()
+    for category in categories:
+        small = category.casefold()
+        if found.setdefault(small, category) != category:
+            twice.add(small)
+    return {small: category for small, category in found.items() if small not in twice}
 
 
 def _as_text(value: Any) -> str:

@@ -1,7 +1,7 @@
 """What a column means to a learner, and whether it is one to learn from."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Iterator
 
 import numpy as np
 import numpy.typing as npt
@@ -9,9 +9,18 @@ import pyarrow as pa
 from pyarrow import compute as pc
 
 from regatta.dataset.measures import Measures
-from regatta.dataset.moments import FORMATS, ISO_FORMATS, looks_like_date, parse_column, parse_one
+from regatta.dataset.moments import looks_like_date
 from regatta.dataset.names import na_option, option
 from regatta.dataset.schema import Kind
+from regatta.dataset.typing import is_padded
+from regatta.dataset.written import (
+    Speller,
+    date_speller,
+    date_spellings,
+    number_speller,
+    two_spellings,
+    written,
+)
 from regatta.errors import DataError, SchemaError, TargetError
 from regatta.settings import DataSettings
 
@@ -27,6 +36,9 @@ MAJORITY = 0.5
 EXAMPLES = 3
 MIXED_VALUES, MIXED_ROWS = 20, 5
 MIXED_SAMPLE = 2_000
+WRITTEN_SAMPLE = 500
+# Rows from which the spellings of dates are taken.
+DATE_ROWS = 100
 
 _ID_NAME = re.compile(
     r"(^|[^a-zA-Z])(id|ids|uid|pid|key|uuid|guid|index|idx|row|rowid|rownames?|record)$"
@@ -85,7 +97,8 @@ def is_id(name: str, column: pa.ChunkedArray, measures: Measures) -> bool:
     that are all different and count without a gap, in any order, under another name than ``year``
     or the like; or whole numbers that are all different under a name such as ``id``,
     ``customerId`` or ``Unnamed: 0``. Amounts, areas or times that happen to be all different stay,
-    and so does free text.
+    and so does free text. Texts that `check_mixed` tells of, such as ``$520.70``, are no keys
+    either: it is asked first.
 
     Parameters
     ----------
@@ -130,6 +143,9 @@ def check_mixed(
 ) -> str:
     """Refuse a column of numbers, or of dates, with a few texts in it; warn where they are many.
 
+    It also warns of numbers, or dates, that are spelt in two ways, and of numbers with a currency,
+    a unit or thousands separators. Codes with leading zeros are none of these.
+
     Parameters
     ----------
     name : str
@@ -149,23 +165,25 @@ def check_mixed(
     Returns
     -------
     str
-        What to tell the user where the column is taken for categories although most of its
-        values are numbers or dates; else ``""``.
+        What to tell the user where the column is taken for categories (or text) although most
+        of its values are numbers or dates; else ``""``.
 
     Raises
     ------
     SchemaError or TargetError
         At least 95 % of the values are numbers (or dates) and the others, 20 or one in a thousand
         at most, are not, and no category either among few different values; of a target, half of
-        them are.
+        them are, or more of its values than there may be classes are numbers in any spelling.
     """
     present = pc.drop_null(column)
-    is_number = _is_number_with_comma if decimal_comma else _is_number
-    for what, reads in (("numbers", is_number), ("dates", _date_test(present, measures))):
-        if reads is None or not _mostly(present, measures, reads):
+    is_number = number_speller(decimal_comma=decimal_comma)
+    for what, spell in (("numbers", is_number), *_dates(present, measures)):
+        if not _mostly(present, measures, spell):
             continue
-        fits = _fits(present, reads)
+        fits = _fits(present, spell)
         share = float(fits.mean())
+        if share == 1.0 and (ways := _two_ways(present, measures, spell)):
+            return _spelt_in_two_ways(name, ways, what, target=target)
         if share == 1.0 or share < MAJORITY:
             continue
         odd = present.filter(pa.array(~fits))
@@ -182,7 +200,75 @@ def check_mixed(
         if few or target:
             raise _mixed_error(name, column, odd, what, settings, target=target)
         return _mixed_warning(name, odd, what, share, settings)
-    return ""
+    return _written_warning(name, present, measures, is_number, settings, target=target)
+
+
+def _dates(present: pa.ChunkedArray, measures: Measures) -> Iterator[tuple[str, Speller]]:
+    """Yield tests for dates: spelt as the first one that looks like one; in all ways found."""
+    if measures.unique == len(measures.values) and not any(map(looks_like_date, measures.values)):
+        return
+    spellings = date_spellings(present.slice(0, DATE_ROWS).to_pylist())
+    for some in (spellings[:1], spellings)[: len(spellings)]:
+        yield "dates", date_speller(some)
+
+
+def _two_ways(
+    present: pa.ChunkedArray, measures: Measures, spell: Speller
+) -> tuple[str, str] | None:
+    """Return two texts that are spelt differently; none of codes, or of few different values."""
+    if measures.unique <= MIXED_VALUES or is_padded(present):
+        return None
+    return two_spellings(pc.unique(present).to_pylist(), spell)
+
+
+def _spelt_in_two_ways(name: str, ways: tuple[str, str], what: str, *, target: bool) -> str:
+    """Return what to tell of numbers, or dates, that are not all spelt alike; refuse a target."""
+    found = f"{what} that are not all spelt alike, such as {ways[0]!r} and {ways[1]!r}"
+    as_classes = option("data.kinds", {name: "categorical"})
+    if target:
+        raise TargetError(
+            f"target {name!r} holds {found}",
+            expected=f"{what} in one spelling",
+            fix=f"spell them alike; or, if these are classes, run with {as_classes}",
+        )
+    return (
+        f"{name!r} holds {found}: it is taken for categories, which hides the order of the {what};"
+        f" spell them alike; or, if these are categories, say so: {as_classes}"
+    )
+
+
+def _written_warning(
+    name: str,
+    present: pa.ChunkedArray,
+    measures: Measures,
+    is_number: Speller,
+    settings: DataSettings,
+    *,
+    target: bool,
+) -> str:
+    """Return what to tell of numbers with units and the like; refuse a target of many."""
+    if measures.unique < MIXED_VALUES:
+        return ""
+    step = -(-len(present) // WRITTEN_SAMPLE)
+    sample = present.take(pa.array(np.arange(0, len(present), step))).to_pylist()
+    texts = [text for text in sample if not is_number(text)]
+    found = written(texts, len(sample) - len(texts))
+    if found is None or found.different < MIXED_VALUES:
+        return ""
+    examples = ", ".join(repr(_cut(text)) for text in found.examples)
+    as_classes = option("data.kinds", {name: "categorical"})
+    if target and measures.unique > settings.max_classes:
+        raise TargetError(
+            f"target {name!r} holds {found.what} that are written as texts, such as {examples}",
+            expected=f"plain numbers, or at most {settings.max_classes} classes (data.max_classes)",
+            fix=found.advice,
+        )
+    kind = "free text" if kind_of(measures) == "text" else "categories"
+    return (
+        f"{name!r} holds mostly {found.what} that are written as texts, such as {examples}: it is"
+        f" taken for {kind}, which hides the order of the {found.what}; {found.advice}; or, if"
+        f" these are categories, say so: {as_classes}"
+    )
 
 
 def _mixed_error(
@@ -236,23 +322,23 @@ def _cut(text: str) -> str:
     return text if len(text) <= 40 else text[:39] + "…"
 
 
-def _mostly(present: pa.ChunkedArray, measures: Measures, reads: Callable[[str], bool]) -> bool:
+def _mostly(present: pa.ChunkedArray, measures: Measures, spell: Speller) -> bool:
     """Return whether most values can be read so, by a sample where many are different."""
     if not len(present):
         return False
     if measures.unique == len(measures.values):
         counts = zip(measures.values, measures.counts, strict=True)
-        return sum(n for text, n in counts if reads(text)) >= MAJORITY * len(present)
+        return sum(n for text, n in counts if spell(text)) >= MAJORITY * len(present)
     step = -(-len(present) // MIXED_SAMPLE)
     sample = present.take(pa.array(np.arange(0, len(present), step))).to_pylist()
     # A sample may be off by some percent; the check of all values is slow, and exact.
-    return sum(map(reads, sample)) >= (MAJORITY - 0.05) * len(sample)
+    return sum(bool(spell(text)) for text in sample) >= (MAJORITY - 0.05) * len(sample)
 
 
-def _fits(present: pa.ChunkedArray, reads: Callable[[str], bool]) -> npt.NDArray[np.bool_]:
+def _fits(present: pa.ChunkedArray, spell: Speller) -> npt.NDArray[np.bool_]:
     """Return for each value whether it can be read."""
     coded = present.combine_chunks().dictionary_encode()
-    table = np.array([reads(text) for text in coded.dictionary.to_pylist()], dtype=bool)
+    table = np.array([bool(spell(text)) for text in coded.dictionary.to_pylist()], dtype=bool)
     fits: npt.NDArray[np.bool_] = table[coded.indices.to_numpy()]
     return fits
 
@@ -268,37 +354,3 @@ def _are_categories(odd: pa.ChunkedArray, measures: Measures, *, target: bool) -
         return True
     rarest = pc.min(pc.value_counts(odd).field("counts")).as_py()
     return bool(rarest >= max(3, 0.005 * measures.present))
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return "_" not in text
-
-
-def _is_number_with_comma(text: str) -> bool:
-    return _is_number(text.replace(",", ".", 1))
-
-
-def _date_test(present: pa.ChunkedArray, measures: Measures) -> Callable[[str], bool] | None:
-    """Return a test for dates spelt as the first one that looks like one."""
-    if measures.unique == len(measures.values) and not any(map(looks_like_date, measures.values)):
-        return None
-    first = next((t for t in present.slice(0, 100).to_pylist() if looks_like_date(t)), None)
-    if first is None:
-        return None
-    one = pa.chunked_array([[first]], pa.string())
-    spelling = next((f for f in FORMATS if parse_column(one, f) is not None), None)
-    if spelling is None:
-        return None
-
-    def reads(text: str) -> bool:
-        try:
-            parse_one(text, "" if spelling in ISO_FORMATS else spelling)
-        except ValueError:
-            return False
-        return True
-
-    return reads

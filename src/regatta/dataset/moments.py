@@ -4,6 +4,7 @@ import datetime
 import re
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 from pyarrow import compute as pc
 
@@ -11,21 +12,27 @@ __all__ = ["FORMATS", "ISO_FORMATS", "parse_column", "parse_one"]
 
 MICROSECONDS = pa.timestamp("us")
 
+_YEAR_1000 = int(np.datetime64("1000-01-01", "us").astype(np.int64))
+
 # ISO 8601 without and with a zone; nanoseconds are cut to microseconds.
 ISO_FORMATS = ("iso", "iso-utc", "iso-ns", "iso-utc-ns")
 
 _DATES = (
     "%Y/%m/%d",
     "%Y-%m-%d",
+    "%Y.%m.%d",
     # Where every date of a column could be either, the month comes first.
     "%m/%d/%Y",
     "%d/%m/%Y",
     "%d.%m.%Y",
     "%d-%m-%Y",
     "%m-%d-%Y",
+    # SAS; Arrow finds no blank where '%d %b %Y' has one, so this comes first.
+    "%d%b%Y",
     "%d %b %Y",
     "%d-%b-%Y",
     "%b %d, %Y",
+    "%b %d %Y",
     "%d %B %Y",
     "%B %d, %Y",
     "%m/%d/%y",
@@ -35,7 +42,11 @@ _DATES = (
 )
 _TIMES = ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p")
 
-FORMATS = (*ISO_FORMATS, *(date + time for date in _DATES for time in _TIMES))
+FORMATS = (
+    *ISO_FORMATS,
+    *(date + time for date in _DATES for time in _TIMES),
+    "%d%b%Y:%H:%M:%S",
+)
 """Known spellings, the likeliest first: names of `ISO_FORMATS`, or formats of `strptime`."""
 
 
@@ -65,9 +76,9 @@ def parse_column(texts: pa.ChunkedArray, spelling: str) -> pa.ChunkedArray | Non
     moments = pc.strptime(texts, format=spelling, unit="us", error_is_null=True)
     if moments.null_count > texts.null_count:
         return None
-    first = pc.min(moments).as_py()
-    # "%Y" also takes the year 20 for what was written as '1/2/20'.
-    return None if first is not None and first.year < 1000 else moments
+    # "%Y" also takes the year 20 for what was written as '1/2/20'; 0 is none that Python knows.
+    first = pc.min(moments).value
+    return None if first is not None and first < _YEAR_1000 else moments
 
 
 def parse_one(text: str, spelling: str) -> datetime.datetime:
@@ -102,8 +113,18 @@ def parse_one(text: str, spelling: str) -> datetime.datetime:
     except ValueError:
         if not spelling.startswith("%"):
             raise
-        moment = datetime.datetime.strptime(text, spelling)
+        moment = _strptime(text, spelling)
     return naive(moment)
+
+
+def _strptime(text: str, spelling: str) -> datetime.datetime:
+    """Read one date as Arrow does, to which ``%b`` also is the month's full name."""
+    try:
+        return datetime.datetime.strptime(text, spelling)
+    except ValueError:
+        if "%b" not in spelling:
+            raise
+        return datetime.datetime.strptime(text, spelling.replace("%b", "%B"))
 
 
 def naive(moment: datetime.datetime) -> datetime.datetime:
@@ -118,7 +139,8 @@ def naive(moment: datetime.datetime) -> datetime.datetime:
 
 _DATE = re.compile(
     r"\d{4}-\d\d?-\d\d?(\D|$)|\d{1,4}([/.-])\d{1,2}\2\d{2,4}(\D|$)"
-    r"|\d{1,2}[ -][A-Za-z]{3,9}[ -]\d{2,4}|[A-Za-z]{3,9} \d{1,2}, \d{4}"
+    r"|\d{1,2}[ -][A-Za-z]{3,9}[ -]\d{2,4}|\d{1,2}[A-Za-z]{3}\d{4}(\D|$)"
+    r"|[A-Za-z]{3,9} \d{1,2},? \d{4}"
 )
 
 

@@ -10,16 +10,27 @@ from pyarrow import compute as pc
 
 from regatta.dataset.moments import FORMATS, MICROSECONDS, looks_like_date, parse_column
 
-__all__ = ["MARKS", "Plan", "TextColumn", "apply", "clean", "na_array", "without_nan"]
+__all__ = [
+    "MARKS",
+    "Plan",
+    "TextColumn",
+    "apply",
+    "clean",
+    "is_padded",
+    "na_array",
+    "without_nan",
+]
 
 Wanted = Literal["", "numeric", "boolean", "text", "datetime"]
 
 NONE = "None"
 _WORDS = ("na", "n/a", "n.a.", "nan", "null", "none", "nil", "missing", "(missing)")
 _SIGNS = (".", "..", "...", "-", "--", "---", "*", "**", "?", "??", "#", "_", "/")
-MARKS = frozenset((*_WORDS, *_SIGNS))
+_ERRORS = ("#n/a", "#div/0!", "#value!", "#ref!", "#name?", "#num!", "#null!")
+MARKS = frozenset((*_WORDS, *_SIGNS, *_ERRORS))
 """Texts, in small letters, that mean a missing value among numbers, dates or truths; SAS writes a
-point. Elsewhere they may be categories."""
+point, and a cell of Excel that cannot be computed holds an error. Elsewhere they may be
+categories."""
 # Less than this share of 'None' in a column of texts is taken for missing values.
 NONE_SHARE = 0.01
 # Up to here it costs more to choose the texts than to look at all of them.
@@ -172,7 +183,7 @@ class TextColumn:
         if self._wanted == "numeric":
             return False
         if self._looked is None or self._looked[0] is not texts:
-            self._looked = texts, _is_padded(texts)
+            self._looked = texts, is_padded(texts)
         return self._looked[1]
 
     def _widen(self, texts: pa.ChunkedArray) -> None:
@@ -288,7 +299,7 @@ def without_nan(values: pa.ChunkedArray) -> pa.ChunkedArray:
     return values
 
 
-def _is_padded(texts: pa.ChunkedArray) -> bool:
+def is_padded(texts: pa.ChunkedArray) -> bool:
     """Return whether a whole number of three or more letters starts with a zero (or with 0x)."""
     # The expression is slow, the first letter is not.
     starts = pc.starts_with(texts, "0")

@@ -47,7 +47,8 @@ class DataSettings(Group):
     )
     """Texts that mean a missing value, compared without the blanks around them. ``None`` stays a
     value in a column of texts where it is common (see `regatta.dataset`); among numbers and dates
-    ``.``, ``-``, ``*`` and the like are missing values, too."""
+    ``.``, ``-``, ``*``, errors of Excel such as ``#DIV/0!`` and the like are missing values,
+    too."""
     ignore: tuple[str, ...] = ()
     """Columns that are not used."""
     kinds: dict[str, ColumnKind] = Field(default_factory=dict)

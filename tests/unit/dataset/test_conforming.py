@@ -1,9 +1,12 @@
 import datetime
+import json
 import time
 
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from regatta.dataset import Column, conform, load_frame, read_frame
 from regatta.dataset.reading import write_table
@@ -76,6 +79,93 @@ def test_categories_are_compared_as_text():
 def test_categories_of_any_type(dtype):
     values = ["1", "2"] if dtype == "string" else [1, 2]
     assert one(CITY, *values, dtype=dtype) == ["1", "2"]
+
+
+def categories(*known, unique=0):
+    return Column("c", "categorical", "string", categories=known, unique=unique)
+
+
+def test_a_category_is_known_however_its_number_comes():
+    rotary = categories("4.0", "6.0", "rotary")
+    assert one(rotary, 4, 4.0, "4", "4.0", "Rotary", "5") == ["4.0"] * 4 + ["rotary", "5"]
+    assert one(rotary, 4, 6, dtype="int64") == ["4.0", "6.0"]
+    assert one(categories("10115.0"), "10115", np.int32(10115)) == ["10115.0"] * 2
+    assert one(categories("True", "False", "Unknown"), True, "false", "UNKNOWN", False) == [
+        "True",
+        "False",
+        "Unknown",
+        "False",
+    ]
+
+
+def test_a_category_that_is_known_as_it_is_stays():
+    both = categories("4", "4.0", "a", "A", "ß")
+
+    assert one(both, "4", "4.0", 4, 4.0, "a", "A") == ["4", "4.0", "4", "4.0", "a", "A"]
+    assert one(categories("2.5", "2.5.0"), 2.5, "2.5", np.float32(2.5)) == ["2.5"] * 3
+    assert one(both, "SS", "B", 5.0) == ["ß", "B", "5"]
+    assert one(categories("yes", "Yes"), "YES") == ["YES"]
+
+
+def test_of_very_many_categories_letters_count():
+    # The rare ones are not listed, and may be any.
+    assert one(categories("Bern", "4.0", unique=3), "BERN", "4") == ["BERN", "4.0"]
+
+
+LABELS = st.one_of(
+    st.text("aAbBßéÉ01.", min_size=1, max_size=4),
+    st.integers(-99, 99).map(str),
+    st.integers(-99, 99).map(lambda number: f"{number}.0"),
+)
+
+
+@given(known=st.lists(LABELS, unique=True, max_size=8), label=LABELS, more=st.integers(0, 1))
+def test_a_label_is_found_among_any_categories(known, label, more):
+    column = categories(*known, unique=len(known) + more)
+    (found,) = one(column, label)
+
+    assert found in (*known, label)
+    if label in known:
+        assert found == label
+    elif found != label:
+        same_number = found in (f"{label}.0", label.removesuffix(".0"))
+        assert same_number or found.casefold() == label.casefold()
+    # What is in a table is the same once it was read, one row or many.
+    assert one(column, found) == [found]
+    assert one(column, *[label, None] * 200) == [found, None] * 200
+
+
+@given(number=st.integers(-(2**53), 2**53), known=st.sampled_from(["{}", "{}.0"]))
+def test_a_number_is_the_same_category_in_a_file_and_in_a_request(number, known):
+    column = categories(known.format(number), "other")
+    written = [str(number), f"{number}.0", number, float(number)]
+
+    assert one(column, *written) == [known.format(number)] * 4
+    for dtype in ("int64", "float64"):
+        assert one(column, *[number] * 300, dtype=dtype) == [known.format(number)] * 300
+
+
+@pytest.mark.parametrize("values", [["4.0", "6.0", "rotary"], ["True", "False", "Unknown"]])
+def test_a_file_and_a_request_mean_the_same_categories(tmp_path, values):
+    rows = [(values[i % 3], i % 2) for i in range(300)]
+    (tmp_path / "train.csv").write_text("c,y\n" + "".join(f"{c},{y}\n" for c, y in rows))
+    settings = DataSettings(target="y")
+    reading = write_table(tmp_path / "train.csv", settings, tmp_path / "table.parquet")
+    columns = validate(tmp_path / "table.parquet", reading, settings).schema.features
+    first = "true" if values[0] == "True" else "4.0"
+    (tmp_path / "new.jsonl").write_text(f'{{"c": {first}}}\n{{"c": "{values[2].upper()}"}}\n')
+    requested = pd.DataFrame({"c": [json.loads(first), values[2].upper()]})
+
+    assert columns[0].kind == "categorical"
+    for frame in (read_frame(tmp_path / "new.jsonl", columns), requested):
+        assert conform(frame, columns)["c"].tolist() == [values[0], values[2]]
+
+
+def test_a_million_codes_are_typed_within_seconds():
+    column = categories(*(f"{code}.0" for code in range(1_000)))
+    frame = pd.DataFrame({"c": np.arange(1_000_000) % 2_000})
+
+    assert _seconds(lambda: conform(frame, [column])) < 2
 
 
 def test_truths():

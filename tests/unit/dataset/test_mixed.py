@@ -4,11 +4,13 @@ import contextlib
 import shlex
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from regatta.dataset.conforming import conform
 from regatta.dataset.kinds import check_mixed, kind_of
 from regatta.dataset.measures import measure
 from regatta.dataset.reading import write_table
@@ -41,7 +43,7 @@ def check(tmp_path):
         path = tmp_path / "table.csv"
         rows = [list(columns), *zip(*columns.values(), strict=True)]
         path.write_text("".join(separator.join(map(str, row)) + "\n" for row in rows))
-        data = DataSettings(target="y", **settings)
+        data = DataSettings(**{"target": "y", **settings})
         reading = write_table(path, data, tmp_path / "table.parquet")
         return validate(tmp_path / "table.parquet", reading, data)
 
@@ -73,6 +75,15 @@ def test_marks_among_dates_and_truths_are_missing_values(check):
 
     assert (found.column("day").kind, found.column("day").missing) == ("datetime", 45)
     assert (found.column("flag").kind, found.column("flag").missing) == ("boolean", 133)
+
+
+def test_errors_of_excel_among_numbers_are_missing_values(check):
+    errors = ["#DIV/0!", "#N/A", "#VALUE!", "#REF!", "#NAME?", "#NUM!", "#NULL!"]
+    found = check({"x": with_texts(0.3, errors), "y": ["no", "yes"] * (N // 2)}).schema.column("x")
+
+    assert (found.dtype, found.missing) == ("float64", round(0.3 * N))
+    typed = conform(pd.DataFrame({"x": ["#DIV/0!", "#N/A", "1.5"]}), [found])["x"]
+    assert typed.isna().tolist() == [True, True, False]
 
 
 def test_marks_among_texts_are_categories(check):
@@ -127,6 +138,121 @@ def test_a_column_of_numbers_with_units_is_no_key(check):
 
     assert mixed(found)
     assert found.schema.column("x").used
+
+
+WRITTEN = {
+    "$": lambda v: f"${abs(v):,.2f}",
+    "kg": lambda v: f"{abs(v):.3f}kg",
+    "thousands": lambda v: f"{round(abs(v) * 1e6) + 1000:,}",
+    "German": lambda v: f"{abs(v) * 1e4:,.2f}".translate(str.maketrans(",.", ".,")),
+    "%": lambda v: f"{abs(v):.3f}%",
+    "M": lambda v: f"{abs(v) * 100:.1f}M",
+    "minus": lambda v: f"{v:.3f}".replace("-", "\u2212") if v < 0.6 else f"{v:.3f} m",
+}
+
+
+@pytest.mark.parametrize("repeated", [False, True])
+@pytest.mark.parametrize("way", WRITTEN)
+def test_numbers_that_are_written_as_texts_are_told_and_no_keys(check, way, repeated):
+    values = [WRITTEN[way](v) for v in numbers()]
+    values = values[:40] * 10 if repeated else values
+    columns = {"x": [f'"{v}"' for v in values], "z": numbers(), "y": ["no", "yes"] * (N // 2)}
+    found = check(columns)
+    (finding,) = mixed(found)
+
+    assert found.schema.column("x").used
+    assert finding.message.startswith("'x' holds mostly numbers that are written as texts, such as")
+    assert any(repr(value) in finding.message for value in values)
+    assert "write each as a plain number in one unit, such as -1234.5, without" in finding.message
+    assert '--set \'data.kinds={"x": "categorical"}\'' in finding.message
+    assert not mixed(check(columns, kinds={"x": "categorical"}))
+
+
+def test_times_that_are_written_as_texts_are_told_and_no_keys(check):
+    times = [f"{i // 60 % 24:02d}:{i % 60:02d}:{i * 7 % 60:02d}" for i in range(N)]
+    found = check({"t": times, "z": numbers(), "y": ["no", "yes"] * (N // 2)})
+    (finding,) = mixed(found)
+
+    assert found.schema.column("t").used
+    assert "mostly times that are written as texts, such as '00:00:00'" in finding.message
+
+
+def test_numbers_below_a_thousand_belong_to_those_above(check):
+    values = [f"{i * 61 + 7:,}" for i in range(N)]
+    found = check({"x": [f'"{v}"' for v in values], "y": ["no", "yes"] * (N // 2)})
+    half = check({"x": ["$12"] * 100 + ["?"] * 300, "z": numbers(), "y": ["no", "yes"] * (N // 2)})
+
+    assert "numbers that are written as texts, such as '1,044'" in mixed(found)[0].message
+    assert not mixed(half)
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        lambda i: f"{i * 7919 % 10007:05d}",
+        lambda i: f"INV-{i}",
+        lambda i: f"10.0.{i // 250}.{i % 250}",
+        lambda i: f"{i * 7919:x}k",
+        lambda i: f"{10_000_000 + i}{'TRWAGMYFPDXBNJZSQVHLCKE'[i % 23]}",
+    ],
+)
+def test_keys_stay_keys(check, key):
+    columns = {"x": [key(i) for i in range(N)], "z": numbers(), "y": ["no", "yes"] * (N // 2)}
+    found = check(columns)
+
+    assert found.schema.column("x").reason == "id"
+    assert not mixed(found)
+
+
+def test_a_target_of_numbers_that_are_written_as_texts(check):
+    columns = {"x": numbers(), "y": [f"${v:.3f}" for v in numbers(seed=1)]}
+    with pytest.raises(TargetError) as caught:
+        check(columns)
+
+    assert "target 'y' holds numbers that are written as texts, such as '$" in str(caught.value)
+    assert "expected plain numbers" in str(caught.value)
+
+
+DAYS = [f"2024-{1 + i % 12:02d}-{1 + i % 28:02d}" for i in range(N)]
+TWO_WAYS = {
+    "zone": [f"{day}T00:00:00{'Z' * (i % 2)}" for i, day in enumerate(DAYS)],
+    "American": [day if i % 5 < 2 else f"{day[5:7]}/{day[8:]}/2024" for i, day in enumerate(DAYS)],
+    "American first": [
+        day if i % 5 else f"{day[5:7]}/{day[8:]}/2024" for i, day in enumerate(DAYS)
+    ],
+    "three": [
+        (day, f"{day[5:7]}/{day[8:]}/2024", f"{day[8:]}.{day[5:7]}.2024")[i % 3]
+        for i, day in enumerate(DAYS)
+    ],
+    "comma": [str(v).replace(".", "," if i % 2 else ".") for i, v in enumerate(numbers())],
+}
+
+
+@pytest.mark.parametrize("way", TWO_WAYS)
+def test_numbers_and_dates_in_two_spellings_are_told(check, way):
+    columns = {"x": TWO_WAYS[way], "z": range(N), "y": ["no", "yes"] * (N // 2)}
+    found = check(columns, separator=";")
+    (finding,) = mixed(found)
+
+    assert found.schema.column("x").kind == "categorical"
+    assert found.schema.column("x").used
+    what = "numbers" if way == "comma" else "dates"
+    said = f"'x' holds {what} that are not all spelt alike, such as "
+    assert said in finding.message
+    one, other = finding.message.removeprefix(said).split(": it is")[0].split(" and ")
+    assert {one.strip("'"), other.strip("'")} <= set(columns["x"])
+    assert "spell them alike" in finding.message
+    assert not mixed(check(columns, separator=";", kinds={"x": "categorical"}))
+    with pytest.raises(TargetError, match=f"target 'x' holds {what} that are not all spelt alike"):
+        check({"y": columns["z"], "x": columns["x"]}, separator=";", target="x")
+
+
+def test_codes_and_few_values_in_two_spellings_are_not_told(check):
+    codes = [f"{i * 7:04d}" for i in range(N)]
+    few = [("0.5", "0,5", "1.5", "2")[i % 4] for i in range(N)]
+    columns = {"zip": codes, "few": few, "z": numbers(), "y": ["no", "yes"] * (N // 2)}
+
+    assert not mixed(check(columns, separator=";"))
 
 
 @pytest.mark.parametrize(("n_strays", "refused"), [(1, True), (20, True), (21, False), (40, False)])

@@ -171,6 +171,11 @@ def test_a_second_pass_writes_the_same_as_one_would(tmp_path, path, monkeypatch)
         (["1/2/24", "12/31/23"], (2024, 1, 2)),
         (["1 Jan 2024", "15 Mar 2024"], (2024, 1, 1)),
         (["Jan 5, 2024", "Mar 15, 2024"], (2024, 1, 5)),
+        (["Jan 5 2024", "March 15 2024"], (2024, 1, 5)),
+        (["27May2020", "01JAN2021"], (2020, 5, 27)),
+        (["27May2020:10:30:15", "01JAN2021:00:00:00"], (2020, 5, 27, 10, 30, 15)),
+        (["2020.05.27", "2021.01.01"], (2020, 5, 27)),
+        (["2020.05.27 10:30", "2021.01.01 23:59"], (2020, 5, 27, 10, 30)),
     ],
 )
 def test_dates(path, texts, first):
@@ -182,7 +187,9 @@ def test_dates(path, texts, first):
     assert table["d"][0].as_py() == datetime.datetime(*first)
 
 
-@pytest.mark.parametrize("text", ["12.5.3", "a-b", "1-2", "0 - 10%", "2024-13-45", "10:30"])
+@pytest.mark.parametrize(
+    "text", ["12.5.3", "a-b", "1-2", "0 - 10%", "2024-13-45", "10:30", "27abc2020"]
+)
 def test_what_is_no_date(path, text):
     assert types(read(path, f"d,n\n{text},1\n{text},2\n"))["d"] == "string"
 
