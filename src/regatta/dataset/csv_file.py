@@ -7,7 +7,8 @@ by reading the file a second time with `csv`, slowly, once there is something to
 
 import contextlib
 import csv
-from collections.abc import Iterator, Sequence
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
 
 import pyarrow as pa
 from pyarrow import compute as pc
@@ -159,10 +160,13 @@ def _explained(source: Source, n_columns: int, settings: DataSettings, arrow: st
     try:
         with _field_limit(settings):
             reader = csv.reader(_lines(source, settings), delimiter=source.delimiter)
-            before = 0
+            rows = before = 0
             for record in reader:
                 if record and len(record) != n_columns:
+                    if rows == 1 and _names_rows(record, reader, n_columns):
+                        return _row_names(source, n_columns)
                     return _ragged(source, before + 1, len(record), n_columns)
+                rows += bool(record)
                 before = reader.line_num
     except DataError as err:
         return err
@@ -184,6 +188,23 @@ def _ragged(source: Source, line: int, found: int, expected: int) -> DataError:
         f"line {line} of {str(source.path)!r} has {found} field{'s' * (found != 1)}",
         expected=f"{expected}, as in the header (separated by {source.delimiter!r})",
         fix=f"{more}, or set the right delimiter with --set data.delimiter=…",
+    )
+
+
+def _names_rows(record: list[str], reader: Iterable[list[str]], n_columns: int) -> bool:
+    """Return whether the first records all have a name before their fields, as R writes them."""
+    some = [record, *(more for more in itertools.islice(reader, 100) if more)]
+    same = all(len(more) == n_columns + 1 and more[0] for more in some)
+    # What is empty at each end is no field: the lines end with a delimiter.
+    return same and any(more[-1] for more in some)
+
+
+def _row_names(source: Source, n_columns: int) -> DataError:
+    return DataError(
+        f"each line of {str(source.path)!r} has {n_columns + 1} fields, and the header {n_columns}"
+        f" name{'s' * (n_columns != 1)}: the names of the rows have no header",
+        expected="as many names in the header as fields in each line",
+        fix="from R, write it with row.names=FALSE, or with write.table(…, col.names=NA)",
     )
 
 

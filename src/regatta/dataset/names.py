@@ -47,10 +47,26 @@ def clean_names(raw: Sequence[str]) -> list[str]:
             raise SchemaError(
                 f"columns {places[name]} and {position} are both named {name!r}",
                 expected="a name of its own for each column (blanks around it do not count)",
-                fix="rename or delete one of them in the file",
+                fix=_headless(names) or "rename or delete one of them in the file",
             )
         places[name] = position
     return names
+
+
+def _headless(names: Sequence[str]) -> str:
+    """Return what to do where names are mostly numbers, as those of a first row; else ``""``."""
+    numbers = sum(_is_number(name) for name in names)
+    if 2 * numbers <= len(names):
+        return ""
+    return "the first line must hold the names of the columns: add them if the file has none"
+
+
+def _is_number(name: str) -> bool:
+    try:
+        float(name)
+    except ValueError:
+        return False
+    return True
 
 
 def check_settings(
@@ -68,10 +84,11 @@ def check_settings(
         number, or the groups or the times are the target or the weight.
     """
     if settings.target and settings.target not in names:
+        headless = _headless(names)
         raise TargetError(
             f"the table has no column {settings.target!r}{nearest(settings.target, names)}",
             expected=f"one of {listed(names)}",
-            fix="name the column to predict with --target",
+            fix="; ".join(filter(None, ("name the column to predict with --target", headless))),
         )
     ignored = [name for name, kind in settings.kinds.items() if kind == "ignore"]
     if settings.target and settings.target in (*settings.ignore, *ignored):
