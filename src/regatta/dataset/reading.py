@@ -355,6 +355,16 @@ def _reading(
         )
         for name in columns.ambiguous
     ]
+    thousands = [
+        Finding(
+            "warning",
+            name,
+            "ambiguous_numbers",
+            f"numbers like {text} were read as {text.replace(',', '.')}; if the"
+            f" {'comma' if ',' in text else 'point'} separates thousands, delete it in the file",
+        )
+        for name, text in columns.thousands.items()
+    ]
     return Reading(
         source=source.path.name,
         format=source.format,
@@ -365,5 +375,5 @@ def _reading(
         na_values={name: columns.na_values(plan) for name, plan in plans.items()},
         formats={name: plan.format for name, plan in plans.items() if plan.format},
         target_texts=target_texts,
-        findings=(*unnamed, *ambiguous),
+        findings=(*unnamed, *ambiguous, *thousands),
     )
