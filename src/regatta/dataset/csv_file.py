@@ -30,11 +30,17 @@ def header(source: Source, settings: DataSettings) -> list[str]:
     DataError
         The file has no header, or it cannot be read.
     """
+    return _header(source, settings)[1]
+
+
+def _header(source: Source, settings: DataSettings) -> tuple[int, list[str]]:
+    """Return how many blank lines come first, and the header."""
     with _field_limit(settings):
         try:
-            for record in csv.reader(_lines(source, settings), delimiter=source.delimiter):
+            reader = csv.reader(_lines(source, settings), delimiter=source.delimiter)
+            for blank, record in enumerate(reader):
                 if record:
-                    return record
+                    return blank, record
         except csv.Error as err:
             raise too_long(source, settings, 1) from err
     raise DataError(
@@ -70,7 +76,8 @@ def batches(
     Yields
     ------
     Table
-        At least one row of text columns.
+        At least one row of text columns. A blank line is no row, unless the file has one column:
+        there it is a missing value.
 
     Raises
     ------
@@ -81,12 +88,14 @@ def batches(
     keys = [str(position) for position in range(len(names))]
     wanted = [keys[list(names).index(name)] for name in columns] if columns else keys
     stream = TextStream(source)
-    first, rows = True, 0
+    # What the reader takes for rows above the first one.
+    above = 1 + (_header(source, settings)[0] if len(keys) == 1 else 0)
+    rows = 0
     try:
         with contextlib.closing(stream):
             for batch in _open(stream, source, keys, wanted, settings, na_values):
-                table = pa.Table.from_batches([batch.slice(1) if first else batch])
-                first = False
+                table = pa.Table.from_batches([batch.slice(above)])
+                above -= min(above, batch.num_rows)
                 _check_lengths(table, source, settings, rows)
                 rows += table.num_rows
                 if table.num_rows:
@@ -110,7 +119,11 @@ def _open(
         read_options=pa_csv.ReadOptions(
             column_names=keys, block_size=block_bytes(settings.max_field_bytes)
         ),
-        parse_options=pa_csv.ParseOptions(delimiter=source.delimiter, newlines_in_values=True),
+        parse_options=pa_csv.ParseOptions(
+            delimiter=source.delimiter,
+            newlines_in_values=True,
+            ignore_empty_lines=len(keys) > 1,
+        ),
         convert_options=pa_csv.ConvertOptions(
             column_types=dict.fromkeys(keys, pa.string()),
             include_columns=wanted,
