@@ -1,5 +1,6 @@
 """Typed pandas frames: of a dataset artifact, and of a file to predict."""
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from pyarrow import compute as pc
 from pyarrow import parquet as pq
 
 from regatta.artifacts.base import open_artifact
-from regatta.dataset.names import check_wanted
+from regatta.dataset.names import listed, may_be_left_out
 from regatta.dataset.reading import chunks
 from regatta.dataset.schema import Column
 from regatta.dataset.source import inspect
@@ -20,6 +21,8 @@ from regatta.errors import DataError, SettingsError
 from regatta.settings import DataSettings
 
 __all__ = ["TABLE", "load_column", "load_frame", "read_frame"]
+
+logger = logging.getLogger(__name__)
 
 TABLE = "table.parquet"
 
@@ -136,7 +139,8 @@ def read_frame(
     path : str or Path
         A CSV (may be gzipped), Parquet or JSON-lines file.
     columns : sequence of Column
-        The signature. Other columns of the file are not read.
+        The signature. Other columns of the file are not read. One that had missing values in
+        training may be left out, as in a request: then all its values are missing.
     settings : DataSettings or None, default None
         Delimiter and encoding, where they cannot be found out.
     optional : sequence of Column, default ()
@@ -161,24 +165,24 @@ def read_frame(
     # Each column has missing values of its own; `conform` knows them.
     settings = settings.model_copy(update={"na_values": ()})
     source = inspect(path, settings)
+    everything = [*columns, *optional]
+    needed = tuple(column.name for column in columns if not may_be_left_out(column))
+    further = tuple(column.name for column in everything if column.name not in needed)
     comma = source.format == "csv" and source.delimiter != ","
-    needed = tuple(column.name for column in columns)
-    further = tuple(column.name for column in optional)
-    columns, names = [*columns, *optional], (*needed, *further)
     parts: list[pd.DataFrame] = []
     seen: dict[str, None] = {}
     for table in chunks(source, settings, columns=needed, optional=further):
         seen.update(dict.fromkeys(table.column_names))
         if table.num_rows:
-            arrays = [_column(table, column, comma) for column in columns]
-            parts.append(_to_pandas(pa.table(arrays, names=list(names))))
-    check_wanted(list(seen), needed)
+            arrays = {column.name: _column(table, column, comma) for column in everything}
+            parts.append(_to_pandas(pa.table(arrays)))
     if not parts:
         raise DataError(
             f"{str(source.path)!r} has no rows", expected="rows to predict", fix="add rows"
         )
     frame = pd.concat(parts, ignore_index=True) if len(parts) > 1 else parts[0]
-    absent = [name for name in further if name not in seen]
+    _tell_left_out([column.name for column in columns if column.name not in seen])
+    absent = [column.name for column in optional if column.name not in seen]
     return frame.drop(columns=absent) if absent else frame
 
 
@@ -195,10 +199,20 @@ def _check_meanings(settings: DataSettings) -> None:
             )
 
 
+def _tell_left_out(names: list[str]) -> None:
+    """Say which columns of the signature are not there: one may just be written differently."""
+    if names:
+        logger.warning(
+            "the table has no column %s: all values count as missing, as some did in training",
+            listed(names),
+        )
+
+
 def _column(table: pa.Table, column: Column, comma: bool) -> pa.ChunkedArray:
     """Return a column; texts as numbers where all of them are, which is faster than one by one."""
     if column.name not in table.column_names:
-        return pa.chunked_array([pa.nulls(table.num_rows, pa.string())])
+        missing = pa.float64() if column.kind == "numeric" else pa.string()
+        return pa.chunked_array([pa.nulls(table.num_rows, missing)])
     values = table[column.name]
     if column.kind != "numeric" or not pa.types.is_string(values.type):
         return values

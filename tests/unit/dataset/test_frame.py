@@ -1,26 +1,121 @@
-"""A file to predict: which rows are read."""
+"""A file to predict: which columns and rows are read."""
 
 import csv
 import io
+import json
 import tempfile
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pyarrow import parquet as pq
 
 from regatta.dataset import Column, conform, read_frame
-from regatta.errors import DataError
+from regatta.errors import DataError, RequestError, SchemaError
 
 AGE = Column("age", "numeric", "int64", minimum=0.0, maximum=99.0)
+CITY = Column("city", "categorical", "string", missing=3)
+TRUTH = Column("left", "categorical", "string")
 
 
 def read(path, content, *columns, **options):
-    path.write_text(content)
+    if isinstance(content, pa.Table):
+        pq.write_table(content, path)
+    else:
+        path.write_text(content)
     frame = conform(read_frame(path, columns, **options), columns)
     # NaN is equal to nothing.
     return frame.astype(object).where(frame.notna(), None).to_dict("list")
+
+
+@pytest.fixture(params=["csv", "jsonl", "parquet"])
+def written(request, tmp_path):
+    """Write records in each format."""
+
+    def write(*records):
+        path = tmp_path / f"rows.{request.param}"
+        table = pa.Table.from_pylist(list(records))
+        if request.param == "csv":
+            table.to_pandas().to_csv(path, index=False)
+        elif request.param == "parquet":
+            pq.write_table(table, path)
+        else:
+            path.write_text("".join(json.dumps(record) + "\n" for record in records))
+        return path
+
+    return write
+
+
+def test_a_column_that_had_missing_values_may_be_left_out(written, caplog):
+    frame = read_frame(written({"age": 1}, {"age": 2}), [AGE, CITY])
+
+    assert conform(frame, [AGE, CITY])["city"].tolist() == [None, None]
+    assert "no column 'city': all values count as missing" in caplog.text
+    assert read_frame(written({"age": 1, "city": "Bern"}), [AGE, CITY])["city"].tolist() == ["Bern"]
+
+
+def test_a_column_that_always_had_a_value_may_not(written):
+    with pytest.raises(RequestError, match=r"no column 'age' \(did you mean 'agee'"):
+        read_frame(written({"agee": 1, "city": "Bern"}), [AGE, CITY])
+
+
+def test_rows_of_columns_that_may_all_be_left_out(written):
+    path = written({"city": "Bern", "more": 1}, {"city": None, "more": 2})
+    other = Column("other", "numeric", "float64", missing=1)
+
+    assert conform(read_frame(path, [other, CITY]), [CITY])["city"].tolist() == ["Bern", None]
+    with pytest.raises(RequestError, match=r"no column that the model reads; found 'city', 'more'"):
+        read_frame(path, [other])
+
+
+def test_what_judges_the_predictions_is_returned_if_it_is_there(written):
+    path = written({"age": 1})
+
+    assert list(read_frame(path, [AGE, CITY], optional=[TRUTH])) == ["age", "city"]
+    path = written({"left": "yes", "age": 1})
+    assert list(read_frame(path, [AGE], optional=[TRUTH])) == ["age", "left"]
+
+
+def test_a_line_of_json_is_checked_as_a_row_of_a_request(tmp_path):
+    path = tmp_path / "rows.jsonl"
+    content = '{"age": 1}\n\n{" age": null, "city": "Bern"}\n'
+    with pytest.raises(SchemaError, match="both named 'age'"):
+        read(path, content, AGE, CITY)
+    content = content.replace('" age"', '"age"')
+    assert read(path, content, AGE, CITY) == {"age": [1.0, None], "city": [None, "Bern"]}
+    with pytest.raises(RequestError, match=r"line 4 of .* no column 'age'.*leave it null"):
+        read(path, content + '{"city": "Bern"}\n', AGE, CITY)
+
+
+def test_a_column_that_may_be_left_out_may_come_late(tmp_path, monkeypatch):
+    monkeypatch.setattr("regatta.dataset.json_lines.BATCH_ROWS", 2)
+    monkeypatch.setattr("regatta.dataset.reading.CHUNK_ROWS", 2)
+    size = Column("size", "numeric", "float64", missing=1)
+    content = '{"age": 1}\n' * 4 + '{"age": 2, "size": 1.5, "city": "Bern"}\n'
+
+    assert read(tmp_path / "rows.jsonl", content, AGE, size, CITY) == {
+        "age": [1.0, 1.0, 1.0, 1.0, 2.0],
+        "size": [None, None, None, None, 1.5],
+        "city": [None, None, None, None, "Bern"],
+    }
+
+
+def test_columns_that_the_model_does_not_read_may_hold_anything(tmp_path):
+    content = '{"tags": ["x"], "age": 1, "a": 1, " a": 2}\n{"age": 2, "tags": {"y": 1}}\n'
+    assert read(tmp_path / "rows.jsonl", content, AGE) == {"age": [1.0, 2.0]}
+    content = "note,age,note\nx,1,y\n"
+    assert read(tmp_path / "rows.csv", content, AGE) == {"age": [1.0]}
+    table = pa.table([[[1]], [1], [2]], names=["note", "age", " note"])
+    assert read(tmp_path / "rows.parquet", table, AGE) == {"age": [1.0]}
+
+
+@pytest.mark.parametrize("content", ["age,age\n1,2\n", "age, age ,x\n1,2,3\n"])
+def test_columns_that_the_model_reads_may_not_be_there_twice(tmp_path, content):
+    with pytest.raises(SchemaError, match="columns 1 and 2 are both named 'age'"):
+        read(tmp_path / "rows.csv", content, AGE)
 
 
 @settings(deadline=None)
