@@ -1,4 +1,4 @@
-"""A file to predict: which columns and rows are read."""
+"""A file to predict: which columns and rows are read, and what a comma means."""
 
 import csv
 import io
@@ -14,9 +14,12 @@ from hypothesis import strategies as st
 from pyarrow import parquet as pq
 
 from regatta.dataset import Column, conform, read_frame
+from regatta.dataset.separators import Separators
 from regatta.errors import DataError, RequestError, SchemaError
 
 AGE = Column("age", "numeric", "int64", minimum=0.0, maximum=99.0)
+INCOME = Column("income", "numeric", "float64", minimum=944.0, maximum=45_210.5)
+DENSITY = Column("density", "numeric", "float64", minimum=0.9, maximum=1.1)
 CITY = Column("city", "categorical", "string", missing=3)
 TRUTH = Column("left", "categorical", "string")
 
@@ -116,6 +119,46 @@ def test_columns_that_the_model_does_not_read_may_hold_anything(tmp_path):
 def test_columns_that_the_model_reads_may_not_be_there_twice(tmp_path, content):
     with pytest.raises(SchemaError, match="columns 1 and 2 are both named 'age'"):
         read(tmp_path / "rows.csv", content, AGE)
+
+
+@pytest.mark.parametrize("separator", ["\t", ";", "|"])
+def test_a_comma_that_may_separate_thousands_is_refused(tmp_path, separator):
+    path = tmp_path / "rows.csv"
+    for column, text in ((AGE, "1,234"), (INCOME, "1,362"), (INCOME, " -45,210 ")):
+        content = f"{column.name}{separator}b\n944{separator}x\n{text}{separator}y\n"
+        with pytest.raises(RequestError, match=f"holds '{text.strip()}', which may be -?[0-9]+ or"):
+            read(path, content, column)
+    with pytest.raises(RequestError, match="'1,362,000' in row 1"):
+        read(path, f"income{separator}b\n1,362,000{separator}x\n", INCOME)
+
+
+def test_a_comma_is_a_decimal_one_where_the_file_or_training_tells(tmp_path):
+    path = tmp_path / "rows.csv"
+    assert read(path, "income;b\n1362,5;x\n1,362;y\n", INCOME) == {"income": [1362.5, 1.362]}
+    assert read(path, "density\tb\n1,002\tx\n", DENSITY) == {"density": [1.002]}
+
+
+def test_points_and_commas_in_one_column_are_refused_as_in_training(tmp_path):
+    with pytest.raises(RequestError, match="'1,362' in row 1"):
+        read(tmp_path / "rows.csv", "income;b\n1,362;x\n2.5;y\n", INCOME)
+
+
+@given(st.lists(st.integers(-(10**12), 10**12), min_size=1), st.sampled_from(",."))
+def test_thousands_are_taken_for_what_they_may_be(numbers, sign):
+    texts = [f"{number:,}".replace(",", sign) for number in numbers]
+    found = Separators()
+    found.take(pa.chunked_array([texts, [None]]))
+
+    assert found.thousands == next((text for text in texts if sign in text), "")
+
+
+@given(st.lists(st.integers(-(10**9), 10**9), min_size=1), st.sampled_from([1, 2, 4]))
+def test_other_numbers_of_decimals_tell(numbers, decimals):
+    found = Separators()
+    for number in numbers:
+        found.take(pa.chunked_array([[f"{number / 10**decimals:.{decimals}f}".replace(".", ",")]]))
+
+    assert found.thousands == ""
 
 
 @settings(deadline=None)
