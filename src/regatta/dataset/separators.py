@@ -5,6 +5,8 @@ from pyarrow import compute as pc
 
 __all__ = ["Separators"]
 
+FEW_ROWS = 1_000
+
 _THOUSANDS = r"^\s*[+-]?[1-9]\d{0,2}([.,]\d{3})+\s*$"
 
 
@@ -42,8 +44,12 @@ class Separators:
         texts : ChunkedArray of string
             The next rows of the column; null where missing.
         """
-        if self._decimal:
-            return
+        # Most columns tell in their first rows, and expressions are slow.
+        for some in (texts.slice(0, FEW_ROWS), texts.slice(FEW_ROWS)):
+            if not self._decimal:
+                self._look(some)
+
+    def _look(self, texts: pa.ChunkedArray) -> None:
         parted = pc.filter(texts, pc.match_substring_regex(texts, "[.,]"))
         if not len(parted):
             return
