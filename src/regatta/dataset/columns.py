@@ -40,6 +40,11 @@ class Columns:
         """Columns of dates in which day and month could be swapped."""
         return [name for name, column in self._texts.items() if column.ambiguous]
 
+    @property
+    def thousands(self) -> dict[str, str]:
+        """One number of each column whose commas or points may all separate thousands."""
+        return {name: column.thousands for name, column in self._texts.items() if column.thousands}
+
     def take(self, table: pa.Table) -> dict[str, pa.ChunkedArray]:
         """Take the next rows into account, and return their values by the plans so far."""
         pairs = zip(table.column_names, table.itercolumns(), strict=True)

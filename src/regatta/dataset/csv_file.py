@@ -7,7 +7,8 @@ by reading the file a second time with `csv`, slowly, once there is something to
 
 import contextlib
 import csv
-from collections.abc import Iterator, Sequence
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
 
 import pyarrow as pa
 from pyarrow import compute as pc
@@ -29,11 +30,17 @@ def header(source: Source, settings: DataSettings) -> list[str]:
     DataError
         The file has no header, or it cannot be read.
     """
+    return _header(source, settings)[1]
+
+
+def _header(source: Source, settings: DataSettings) -> tuple[int, list[str]]:
+    """Return how many blank lines come first, and the header."""
     with _field_limit(settings):
         try:
-            for record in csv.reader(_lines(source, settings), delimiter=source.delimiter):
+            reader = csv.reader(_lines(source, settings), delimiter=source.delimiter)
+            for blank, record in enumerate(reader):
                 if record:
-                    return record
+                    return blank, record
         except csv.Error as err:
             raise too_long(source, settings, 1) from err
     raise DataError(
@@ -69,7 +76,8 @@ def batches(
     Yields
     ------
     Table
-        At least one row of text columns.
+        At least one row of text columns. A blank line is no row, unless the file has one column:
+        there it is a missing value.
 
     Raises
     ------
@@ -80,12 +88,14 @@ def batches(
     keys = [str(position) for position in range(len(names))]
     wanted = [keys[list(names).index(name)] for name in columns] if columns else keys
     stream = TextStream(source)
-    first, rows = True, 0
+    # What the reader takes for rows above the first one.
+    above = 1 + (_header(source, settings)[0] if len(keys) == 1 else 0)
+    rows = 0
     try:
         with contextlib.closing(stream):
             for batch in _open(stream, source, keys, wanted, settings, na_values):
-                table = pa.Table.from_batches([batch.slice(1) if first else batch])
-                first = False
+                table = pa.Table.from_batches([batch.slice(above)])
+                above -= min(above, batch.num_rows)
                 _check_lengths(table, source, settings, rows)
                 rows += table.num_rows
                 if table.num_rows:
@@ -109,7 +119,11 @@ def _open(
         read_options=pa_csv.ReadOptions(
             column_names=keys, block_size=block_bytes(settings.max_field_bytes)
         ),
-        parse_options=pa_csv.ParseOptions(delimiter=source.delimiter, newlines_in_values=True),
+        parse_options=pa_csv.ParseOptions(
+            delimiter=source.delimiter,
+            newlines_in_values=True,
+            ignore_empty_lines=len(keys) > 1,
+        ),
         convert_options=pa_csv.ConvertOptions(
             column_types=dict.fromkeys(keys, pa.string()),
             include_columns=wanted,
@@ -159,10 +173,13 @@ def _explained(source: Source, n_columns: int, settings: DataSettings, arrow: st
     try:
         with _field_limit(settings):
             reader = csv.reader(_lines(source, settings), delimiter=source.delimiter)
-            before = 0
+            rows = before = 0
             for record in reader:
                 if record and len(record) != n_columns:
+                    if rows == 1 and _names_rows(record, reader, n_columns):
+                        return _row_names(source, n_columns)
                     return _ragged(source, before + 1, len(record), n_columns)
+                rows += bool(record)
                 before = reader.line_num
     except DataError as err:
         return err
@@ -184,6 +201,23 @@ def _ragged(source: Source, line: int, found: int, expected: int) -> DataError:
         f"line {line} of {str(source.path)!r} has {found} field{'s' * (found != 1)}",
         expected=f"{expected}, as in the header (separated by {source.delimiter!r})",
         fix=f"{more}, or set the right delimiter with --set data.delimiter=…",
+    )
+
+
+def _names_rows(record: list[str], reader: Iterable[list[str]], n_columns: int) -> bool:
+    """Return whether the first records all have a name before their fields, as R writes them."""
+    some = [record, *(more for more in itertools.islice(reader, 100) if more)]
+    same = all(len(more) == n_columns + 1 and more[0] for more in some)
+    # What is empty at each end is no field: the lines end with a delimiter.
+    return same and any(more[-1] for more in some)
+
+
+def _row_names(source: Source, n_columns: int) -> DataError:
+    return DataError(
+        f"each line of {str(source.path)!r} has {n_columns + 1} fields, and the header {n_columns}"
+        f" name{'s' * (n_columns != 1)}: the names of the rows have no header",
+        expected="as many names in the header as fields in each line",
+        fix="from R, write it with row.names=FALSE, or with write.table(…, col.names=NA)",
     )
 
 

@@ -1,5 +1,6 @@
 """Typed pandas frames: of a dataset artifact, and of a file to predict."""
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,21 +12,25 @@ from pyarrow import compute as pc
 from pyarrow import parquet as pq
 
 from regatta.artifacts.base import open_artifact
-from regatta.dataset.names import check_wanted
+from regatta.dataset.names import listed, may_be_left_out
 from regatta.dataset.reading import chunks
 from regatta.dataset.schema import Column
+from regatta.dataset.separators import Separators
 from regatta.dataset.source import inspect
-from regatta.dataset.typing import Plan, apply, na_array
-from regatta.errors import DataError, SettingsError
+from regatta.dataset.typing import Plan, apply, clean, na_array, without_marks
+from regatta.errors import DataError, RequestError, SettingsError
 from regatta.settings import DataSettings
 
 __all__ = ["TABLE", "load_column", "load_frame", "read_frame"]
+
+logger = logging.getLogger(__name__)
 
 TABLE = "table.parquet"
 
 _DEFAULTS = DataSettings()
 _NUMBERS = Plan("float64")
 _COMMA = r"^\s*([+-]?[0-9]+),([0-9]+)\s*$"
+_POINT = r"^\s*[+-]?[0-9]*\.[0-9]"
 
 
 def load_frame(
@@ -136,7 +141,8 @@ def read_frame(
     path : str or Path
         A CSV (may be gzipped), Parquet or JSON-lines file.
     columns : sequence of Column
-        The signature. Other columns of the file are not read.
+        The signature. Other columns of the file are not read. One that had missing values in
+        training may be left out, as in a request: then all its values are missing.
     settings : DataSettings or None, default None
         Delimiter and encoding, where they cannot be found out.
     optional : sequence of Column, default ()
@@ -152,7 +158,7 @@ def read_frame(
     DataError
         The file is no table.
     RequestError
-        A column is missing.
+        A column is missing, or its commas may be decimal ones or separate thousands.
     SettingsError
         The settings say what a value means, which the signature does.
     """
@@ -161,24 +167,28 @@ def read_frame(
     # Each column has missing values of its own; `conform` knows them.
     settings = settings.model_copy(update={"na_values": ()})
     source = inspect(path, settings)
-    comma = source.format == "csv" and source.delimiter != ","
-    needed = tuple(column.name for column in columns)
-    further = tuple(column.name for column in optional)
-    columns, names = [*columns, *optional], (*needed, *further)
+    everything = [*columns, *optional]
+    needed = tuple(column.name for column in columns if not may_be_left_out(column))
+    further = tuple(column.name for column in everything if column.name not in needed)
+    commas: dict[str, Separators] = {}
+    if source.format == "csv" and source.delimiter != ",":
+        commas = {column.name: Separators() for column in everything}
     parts: list[pd.DataFrame] = []
     seen: dict[str, None] = {}
     for table in chunks(source, settings, columns=needed, optional=further):
         seen.update(dict.fromkeys(table.column_names))
         if table.num_rows:
-            arrays = [_column(table, column, comma) for column in columns]
-            parts.append(_to_pandas(pa.table(arrays, names=list(names))))
-    check_wanted(list(seen), needed)
+            arrays = {column.name: _column(table, column, commas) for column in everything}
+            parts.append(_to_pandas(pa.table(arrays)))
+    for column in everything:
+        _check_commas(column, commas)
     if not parts:
         raise DataError(
             f"{str(source.path)!r} has no rows", expected="rows to predict", fix="add rows"
         )
     frame = pd.concat(parts, ignore_index=True) if len(parts) > 1 else parts[0]
-    absent = [name for name in further if name not in seen]
+    _tell_left_out([column.name for column in columns if column.name not in seen])
+    absent = [column.name for column in optional if column.name not in seen]
     return frame.drop(columns=absent) if absent else frame
 
 
@@ -195,17 +205,51 @@ def _check_meanings(settings: DataSettings) -> None:
             )
 
 
-def _column(table: pa.Table, column: Column, comma: bool) -> pa.ChunkedArray:
+def _tell_left_out(names: list[str]) -> None:
+    """Say which columns of the signature are not there: one may just be written differently."""
+    if names:
+        logger.warning(
+            "the table has no column %s: all values count as missing, as some did in training",
+            listed(names),
+        )
+
+
+def _check_commas(column: Column, commas: dict[str, Separators]) -> None:
+    """Refuse ``1,362`` where nothing tells whether it is 1362 or 1.362.
+
+    Values of training tell, where they could be the one and not the other.
+    """
+    text = commas[column.name].thousands if commas else ""
+    if not text:
+        return
+    decimal, whole = text.replace(",", "."), text.replace(",", "")
+    if column.dtype == "float64" and column.minimum is not None and column.maximum is not None:
+        trained = [column.minimum <= float(t) <= column.maximum for t in (decimal, whole)]
+        if trained == [True, False]:
+            return
+    raise RequestError(
+        f"column {column.name!r} holds {text!r}, which may be {whole} or {decimal}",
+        expected="no sign between thousands, and decimal points",
+        fix=f"write {whole} or {decimal}, whichever is meant, in all rows",
+    )
+
+
+def _column(table: pa.Table, column: Column, commas: dict[str, Separators]) -> pa.ChunkedArray:
     """Return a column; texts as numbers where all of them are, which is faster than one by one."""
     if column.name not in table.column_names:
-        return pa.chunked_array([pa.nulls(table.num_rows, pa.string())])
+        missing = pa.float64() if column.kind == "numeric" else pa.string()
+        return pa.chunked_array([pa.nulls(table.num_rows, missing)])
     values = table[column.name]
     if column.kind != "numeric" or not pa.types.is_string(values.type):
         return values
-    plain = apply(values, _NUMBERS, na_array(column.na_values))
-    if plain is None and comma:
-        values = pc.replace_substring_regex(values, _COMMA, r"\1.\2")
-        plain = apply(values, _NUMBERS, na_array(column.na_values))
+    na_values = na_array(column.na_values)
+    plain = apply(values, _NUMBERS, na_values)
+    # With points among its numbers, a column has no decimal commas: in training it were texts.
+    if plain is None and commas and not pc.any(pc.match_substring_regex(values, _POINT)).as_py():
+        texts, values = values, pc.replace_substring_regex(values, _COMMA, r"\1.\2")
+        plain = apply(values, _NUMBERS, na_values)
+        if plain is not None:
+            commas[column.name].take(without_marks(clean(texts, na_values)))
     return values if plain is None else plain
 
 

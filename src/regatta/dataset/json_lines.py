@@ -6,7 +6,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from regatta.dataset.names import clean_names, option
+from regatta.dataset.names import check_wanted, chosen, clean_names, option
 from regatta.dataset.source import Source
 from regatta.dataset.streams import block_bytes, lines
 from regatta.errors import DataError, SchemaError
@@ -22,7 +22,13 @@ MAX_COLUMNS = 10_000
 _DECODER = json.JSONDecoder(parse_int=str, parse_float=str, parse_constant=str)
 
 
-def batches(source: Source, settings: DataSettings) -> Iterator[pa.Table]:
+def batches(
+    source: Source,
+    settings: DataSettings,
+    *,
+    columns: tuple[str, ...] = (),
+    optional: tuple[str, ...] = (),
+) -> Iterator[pa.Table]:
     """Yield the rows as text columns; later batches may have more columns.
 
     Parameters
@@ -31,6 +37,10 @@ def batches(source: Source, settings: DataSettings) -> Iterator[pa.Table]:
         The file.
     settings : DataSettings
         Longest field.
+    columns : tuple of str, default ()
+        Names of the columns that each line must have.
+    optional : tuple of str, default ()
+        Names of further columns to read if they are there. Without any name all columns are read.
 
     Yields
     ------
@@ -43,6 +53,8 @@ def batches(source: Source, settings: DataSettings) -> Iterator[pa.Table]:
         A line is no object, or cannot be decoded.
     SchemaError
         A value is nested, or two keys are the same but for blanks.
+    RequestError
+        A line lacks one of `columns`, or none of the columns named is there.
     """
     keys: dict[str, None] = {}
     records: list[tuple[int, dict[str, Any]]] = []
@@ -62,10 +74,10 @@ def batches(source: Source, settings: DataSettings) -> Iterator[pa.Table]:
                 fix="turn keys that are values into a column of their own",
             )
         if len(records) == BATCH_ROWS or letters > BATCH_LETTERS:
-            yield _table(records, list(keys), settings)
+            yield _table(source, records, list(keys), settings, columns, optional)
             records, letters = [], 0
     if records:
-        yield _table(records, list(keys), settings)
+        yield _table(source, records, list(keys), settings, columns, optional)
 
 
 def _object(source: Source, number: int, line: str) -> dict[str, Any]:
@@ -90,12 +102,20 @@ def _object(source: Source, number: int, line: str) -> dict[str, Any]:
 
 
 def _table(
-    records: list[tuple[int, dict[str, Any]]], keys: list[str], settings: DataSettings
+    source: Source,
+    records: list[tuple[int, dict[str, Any]]],
+    keys: list[str],
+    settings: DataSettings,
+    columns: tuple[str, ...],
+    optional: tuple[str, ...],
 ) -> pa.Table:
-    names = clean_names(keys)
+    names = clean_names(keys, (*columns, *optional))
+    by_name = dict(zip(names, keys, strict=True))
+    _check_lines(source, records, by_name, columns)
+    read = chosen(names, columns, optional)
     arrays = []
-    for key, name in zip(keys, names, strict=True):
-        values = [record.get(key) for _, record in records]
+    for name in read:
+        values = [record.get(by_name[name]) for _, record in records]
         if not {type(value) for value in values} <= {str, type(None)}:
             values = [
                 _text(number, name, value, settings)
@@ -110,7 +130,22 @@ def _table(
                 expected="text that can be written as UTF-8",
                 fix="export the table again",
             ) from err
-    return pa.table(arrays, names=names)
+    return pa.table(arrays, names=read)
+
+
+def _check_lines(
+    source: Source,
+    records: list[tuple[int, dict[str, Any]]],
+    by_name: dict[str, str],
+    columns: tuple[str, ...],
+) -> None:
+    """Refuse a line that lacks a column which each line must have."""
+    for name in columns:
+        key = by_name.get(name)
+        for number, record in records:
+            if key not in record:
+                where = f"line {number} of {str(source.path)!r}"
+                check_wanted([key.strip() for key in record], [name], where, "null")
 
 
 def _text(number: int, name: str, value: object, settings: DataSettings) -> str | None:

@@ -4,13 +4,23 @@ import json
 import shlex
 from collections.abc import Iterable, Sequence
 
+from regatta.dataset.schema import Column
 from regatta.errors import RequestError, SchemaError, SettingsError, TargetError, nearest
 from regatta.settings import DataSettings, SplitSettings
 
-__all__ = ["check_settings", "check_wanted", "clean_names", "listed", "na_option", "option"]
+__all__ = [
+    "check_settings",
+    "check_wanted",
+    "chosen",
+    "clean_names",
+    "listed",
+    "may_be_left_out",
+    "na_option",
+    "option",
+]
 
 
-def clean_names(raw: Sequence[str]) -> list[str]:
+def clean_names(raw: Sequence[str], wanted: Sequence[str] = ()) -> list[str]:
     """Cut blanks around names, name the nameless, and refuse duplicates.
 
     A column without a name is mostly the row number that pandas writes first, or what follows a
@@ -21,11 +31,13 @@ def clean_names(raw: Sequence[str]) -> list[str]:
     ----------
     raw : sequence of str
         Names as they are in the file.
+    wanted : sequence of str, default ()
+        Names of the columns that are read: others may be there twice. Empty for all.
 
     Returns
     -------
     list of str
-        Unique names.
+        Names in the same order; unique, at least those that are wanted.
 
     Raises
     ------
@@ -43,14 +55,30 @@ def clean_names(raw: Sequence[str]) -> list[str]:
         names.append(cleaned or f"column_{position}")
     places: dict[str, int] = {}
     for position, name in enumerate(names, start=1):
-        if name in places:
+        if name in places and (not wanted or name in wanted):
             raise SchemaError(
                 f"columns {places[name]} and {position} are both named {name!r}",
                 expected="a name of its own for each column (blanks around it do not count)",
-                fix="rename or delete one of them in the file",
+                fix=_headless(names) or "rename or delete one of them in the file",
             )
         places[name] = position
     return names
+
+
+def _headless(names: Sequence[str]) -> str:
+    """Return what to do where names are mostly numbers, as those of a first row; else ``""``."""
+    numbers = sum(_is_number(name) for name in names)
+    if 2 * numbers <= len(names):
+        return ""
+    return "the first line must hold the names of the columns: add them if the file has none"
+
+
+def _is_number(name: str) -> bool:
+    try:
+        float(name)
+    except ValueError:
+        return False
+    return True
 
 
 def check_settings(
@@ -68,10 +96,11 @@ def check_settings(
         number, or the groups or the times are the target or the weight.
     """
     if settings.target and settings.target not in names:
+        headless = _headless(names)
         raise TargetError(
             f"the table has no column {settings.target!r}{nearest(settings.target, names)}",
             expected=f"one of {listed(names)}",
-            fix="name the column to predict with --target",
+            fix="; ".join(filter(None, ("name the column to predict with --target", headless))),
         )
     ignored = [name for name, kind in settings.kinds.items() if kind == "ignore"]
     if settings.target and settings.target in (*settings.ignore, *ignored):
@@ -141,8 +170,26 @@ def _check_own(
             )
 
 
-def check_wanted(names: Sequence[str], wanted: Sequence[str]) -> None:
-    """Check that a file to predict has the columns of a model's signature.
+def may_be_left_out(column: Column) -> bool:
+    """Return whether rows to predict may lack a column: some rows of training had no value."""
+    return column.missing > 0
+
+
+def check_wanted(
+    names: Sequence[str], wanted: Sequence[str], where: str = "the table", empty: str = "empty"
+) -> None:
+    """Check that a file to predict has the columns that it must have.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Columns that are there.
+    wanted : sequence of str
+        Columns that must be.
+    where : str, default "the table"
+        What is looked at, for the message.
+    empty : str, default "empty"
+        How the file writes that a value is not known.
 
     Raises
     ------
@@ -152,10 +199,32 @@ def check_wanted(names: Sequence[str], wanted: Sequence[str]) -> None:
     for name in wanted:
         if name not in names:
             raise RequestError(
-                f"the table has no column {name!r}{nearest(name, names)}",
-                expected=f"every column that the model was trained on; found {listed(names)}",
-                fix=f"add {name!r}; where its value is not known, leave it empty",
+                f"{where} has no column {name!r}{nearest(name, names)}",
+                expected="every column that always had a value in training;"
+                f" found {listed(names) or 'none'}",
+                fix=f"add {name!r}; where its value is not known, leave it {empty}",
             )
+
+
+def chosen(names: Sequence[str], columns: Sequence[str], optional: Sequence[str]) -> list[str]:
+    """Return which columns of a file are read: those that are named, or all where none is.
+
+    Raises
+    ------
+    RequestError
+        Names are given and none is there: then it is another table.
+    """
+    if not (columns or optional):
+        return list(names)
+    wanted = {*columns, *optional}
+    read = [name for name in names if name in wanted]
+    if not read:
+        raise RequestError(
+            f"the table has no column that the model reads; found {listed(names) or 'none'}",
+            expected="columns such as " + listed([*columns, *optional]),
+            fix="pass a table like the one of training",
+        )
+    return read
 
 
 def option(key: str, value: object) -> str:

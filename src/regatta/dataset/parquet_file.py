@@ -7,7 +7,7 @@ from pyarrow import compute as pc
 from pyarrow import parquet as pq
 
 from regatta.dataset.moments import MICROSECONDS
-from regatta.dataset.names import check_wanted, clean_names, option
+from regatta.dataset.names import check_wanted, chosen, clean_names, option
 from regatta.dataset.source import Source
 from regatta.dataset.typing import without_nan
 from regatta.errors import DataError, SchemaError
@@ -34,9 +34,9 @@ def batches(
     settings : DataSettings
         Which columns are ignored or kept as text.
     columns : tuple of str, default ()
-        Names of the columns to read; empty for all.
+        Names of the columns that must be there.
     optional : tuple of str, default ()
-        Names of further columns to read if they are there.
+        Names of further columns to read if they are there. Without any name all columns are read.
 
     Yields
     ------
@@ -50,27 +50,27 @@ def batches(
     SchemaError
         A column is nested or of a type that cannot be learnt from.
     RequestError
-        One of `columns` is missing.
+        One of `columns` is missing, or none of the columns named is there.
     """
     try:
         with pq.ParquetFile(source.path) as file:
             raw = file.schema_arrow.names
-            names = clean_names(raw)
+            names = clean_names(raw, (*columns, *optional))
             check_wanted(names, columns)
-            chosen = [n for n in names if not columns or n in columns or n in optional]
+            read = chosen(names, columns, optional)
             # Nested columns are refused, or left out when ignored, before anything is decoded.
             empty = file.schema_arrow.empty_table()
             kept = [
                 (name, old)
                 for name, old in zip(names, raw, strict=True)
-                if name in chosen and not _is_nested(empty.schema.field(old).type)
+                if name in read and not _is_nested(empty.schema.field(old).type)
             ]
-            yield _table(empty.rename_columns(names).select(chosen), chosen, settings)
+            yield _table(empty.rename_columns(names).select(read), read, settings)
             for batch in file.iter_batches(BATCH_ROWS, columns=[old for _, old in kept]):
                 table = pa.Table.from_batches([batch])
                 by_old = dict(zip(table.column_names, table.columns, strict=True))
                 arrays = {name: by_old[old] for name, old in kept}
-                yield _table(pa.table(arrays), chosen, settings)
+                yield _table(pa.table(arrays), read, settings)
     except (pa.ArrowException, OSError) as err:
         reason = str(err).splitlines()[0][:120] if str(err) else type(err).__name__
         raise DataError(

@@ -17,7 +17,7 @@ from pyarrow import parquet as pq
 from regatta.dataset import csv_file, json_lines, parquet_file
 from regatta.dataset.columns import Columns
 from regatta.dataset.findings import Finding
-from regatta.dataset.names import check_settings, check_wanted, clean_names
+from regatta.dataset.names import check_settings, check_wanted, chosen, clean_names
 from regatta.dataset.source import Source, fingerprint, inspect
 from regatta.dataset.spellings import Spellings
 from regatta.dataset.typing import NONE, Plan
@@ -221,9 +221,9 @@ def chunks(
     settings : DataSettings
         How to read it.
     columns : tuple of str, default ()
-        Names of the columns to read; empty for all.
+        Names of the columns that must be there; of JSON lines, on each line.
     optional : tuple of str, default ()
-        Names of further columns to read if they are there.
+        Names of further columns to read if they are there. Without any name all columns are read.
 
     Yields
     ------
@@ -236,21 +236,21 @@ def chunks(
     DataError
         The file is no table.
     RequestError
-        One of `columns` is missing.
+        One of `columns` is missing, or none of the columns named is there.
     """
     if source.format == "parquet":
         tables = parquet_file.batches(source, settings, columns=columns, optional=optional)
     elif source.format == "jsonl":
-        tables = json_lines.batches(source, settings)
+        tables = json_lines.batches(source, settings, columns=columns, optional=optional)
     else:
-        names = clean_names(csv_file.header(source, settings))
+        names = clean_names(csv_file.header(source, settings), (*columns, *optional))
         check_wanted(names, columns)
-        chosen = [n for n in names if not columns or n in columns or n in optional]
+        read = chosen(names, columns, optional)
         # 'None' may be a value: that is decided over the whole column.
         sure = [text for text in settings.na_values if text != NONE]
-        yield pa.table({name: pa.array([], pa.string()) for name in chosen})
+        yield pa.table({name: pa.array([], pa.string()) for name in read})
         tables = csv_file.batches(
-            source, names, settings, columns=() if chosen == names else chosen, na_values=sure
+            source, names, settings, columns=() if read == names else read, na_values=sure
         )
     yield from _gathered(tables)
 
@@ -355,6 +355,16 @@ def _reading(
         )
         for name in columns.ambiguous
     ]
+    thousands = [
+        Finding(
+            "warning",
+            name,
+            "ambiguous_numbers",
+            f"numbers like {text} were read as {text.replace(',', '.')}; if the"
+            f" {'comma' if ',' in text else 'point'} separates thousands, delete it in the file",
+        )
+        for name, text in columns.thousands.items()
+    ]
     return Reading(
         source=source.path.name,
         format=source.format,
@@ -365,5 +375,5 @@ def _reading(
         na_values={name: columns.na_values(plan) for name, plan in plans.items()},
         formats={name: plan.format for name, plan in plans.items() if plan.format},
         target_texts=target_texts,
-        findings=(*unnamed, *ambiguous),
+        findings=(*unnamed, *ambiguous, *thousands),
     )

@@ -10,6 +10,8 @@ import hashlib
 import io
 import json
 import os
+import re
+import shlex
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,6 +47,8 @@ _FOREIGN = (
     (b"SQLite format 3", "a SQLite database"),
     (b"\x7fELF", "a program"),
 )
+# {"age": {"0": 31, ...: a column first, then its rows by number.
+_COLUMNS = re.compile(r'\s*\{\s*"(?:[^"\\]|\\.)*"\s*:\s*\{\s*"0"\s*:')
 _EXPECTED = "a CSV, Parquet or JSON-lines file"
 
 
@@ -145,6 +149,7 @@ def inspect(path: str | Path, settings: DataSettings) -> Source:
     text = _head_text(path, head, encoding)
     if not text.strip():
         raise _empty(path)
+    _check_text(path, text)
     if _is_json_lines(path, text):
         return Source(path, "jsonl", gzipped, encoding)
     return Source(path, "csv", gzipped, encoding, _delimiter(text, settings.delimiter))
@@ -256,6 +261,41 @@ def _head_text(path: Path, head: bytes, encoding: str) -> str:
         ) from err
 
 
+def _check_text(path: Path, text: str) -> None:
+    """Refuse texts that look like a table of the formats that are read, and are another one."""
+    lines = text.splitlines()
+    first = next((line.strip() for line in lines if _says_something(line)), "")
+    if found := re.fullmatch(r'"?sep=(.?)"?', first, re.IGNORECASE):
+        separator = found.group(1) or "\t"
+        raise DataError(
+            f"the first line of {str(path)!r} is {first!r}, which only tells Excel what separates"
+            " the fields",
+            expected="the names of the columns in the first line",
+            fix=f"delete that line, and add --set data.delimiter={_shown(separator)}",
+        )
+    if re.match(r"@relation\b", first, re.IGNORECASE):
+        raise _foreign(
+            path,
+            "an ARFF file, as Weka writes them",
+            "save it as CSV in Weka, or convert it with scipy.io.arff.loadarff and pandas",
+        )
+    if _COLUMNS.match(text) and not any(line.startswith("{") for line in lines[1:]):
+        raise _foreign(
+            path,
+            "one JSON object of whole columns, as to_json of pandas writes it",
+            'write it with to_json(path, orient="records", lines=True)',
+        )
+
+
+def _says_something(line: str) -> bool:
+    """Return whether a line is neither blank nor a comment of an ARFF file."""
+    return bool(line.strip()) and not line.lstrip().startswith("%")
+
+
+def _shown(delimiter: str) -> str:
+    return "tab" if delimiter == "\t" else shlex.quote(delimiter)
+
+
 def _is_json_lines(path: Path, text: str) -> bool:
     """Return whether a text is JSON lines; an array of objects is refused with the fix."""
     suffixes = {suffix.lower() for suffix in path.suffixes[-2:]}
@@ -266,7 +306,8 @@ def _is_json_lines(path: Path, text: str) -> bool:
             raise _foreign(
                 path,
                 "a JSON array",
-                "write one object a line instead: jq -c '.[]' table.json > table.jsonl",
+                "write one object a line instead: jq -c '.[]' table.json > table.jsonl, or with"
+                ' pandas to_json(path, orient="records", lines=True)',
             )
     if suffixes & {".jsonl", ".ndjson", ".json"}:
         return True

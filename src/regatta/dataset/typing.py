@@ -9,6 +9,7 @@ import pyarrow as pa
 from pyarrow import compute as pc
 
 from regatta.dataset.moments import FORMATS, MICROSECONDS, looks_like_date, parse_column
+from regatta.dataset.separators import Separators
 
 __all__ = [
     "MARKS",
@@ -18,6 +19,7 @@ __all__ = [
     "clean",
     "is_padded",
     "na_array",
+    "without_marks",
     "without_nan",
 ]
 
@@ -107,6 +109,7 @@ class TextColumn:
         self._dtype: str = "string" if wanted == "text" else "null"
         self._comma = False
         self._formats: tuple[str, ...] = ()
+        self._separators = Separators()
         self._nones = 0
         self._rows = 0
         self._knows_none = NONE in na_values
@@ -127,6 +130,14 @@ class TextColumn:
         """Whether its dates can be read in two ways, as 01/02/2024."""
         starts = {spelling[:2] for spelling in self._formats}
         return self._dtype == "timestamp" and {"%m", "%d"} <= starts
+
+    @property
+    def thousands(self) -> str:
+        """One of its numbers, where all that have a comma or a point may be thousands; or ``""``.
+
+        Where the comma separates the fields, a point is taken for a decimal one.
+        """
+        return self._separators.thousands if self._dtype == "float64" else ""
 
     def take(self, texts: pa.ChunkedArray) -> pa.ChunkedArray:
         """Take the next texts into account, and return their values by the plan so far.
@@ -177,7 +188,10 @@ class TextColumn:
             return pa.chunked_array([pa.nulls(len(texts), self.plan.arrow)])
         if self._dtype == "null" or (self._dtype == "int64" and self._is_code(texts)):
             return None
-        return convert(texts, self.plan)
+        values = convert(texts, self.plan)
+        if values is not None and self._comma_allowed and self._dtype == "float64":
+            self._separators.take(texts)
+        return values
 
     def _is_code(self, texts: pa.ChunkedArray) -> bool:
         if self._wanted == "numeric":

@@ -20,6 +20,7 @@ import orjson
 import pandas as pd
 
 from regatta.bundle import Bundle
+from regatta.dataset.names import may_be_left_out
 from regatta.dataset.schema import Column
 from regatta.errors import RequestError, nearest
 from regatta.serving.quoting import few, show
@@ -280,7 +281,7 @@ def _values(column: Column, rows: Sequence[Mapping[str, Any]]) -> list[Any]:
 
 def _check_left_out(column: Column, where: str) -> None:
     """Refuse a request that leaves out a column which always had a value in training."""
-    if not column.missing:
+    if not may_be_left_out(column):
         raise RequestError(
             f"{where} has no column {column.name!r}",
             expected="every column that always had a value in training",

@@ -1,5 +1,6 @@
 """``regatta predict``."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from regatta import bundle
 from regatta.cli import app
 from regatta.errors import RegattaError
 from regatta.registry import Registry
+from regatta.serving import codecs
 from tests import toy_bundle
 
 
@@ -62,6 +64,26 @@ def test_a_table_without_its_target_and_with_more_columns(
     predict(bundle_path, tmp_path / "table.csv", tmp_path / "second.parquet")
     first, second = (pd.read_parquet(tmp_path / f"{n}.parquet") for n in ("first", "second"))
     pd.testing.assert_frame_equal(first, second)
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet", "jsonl"])
+def test_what_a_request_may_leave_out_a_table_may(
+    bundle_path: Path, table: pd.DataFrame, tmp_path: Path, suffix: str
+) -> None:
+    path, out = tmp_path / f"table.{suffix}", tmp_path / "out.parquet"
+    loaded = bundle.load(bundle_path)
+    assert {column.name for column in loaded.signature if column.missing} >= {"income", "city"}
+    rows = table.drop(columns=["income", "city", "outcome"])
+    if suffix == "csv":
+        rows.to_csv(path, index=False)
+    elif suffix == "parquet":
+        rows.to_parquet(path, index=False)
+    else:
+        rows.to_json(path, orient="records", lines=True, date_format="iso")
+    predict(bundle_path, path, out)
+    request = {"instances": json.loads(rows.to_json(orient="records", date_format="iso"))}
+    expected = loaded.predict_array(codecs.decode_v1(request, loaded).frame)
+    np.testing.assert_allclose(pd.read_parquet(out).iloc[:, 1:].to_numpy(), expected, atol=1e-9)
 
 
 def test_run_folders_and_registered_names(
@@ -121,7 +143,8 @@ def test_one_prediction_is_one(bundle_path: Path, table: pd.DataFrame, tmp_path:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("age\n3\n", "no column 'income'"),
+        ("age\n3\n", "no column 'clicks'"),
+        ("agee,city\n3,Bern\n", r"no column 'age' \(did you mean 'agee'"),
         ("", "empty"),
     ],
 )

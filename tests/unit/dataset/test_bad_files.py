@@ -4,6 +4,7 @@ import gzip
 import os
 import zipfile
 
+import pandas as pd
 import pyarrow as pa
 import pytest
 from pyarrow import parquet as pq
@@ -71,6 +72,53 @@ def test_two_columns_of_one_name(path):
     message = refused(path, "a,b,a\n1,2,3\n", SchemaError)
     assert "columns 1 and 3 are both named 'a'" in message
     assert "both named 'a'" in refused(path, "a, a \n1,2\n", SchemaError)
+
+
+def test_a_file_without_a_header(path):
+    rows = "5.1,3.5,1.4,5.1,setosa\n4.9,3.0,1.4,0.2,setosa\n"
+    assert "the first line must hold the names" in refused(path, rows, SchemaError)
+    message = refused(path, rows.replace("1.4,5.1", "1.4,0.2"), target="species")
+    assert "--target; the first line must hold the names" in message
+    assert "first line" not in refused(path, "a,b,2024\n1,2,3\n", target="c")
+
+
+@pytest.mark.parametrize("rows", [1, 500])
+def test_row_names_without_a_header(path, rows):
+    content = '"a","b"\n' + '"r1",1,"x"\n' * rows
+    message = refused(path, content)
+    assert "has 3 fields, and the header 2 names" in message
+    assert "row.names=FALSE" in message
+    assert "write.table(…, col.names=NA)" in message
+
+
+@pytest.mark.parametrize("content", ["a,b\n1,x,\n2,y,\n", "a,b\n1,2,x\n1,x\n", "a,b\n1,2\n3,4,5\n"])
+def test_other_rows_of_one_more_field(path, content):
+    assert "3 fields; expected 2, as in the header" in refused(path, content)
+
+
+@pytest.mark.parametrize(
+    ("first", "delimiter"), [("sep=;", "';'"), ('"SEP=,"', ","), ("sep=\t", "tab")]
+)
+def test_the_line_that_tells_excel_the_delimiter(path, first, delimiter):
+    message = refused(path, f"\ufeff{first}\r\na;b\r\n1;2\r\n")
+    assert "only tells Excel what separates" in message
+    assert f"delete that line, and add --set data.delimiter={delimiter}" in message
+
+
+def test_arff(path):
+    content = "% 1. Title: Iris\n%\n\n@RELATION iris\n@ATTRIBUTE a REAL\n@DATA\n5.1\n"
+    assert "an ARFF file" in refused(path, content)
+    path.write_text("%fat,b\n1,2\n")
+    assert read_table(path, DataSettings()).column_names == ["%fat", "b"]
+
+
+@pytest.mark.parametrize("options", [{}, {"indent": 2}, {"orient": "records"}])
+@pytest.mark.parametrize("rows", [2, 50_000])
+def test_json_of_pandas_that_is_no_lines(tmp_path, options, rows):
+    path = tmp_path / "table.json"
+    pd.DataFrame({'a "b"': [1] * rows, "c": ["x"] * rows}).to_json(path, **options)
+
+    assert 'to_json(path, orient="records", lines=True)' in refused(path)
 
 
 @pytest.mark.parametrize(

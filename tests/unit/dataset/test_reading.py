@@ -2,6 +2,7 @@ import csv
 import datetime
 import gzip
 import random
+import re
 from pathlib import Path
 
 import pandas as pd
@@ -212,6 +213,35 @@ def test_decimal_commas_where_the_comma_separates_nothing_else(path):
     assert read(path, "a;b\n1,5;x\n2;y\n")["a"].to_pylist() == [1.5, 2.0]
     assert read(path, "a;b\n1,5;x\n2.5;y\n")["a"].to_pylist() == ["1,5", "2.5"]
     assert read(path, 'a,b\n"1,5",x\n2,y\n')["a"].to_pylist() == ["1,5", "2"]
+
+
+@pytest.mark.parametrize(
+    ("content", "values", "told"),
+    [
+        ("a\tb\n944\tx\n1,362\ty\n45,210\tz\n", [944.0, 1.362, 45.21], "like 1,362 .* as 1.362"),
+        ("a;b\n944;x\n1.362;y\n45.210;z\n", [944.0, 1.362, 45.21], "the point separates"),
+        ("a\tb\n944\tx\n1,362\ty\n0,210\tz\n", [944.0, 1.362, 0.21], ""),
+        ("a|b\n1,5|x\n1,362|y\n", [1.5, 1.362], ""),
+        ("a,b\n1.362,x\n45.210,y\n", [1.362, 45.21], ""),
+        ("a\tb\n944\tx\n1,362,000\ty\n", ["944", "1,362,000"], ""),
+    ],
+)
+def test_commas_that_may_separate_thousands_are_noticed(tmp_path, path, content, values, told):
+    path.write_text(content)
+    found = write_table(path, DataSettings(), tmp_path / "table.parquet")
+
+    assert pq.read_table(tmp_path / "table.parquet")["a"].to_pylist() == values
+    assert [finding.code for finding in found.findings] == ["ambiguous_numbers"] * bool(told)
+    assert all(re.search(told, finding.message) for finding in found.findings)
+
+
+def test_one_decimal_comma_far_down_tells_what_the_others_are(tmp_path, path, monkeypatch):
+    monkeypatch.setattr(reading, "CHUNK_ROWS", 100)
+    monkeypatch.setattr("regatta.dataset.csv_file.block_bytes", lambda size: 1 << 12)
+    path.write_text("a;b\n" + "1,362;x\n" * 2_000)
+    assert write_table(path, DataSettings(), tmp_path / "table.parquet").findings
+    path.write_text("a;b\n" + "1,362;x\n" * 2_000 + "1,5;x\n")
+    assert not write_table(path, DataSettings(), tmp_path / "table.parquet").findings
 
 
 def test_missing_values_with_blanks_around_them(path):
