@@ -7,6 +7,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 SPLITS = ROOT / "src/regatta/splits"
 EVALUATE = Path("src/regatta/stages/evaluate.py")
+OPENING = Path("src/regatta/stages/locked.py")
 REFIT = Path("src/regatta/stages/refit.py")
 
 
@@ -42,12 +43,19 @@ def names_the_mark(path: Path) -> bool:
 
 def test_only_evaluate_and_refit_call_locked() -> None:
     callers = {path.relative_to(ROOT) for path in sources() if calls_of_locked(path)}
-    assert callers == {EVALUATE, REFIT}
+    assert callers == {OPENING, REFIT}
 
 
 def test_each_calls_it_once() -> None:
-    for path in (EVALUATE, REFIT):
+    for path in (OPENING, REFIT):
         assert len(calls_of_locked(ROOT / path)) == 1
+
+
+def test_only_evaluate_opens_them_and_once() -> None:
+    opened = {
+        path.relative_to(ROOT): path.read_text("utf-8").count("open_locked(") for path in sources()
+    }
+    assert {path: count for path, count in opened.items() if count} == {EVALUATE: 1, OPENING: 1}
 
 
 def test_only_evaluate_begins_a_refit() -> None:
@@ -62,4 +70,4 @@ def test_the_mark_of_locked_rows_stays_in_splits() -> None:
 
 def test_splits_are_opened_by_few() -> None:
     openers = {p.stem for p in sources() if "Splits.open(" in p.read_text(encoding="utf-8")}
-    assert openers <= {"evaluate", "featurize", "refit"}
+    assert openers <= {"featurize", "locked", "refit"}
