@@ -213,8 +213,8 @@ def _check_infinite(name: str, measures: Measures) -> None:
         raise SchemaError(
             f"column {name!r} is infinite in row {measures.infinite_row:,}",
             expected="finite numbers",
-            fix="correct the value or leave it empty; or leave the column out with "
-            + option("data.ignore", name),
+            fix="correct the value, leave it empty, or name its text in data.na_values if it means"
+            " missing; or leave the column out with " + option("data.ignore", name),
         )
 
 

@@ -10,7 +10,7 @@ from pyarrow import compute as pc
 
 from regatta.dataset.measures import Measures
 from regatta.dataset.moments import looks_like_date
-from regatta.dataset.names import na_option, option
+from regatta.dataset.names import listed, na_option, option
 from regatta.dataset.schema import Kind
 from regatta.dataset.typing import is_padded
 from regatta.dataset.written import (
@@ -190,9 +190,10 @@ def check_mixed(
         # Some strays are a mistake in the file; hundreds, such as foreign postal codes, are none.
         few = share >= MIXED_SHARE and (len(odd) <= STRAY_ROWS or 1 - share < STRAY_SHARE)
         if few and what == "numbers" and _are_categories(odd, measures, target=target):
+            texts = _frequent(odd)
             return (
-                f"{name!r} holds mostly numbers, and {_cut(odd[0].as_py())!r}; it is taken for"
-                f" categories: if that means missing, use {na_option(settings, odd[0].as_py())}"
+                f"{name!r} holds mostly numbers, and {listed(map(_cut, texts))}; it is taken for"
+                f" categories: if that means missing, use {na_option(settings, *texts)}"
             )
         # Codes such as '1', '2' and 'A1' are few; numbers that were measured are many.
         if not few and len(pc.unique(present.filter(pa.array(fits)))) <= MIXED_VALUES:
