@@ -47,7 +47,7 @@ def test_a_run_is_started_from_the_form(
 ) -> None:
     upload(browser, f"{session}-by-hand")
     browser.click(box("createNewRunBtn"))
-    # What nobody has to change stands there already; only two boxes are empty.
+    # What nobody has to change stands there already; only two boxes must be filled in.
     browser.until(f"{box('pods_memory')}?.value === 'auto'")
     assert browser.js(f"{box('search_strategy')}.innerText") == "portfolio"
     browser.type(box("data_source"), table)
