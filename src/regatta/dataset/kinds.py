@@ -34,7 +34,7 @@ MIXED_SHARE = 0.95
 STRAY_ROWS, STRAY_SHARE = 20, 0.001
 MAJORITY = 0.5
 EXAMPLES = 3
-MIXED_VALUES, MIXED_ROWS = 20, 5
+MIXED_VALUES = 20
 MIXED_SAMPLE = 2_000
 WRITTEN_SAMPLE = 500
 # Rows from which the spellings of dates are taken.
@@ -172,8 +172,8 @@ def check_mixed(
     ------
     SchemaError or TargetError
         At least 95 % of the values are numbers (or dates) and the others, 20 or one in a thousand
-        at most, are not, and no category either among few different values; of a target, half of
-        them are, or more of its values than there may be classes are numbers in any spelling.
+        at most, are not; of a target, half of them are, or more of its values than there may be
+        classes are numbers in any spelling.
     """
     present = pc.drop_null(column)
     is_number = number_speller(decimal_comma=decimal_comma)
@@ -189,7 +189,7 @@ def check_mixed(
         odd = present.filter(pa.array(~fits))
         # Some strays are a mistake in the file; hundreds, such as foreign postal codes, are none.
         few = share >= MIXED_SHARE and (len(odd) <= STRAY_ROWS or 1 - share < STRAY_SHARE)
-        if few and what == "numbers" and _are_categories(odd, measures, target=target):
+        if few and what == "numbers" and _are_categories(odd, measures):
             texts = _frequent(odd)
             return (
                 f"{name!r} holds mostly numbers, and {listed(map(_cut, texts))}; it is taken for"
@@ -344,14 +344,9 @@ def _fits(present: pa.ChunkedArray, spell: Speller) -> npt.NDArray[np.bool_]:
     return fits
 
 
-def _are_categories(odd: pa.ChunkedArray, measures: Measures, *, target: bool) -> bool:
-    """Return whether few different values look like categories, such as 4, 6, 8 and 'rotary'.
-
-    A class has to be there more often than a slip of the pen.
-    """
+def _are_categories(odd: pa.ChunkedArray, measures: Measures) -> bool:
+    """Return whether few different values, each of the texts often, look like categories."""
     if measures.unique > MIXED_VALUES:
         return False
-    if not target and measures.present >= MIXED_ROWS * measures.unique:
-        return True
     rarest = pc.min(pc.value_counts(odd).field("counts")).as_py()
     return bool(rarest >= max(3, 0.005 * measures.present))

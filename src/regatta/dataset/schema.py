@@ -95,8 +95,6 @@ class Schema:
         Column that says which rows are split together; ``""``: each by itself.
     time : str
         Column by which the latest rows are set apart; ``""``: rows are drawn.
-    left_out : tuple of str
-        Values of the target, as `class_text` writes them, whose rows count as having none.
     """
 
     task: Task
@@ -108,7 +106,6 @@ class Schema:
     weight: str = ""
     group: str = ""
     time: str = ""
-    left_out: tuple[str, ...] = ()
 
     @property
     def features(self) -> tuple[Column, ...]:
@@ -140,8 +137,7 @@ class Schema:
         Returns
         -------
         ndarray of shape (n_rows,), float64
-            Position in `classes`, or the value itself for a regression; NaN where it is missing
-            or left out.
+            Position in `classes`, or the value itself for a regression; NaN where missing.
 
         Raises
         ------
@@ -170,9 +166,9 @@ class Schema:
         Returns
         -------
         codes : ndarray of shape (n_rows,), float64
-            Position in `classes`; NaN where the label is missing, left out or strange.
+            Position in `classes`; NaN where the label is missing or strange.
         strange : list of str
-            The labels that are neither a class nor left out, each as often as it is there.
+            The labels that are no class, each as often as it is there.
 
         Notes
         -----
@@ -182,15 +178,12 @@ class Schema:
         column = self._by_name.get(self.target)
         key: Any = _number if column and column.dtype in ("int64", "float64") else str
         codes = {key(label): float(code) for code, label in enumerate(self._written)}
-        skipped = {key(label) for label in self.left_out}
         texts = class_text(values)
         different = [str(text) for text in texts.dropna().unique()]
         known = {text: codes[key(text)] for text in different if key(text) in codes}
-        strange = [text for text in different if text not in known and key(text) not in skipped]
         encoded = texts.map(known).to_numpy(dtype=np.float64, na_value=np.nan)
-        return encoded.astype(np.float64, copy=False), texts[texts.isin(strange)].astype(
-            str
-        ).tolist()
+        strange = texts[np.isnan(encoded) & texts.notna().to_numpy()].astype(str).tolist()
+        return encoded.astype(np.float64, copy=False), strange
 
     @property
     def _written(self) -> tuple[str, ...]:
@@ -223,7 +216,7 @@ class Schema:
         """Return plain values for JSON."""
         # `asdict` copies each value of each column: half a second where there are thousands.
         own = {item.name: getattr(self, item.name) for item in fields(self)}
-        for name in ("weight", "group", "time", "left_out"):
+        for name in ("weight", "group", "time"):
             # What has no weights or groups is written as it was before there were any.
             if not own[name]:
                 del own[name]
@@ -233,9 +226,7 @@ class Schema:
     def from_dict(cls, values: Mapping[str, Any]) -> "Schema":
         """Read what `to_dict` returned."""
         columns = tuple(Column(**column) for column in values["columns"])
-        own = {
-            name: tuple(values.get(name, ())) for name in ("classes", "class_values", "left_out")
-        }
+        own = {name: tuple(values.get(name, ())) for name in ("classes", "class_values")}
         return cls(**{**values, **own, "columns": columns})
 
 

@@ -21,8 +21,6 @@ __all__ = ["Target", "analyse", "first_text"]
 AUTO_CLASSES = 20
 AUTO_ROWS_A_CLASS = 10
 RARE_SHARE = 0.01
-# Classes of a single row are left out, up to this share of the rows: more look like names.
-SINGLES_SHARE = 0.05
 # Predictions of trials are kept as float32, which ends at 3.4e38; some predictions lie beyond the
 # targets. The least spread leaves the same room at the other end.
 LARGEST_TARGET = 1e36
@@ -47,8 +45,6 @@ class Target:
         Rows of each class.
     findings : tuple of Finding
         What was noticed.
-    left_out : tuple of str
-        Values, as `class_text` writes them, that are no class because a single row has each.
     """
 
     task: Task
@@ -56,7 +52,6 @@ class Target:
     values: tuple[str, ...]
     counts: tuple[int, ...]
     findings: tuple[Finding, ...]
-    left_out: tuple[str, ...] = ()
 
 
 def analyse(
@@ -70,9 +65,8 @@ def analyse(
     """Decide what kind of prediction a target asks for, and check that it can be made.
 
     Booleans and texts are classes, and so are numbers with two different values, and whole
-    numbers with at most 20 different ones of at least 10 rows each on average and two at least.
-    Other numbers are a regression. A class with a single row cannot be learnt and tested: the row
-    is left out.
+    numbers with at most 20 different ones of at least 10 rows each on average. Other numbers are
+    a regression.
 
     Parameters
     ----------
@@ -90,8 +84,8 @@ def analyse(
     Raises
     ------
     TargetError
-        There is no value, only one, an infinite or too large one, texts among numbers, too many
-        classes or too many with a single row, or the task does not fit the values.
+        There is no value, only one, an infinite or too large one, texts among numbers, a class
+        with a single row, too many classes, or the task does not fit the values.
     """
     name, task = settings.target, settings.task
     if not measures.present:
@@ -139,12 +133,7 @@ def _looks_like_classes(
         return False
     if measures.dtype == "float64" and not pc.all(pc.equal(column, pc.floor(column))).as_py():
         return False
-    if measures.present / measures.unique < AUTO_ROWS_A_CLASS:
-        return False
-    counts = column.drop_null().value_counts().field("counts").to_numpy()
-    # Counts and grades thin out towards an end; codes of classes seldom do. A third value beside
-    # two is a slip.
-    return bool(counts.min() > 1 or np.count_nonzero(counts > 1) == 2)
+    return measures.present / measures.unique >= AUTO_ROWS_A_CLASS
 
 
 def _regression(column: pa.ChunkedArray, measures: Measures, settings: DataSettings) -> Target:
@@ -214,65 +203,34 @@ def _classes(
 ) -> Target:
     """Return the classes in order, after checking their number and their rows."""
     name = settings.target
-    singles_at_most = SINGLES_SHARE * measures.present
-    _check_number(measures.unique - singles_at_most, measures, settings)
-    tally = class_text(column.to_pandas()).value_counts()
-    labels = _sorted([str(label) for label in tally.index])
-    single = tuple(label for label in labels if tally[label] == 1)
-    kept = tuple(label for label in labels if tally[label] > 1)
-    if len(kept) < 2 or len(single) > singles_at_most:
-        _check_number(len(labels), measures, settings)
-        raise _too_rare(single, kept, measures, name)
-    _check_number(len(kept), measures, settings)
-    _check_task(kept, settings)
-    counts = tuple(int(tally[label]) for label in kept)
-    return Target(
-        "binary" if len(kept) == 2 else "multiclass",
-        spelt(kept, texts),
-        kept,
-        counts,
-        (*_class_findings(name, kept, counts, settings), *_left_out(name, spelt(single, texts))),
-        single,
-    )
-
-
-def _check_number(classes: float, measures: Measures, settings: DataSettings) -> None:
-    """Refuse more classes than are allowed."""
-    if classes > settings.max_classes:
+    if measures.unique > settings.max_classes:
         raise TargetError(
-            f"target {settings.target!r} has {measures.unique:,} different values",
+            f"target {name!r} has {measures.unique:,} different values",
             expected=f"at most {settings.max_classes} classes (data.max_classes)",
             fix="use --task regression if it is a number; else choose another --target, group"
             " its values, or raise --set data.max_classes=…",
         )
-
-
-def _too_rare(
-    single: tuple[str, ...], kept: tuple[str, ...], measures: Measures, name: str
-) -> TargetError:
-    """Return why too little is left of a target without the classes of a single row."""
-    numeric = measures.dtype in ("int64", "float64")
-    more = f", and so have {len(single) - 1} other classes" if len(single) > 1 else ""
-    return TargetError(
-        f"class {single[0]!r} of target {name!r} has a single row{more};"
-        f" {len(kept)} {'class has' if len(kept) == 1 else 'classes have'} more",
-        expected="at least two classes with two rows each, and such single rows to be at most"
-        f" {SINGLES_SHARE:.0%} of all",
-        fix="merge rare classes, or add rows of them" + ("; or use --task regression" * numeric),
-    )
-
-
-def _left_out(name: str, labels: tuple[str, ...]) -> list[Finding]:
-    """Say which rows are left out because nothing else is of their class."""
-    if not labels:
-        return []
-    message = f"class {labels[0]!r} has a single row, which is left out: it cannot be tested, too"
-    if len(labels) > 1:
-        message = (
-            f"{len(labels)} classes have a single row each ({listed(labels)}); these rows are left"
-            " out: what is learnt from one cannot be tested on another"
+    tally = class_text(column.to_pandas()).value_counts()
+    labels = _sorted([str(label) for label in tally.index])
+    counts = tuple(int(tally[label]) for label in labels)
+    _check_task(labels, settings)
+    single = [label for label, count in zip(labels, counts, strict=True) if count == 1]
+    if single:
+        numeric = measures.dtype in ("int64", "float64")
+        raise TargetError(
+            f"class {single[0]!r} of target {name!r} has a single row"
+            + (f", and so have {len(single) - 1} other classes" if len(single) > 1 else ""),
+            expected="at least two rows of each class, to learn from one and test on another",
+            fix="merge it into another class, delete that row, or add rows of it"
+            + ("; or use --task regression" if numeric else ""),
         )
-    return [Finding("warning", name, "single_rows", message)]
+    return Target(
+        "binary" if len(labels) == 2 else "multiclass",
+        spelt(labels, texts),
+        labels,
+        counts,
+        tuple(_class_findings(name, labels, counts, settings)),
+    )
 
 
 def _check_task(labels: tuple[str, ...], settings: DataSettings) -> None:

@@ -159,7 +159,6 @@ def _validate(
             settings.weight,
             split.group,
             split.time,
-            target.left_out,
         ),
         {item.column.name: item.profile for item in described},
         tuple(sorted(findings, key=lambda finding: finding.level != "warning")),

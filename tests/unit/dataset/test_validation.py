@@ -196,17 +196,6 @@ def test_a_common_text_among_few_numbers_is_a_category(check):
     assert ("dependents", "mixed") in codes(found)
 
 
-def test_a_rare_text_among_few_numbers_is_a_category(check):
-    cylinders = [(4, 6, 8)[i % 3] for i in range(N)]
-    cylinders[56] = "rotary"
-    found = check({"cylinders": cylinders, "y": y()})
-
-    assert found.schema.column("cylinders").kind == "categorical"
-    (said,) = [finding.message for finding in found.findings if finding.code == "mixed"]
-    assert "holds mostly numbers, and 'rotary'; it is taken for categories" in said
-    assert "data.na_values=" in said
-
-
 @pytest.mark.parametrize("name", ["year", "Week", "date_hour", "t"])
 def test_what_may_count_time_is_learnt_from(check, name):
     found = check({"x": x(), name: range(1800, 1800 + N), "y": y()})

@@ -47,14 +47,6 @@ def test_a_classification(run):
     assert abs(outcome[splits.locked()].eq("yes").mean() - share) < 0.02
 
 
-def test_the_single_row_of_a_class_is_dropped(run):
-    frame = binary_table(400)
-    frame.loc[7, "outcome"] = "perhaps"
-    numbers, splits, _ = run(frame)
-    assert numbers["n_dropped"] == 1
-    assert (splits.assignment[:, 7] == -2).all()
-
-
 def test_a_regression(run):
     numbers, splits, dataset = run(regression_table(300), split={"locked_share": 0.5, "folds": 3})
     outcome = load_frame(dataset, columns=["outcome"])["outcome"].to_numpy()
