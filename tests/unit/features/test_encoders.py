@@ -153,6 +153,25 @@ def test_hats_add_up_to_one_and_ramps_rise():
     assert (np.diff(ramps[:4].sum(axis=1)) > 0).all()
 
 
+def test_what_is_not_the_usual_value_has_pieces_of_its_own():
+    amounts = np.random.default_rng(3).lognormal(8, 1, 400)
+    for usual, below in ((0.0, 0), (3_000.0, 200)):
+        column = np.concatenate([np.full(3_600, usual), amounts])
+        frame = pd.DataFrame({"a": np.random.default_rng(4).permutation(column)})
+        pieces = Pieces.fit(frame, ["a"], most=16, in_all=100, seed=0)
+        (edges,) = pieces.edges
+        assert usual in edges
+        # Each piece has about as many of the amounts; the usual value has one.
+        counts, _ = np.histogram(amounts, edges)
+        assert len(counts) >= 14
+        assert np.count_nonzero(counts[1:-1] > 20) >= 11
+        assert below == 0 or np.count_nonzero(edges < usual) > 3
+    # Where no value is that frequent, edges are quantiles.
+    frame = pd.DataFrame({"a": np.concatenate([np.zeros(1_900), np.arange(1.0, 2_101.0)])})
+    (edges,) = Pieces.fit(frame, ["a"], most=4, in_all=100, seed=0).edges
+    assert edges == pytest.approx(np.unique(np.quantile(frame["a"], [0, 0.25, 0.5, 0.75, 1])))
+
+
 def test_few_rows_or_many_columns_have_no_pieces():
     frame = {"a": np.arange(40, dtype=np.float32)}
     assert Pieces.fit(frame, ["a"], most=8, in_all=100, seed=0).names == []

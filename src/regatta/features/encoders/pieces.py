@@ -26,7 +26,6 @@ Ints = npt.NDArray[np.int32]
 SAMPLE_ROWS = 100_000
 LEAST_PIECES = 3
 ROWS_A_PIECE = 25
-MOSTLY = 0.5
 NOWHERE = -1
 
 
@@ -138,16 +137,22 @@ class Pieces:
 def _cuts(values: Floats, n_pieces: int) -> Floats:
     """Return rising edges with about equally many of the values between each two.
 
-    Where half of them are one value, such as amounts that are mostly 0, quantiles fall on it and
-    hardly tell the others apart: it counts for one piece at most then. (Doing so with all that is
-    frequent gained nothing on tables of small whole numbers.)
+    Where more than half of them are one value, such as amounts that are mostly 0, quantiles fall
+    on it and hardly tell the others apart: it counts for one piece at most then. (Doing so with all
+    that is frequent gained nothing on tables of small whole numbers.)
     """
-    different, counts = np.unique(values, return_counts=True)
-    if counts.max() < MOSTLY * len(values):
+    # What more than half of them are is the median, which is found without sorting.
+    half = len(values) // 2
+    if np.count_nonzero(values == np.partition(values, half)[half]) <= half:
         quantiles = np.quantile(values, np.linspace(0, 1, n_pieces + 1))
         return np.unique(quantiles.astype(np.float32))
-    counted = np.cumsum(np.minimum(counts, len(values) / n_pieces))
-    n_pieces = min(n_pieces, int(counted[-1] / ROWS_A_PIECE))
+    different, counts = np.unique(values, return_counts=True)
+    others = len(values) - int(counts.max())
+    n_pieces = min(n_pieces, others // ROWS_A_PIECE)
+    if n_pieces < LEAST_PIECES:
+        return np.empty(0, np.float32)
+    counts = np.minimum(counts, others / (n_pieces - 1))
+    counted = np.cumsum(counts)
     places = np.searchsorted(counted, np.linspace(0, counted[-1], n_pieces + 1))
     found = different[np.minimum(places, len(different) - 1)]
     return np.unique(found.astype(np.float32))
