@@ -219,19 +219,25 @@ def _check_commas(column: Column, commas: dict[str, Separators]) -> None:
 
     Values of training tell, where they could be the one and not the other.
     """
-    text = commas[column.name].thousands if commas else ""
-    if not text:
+    found = commas.get(column.name)
+    if found is None or not found.thousands:
         return
-    decimal, whole = text.replace(",", "."), text.replace(",", "")
-    if column.dtype == "float64" and column.minimum is not None and column.maximum is not None:
-        trained = [column.minimum <= float(t) <= column.maximum for t in (decimal, whole)]
-        if trained == [True, False]:
+    ends = column.minimum, column.maximum
+    # A long one may be beyond what training had although a short one is not.
+    for text in (found.longest, found.thousands):
+        decimal, whole = text.replace(",", "."), text.replace(",", "")
+        fits = [_is_between(number, *ends) for number in (decimal, whole)]
+        if column.dtype == "float64" and fits == [True, False]:
             return
     raise RequestError(
         f"column {column.name!r} holds {text!r}, which may be {whole} or {decimal}",
         expected="no sign between thousands, and decimal points",
         fix=f"write {whole} or {decimal}, whichever is meant, in all rows",
     )
+
+
+def _is_between(number: str, least: float | None, most: float | None) -> bool:
+    return least is not None and most is not None and least <= float(number) <= most
 
 
 def _column(table: pa.Table, column: Column, commas: dict[str, Separators]) -> pa.ChunkedArray:
@@ -244,12 +250,14 @@ def _column(table: pa.Table, column: Column, commas: dict[str, Separators]) -> p
         return values
     na_values = na_array(column.na_values)
     plain = apply(values, _NUMBERS, na_values)
-    # With points among its numbers, a column has no decimal commas: in training it were texts.
-    if plain is None and commas and not pc.any(pc.match_substring_regex(values, _POINT)).as_py():
-        texts, values = values, pc.replace_substring_regex(values, _COMMA, r"\1.\2")
-        plain = apply(values, _NUMBERS, na_values)
+    if plain is None and commas:
+        texts = clean(values, na_values)
+        # With points among its numbers, a column has no decimal commas: in training it were texts.
+        if not pc.any(pc.match_substring_regex(texts, _POINT)).as_py():
+            values = pc.replace_substring_regex(values, _COMMA, r"\1.\2")
+            plain = apply(values, _NUMBERS, na_values)
         if plain is not None:
-            commas[column.name].take(without_marks(clean(texts, na_values)))
+            commas[column.name].take(without_marks(texts))
     return values if plain is None else plain
 
 

@@ -177,7 +177,8 @@ def check_mixed(
     """
     present = pc.drop_null(column)
     is_number = number_speller(decimal_comma=decimal_comma)
-    for what, spell in (("numbers", is_number), *_dates(present, measures)):
+    tests = [("numbers", is_number), *_dates(present, measures)]
+    for place, (what, spell) in enumerate(tests, start=1):
         if not _mostly(present, measures, spell):
             continue
         fits = _fits(present, spell)
@@ -195,6 +196,9 @@ def check_mixed(
                 f"{name!r} holds mostly numbers, and {listed(map(_cut, texts))}; it is taken for"
                 f" categories: if that means missing, use {na_option(settings, *texts)}"
             )
+        # Many others may be dates in another spelling: that is asked next.
+        if not few and what == "dates" and place < len(tests):
+            continue
         # Codes such as '1', '2' and 'A1' are few; numbers that were measured are many.
         if not few and len(pc.unique(present.filter(pa.array(fits)))) <= MIXED_VALUES:
             continue

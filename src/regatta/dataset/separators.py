@@ -16,6 +16,11 @@ class Separators:
     ``1,362`` is 1362 to some and 1.362 to others. A single ``1,5`` or ``0,125`` in the column
     tells that commas are decimal ones.
 
+    Attributes
+    ----------
+    longest : str
+        The first of the longest texts with a separator so far; ``""`` where there is none.
+
     Examples
     --------
     >>> numbers = Separators()
@@ -30,6 +35,7 @@ class Separators:
     def __init__(self) -> None:
         self._first = ""
         self._decimal = False
+        self.longest = ""
 
     @property
     def thousands(self) -> str:
@@ -55,3 +61,6 @@ class Separators:
             return
         self._decimal = not pc.all(pc.match_substring_regex(parted, _THOUSANDS)).as_py()
         self._first = self._first or parted[0].as_py().strip()
+        lengths = pc.utf8_length(parted)
+        longest = parted[pc.index(lengths, pc.max(lengths)).as_py()].as_py().strip()
+        self.longest = max(self.longest, longest, key=len)

@@ -43,7 +43,7 @@ _GROUPED = r"[1-9]\d{0,2}(?:(?P<separator>[.,'’ \u00a0\u202f])\d{3})(?:(?P=sep
 _NUMBER = re.compile(
     rf"{_SIGN}(?P<open>\()?{_SIGN}(?P<prefix>[A-Z]{{0,2}}[{_CURRENCY}]|(?:{_CODES})\.?)?\s?{_SIGN}"
     rf"(?:{_GROUPED}(?:[.,]\d+)?|(?:0|[1-9]\d*)(?:[.,]\d+)?|[.,]\d+)(?:[eE][-+]?\d+)?"
-    rf"\s?(?P<suffix>(?!xx)(?:[%‰°/·{_CURRENCY}]|[^\W\d_]){{1,8}}\.?)?(?(open)\))"
+    rf"\s?(?P<suffix>(?!xx)(?![A-JLN-Z]\b)(?:[%‰°/·{_CURRENCY}]|[^\W\d_]){{1,8}}\.?)?(?(open)\))"
 )
 _TIME = re.compile(r"\d{1,3}:[0-5]\d(?::[0-5]\d(?:[.,]\d+)?)?(?:\s?[AaPp]\.?[Mm]\.?)?")
 _ADDRESS = re.compile(r"(?:(?:25[0-5]|2[0-4]\d|1?\d?\d)\.){3}(?:25[0-5]|2[0-4]\d|1?\d?\d)")
@@ -122,8 +122,9 @@ def date_spellings(texts: Iterable[str]) -> list[str]:
     """
     found: list[str] = []
     tried = 0
-    for text in texts:
-        if not looks_like_date(text) or date_speller(found)(text):
+    seen = [text for text in texts if looks_like_date(text)]
+    for text in seen:
+        if date_speller(found)(text):
             continue
         tried += 1
         if tried > MOST_TRIED:
@@ -132,7 +133,22 @@ def date_spellings(texts: Iterable[str]) -> list[str]:
         spelling = next((f for f in FORMATS if parse_column(one, f) is not None), None)
         if spelling is not None:
             found.append("" if spelling in ISO_FORMATS else spelling)
-    return list(dict.fromkeys(found))
+    return _needed(list(dict.fromkeys(found)), seen)
+
+
+def _needed(spellings: list[str], texts: Sequence[str]) -> list[str]:
+    """Leave out what another spelling reads as well: '01/02/2020' says not which comes first."""
+    # A date in ISO 8601 is read whatever the spelling.
+    others = [text for text in texts if not _iso(text)]
+    read = {
+        spelling: {text for text in others if date_speller([spelling])(text)}
+        for spelling in spellings
+    }
+    kept = list(spellings)
+    for spelling in filter(None, spellings):
+        if any(read[spelling] <= read[other] for other in kept if other != spelling):
+            kept.remove(spelling)
+    return kept
 
 
 def date_speller(spellings: Sequence[str]) -> Speller:

@@ -10,6 +10,7 @@ import sys
 
 from regatta import logs
 from regatta.errors import RegattaError, UsageError
+from regatta.processes.container import cores
 
 __all__ = ["main"]
 
@@ -71,7 +72,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--http_port", type=int, default=8080, help="port; 0 for a free one")
     add("--grpc_port", type=int, default=-1, help="port of gRPC; 0 for a free one, -1 for none")
     add("--host", default="127.0.0.1", help="address to listen on; 0.0.0.0 for all")
-    add("--cores", type=int, default=_cores(), help="cores to use")
+    add("--cores", type=int, default=cores(), help="cores to use")
     add("--max_body_bytes", type=int, default=32 * 2**20, help="longest request body")
     add("--greeting", default="", help="what to write when connections are accepted")
     add("--listen_fd", type=int, default=-1, help="socket that the parent process has bound")
@@ -94,11 +95,6 @@ def _say(text: str) -> None:
         with contextlib.suppress(OSError):
             sys.stdout.write(f"{text}\n")
             sys.stdout.flush()
-
-
-def _cores() -> int:
-    """Return the cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -136,6 +137,18 @@ def test_a_comma_is_a_decimal_one_where_the_file_or_training_tells(tmp_path):
     path = tmp_path / "rows.csv"
     assert read(path, "income;b\n1362,5;x\n1,362;y\n", INCOME) == {"income": [1362.5, 1.362]}
     assert read(path, "density\tb\n1,002\tx\n", DENSITY) == {"density": [1.002]}
+
+
+def test_a_missing_value_with_a_point_does_not_tell(tmp_path):
+    column = replace(INCOME, na_values=("-99.9",))
+    content = "income;b\n1362,5;x\n-99.9;y\n"
+    assert read(tmp_path / "rows.csv", content, column) == {"income": [1362.5, None]}
+
+
+def test_the_longest_number_tells_if_the_first_does_not(tmp_path):
+    column = replace(INCOME, minimum=1.0, maximum=9_000.0)
+    content = "income;b\n1,362;x\n200,362;y\n"
+    assert read(tmp_path / "rows.csv", content, column) == {"income": [1.362, 200.362]}
 
 
 def test_points_and_commas_in_one_column_are_refused_as_in_training(tmp_path):

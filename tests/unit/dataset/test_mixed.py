@@ -16,6 +16,7 @@ from regatta.dataset.measures import measure
 from regatta.dataset.reading import write_table
 from regatta.dataset.target import analyse
 from regatta.dataset.validation import validate
+from regatta.dataset.written import date_speller, date_spellings, two_spellings, written
 from regatta.errors import SchemaError, TargetError
 from regatta.settings import DataSettings
 
@@ -220,6 +221,10 @@ TWO_WAYS = {
     "American first": [
         day if i % 5 else f"{day[5:7]}/{day[8:]}/2024" for i, day in enumerate(DAYS)
     ],
+    # More than half are spelt as the first is, but hardly all.
+    "mostly ISO": [
+        day if i % 5 < 3 else f"{day[8:]}.{day[5:7]}.2024" for i, day in enumerate(DAYS)
+    ],
     "three": [
         (day, f"{day[5:7]}/{day[8:]}/2024", f"{day[8:]}.{day[5:7]}.2024")[i % 3]
         for i, day in enumerate(DAYS)
@@ -245,6 +250,19 @@ def test_numbers_and_dates_in_two_spellings_are_told(check, way):
     assert not mixed(check(columns, separator=";", kinds={"x": "categorical"}))
     with pytest.raises(TargetError, match=f"target 'x' holds {what} that are not all spelt alike"):
         check({"y": columns["z"], "x": columns["x"]}, separator=";", target="x")
+
+
+def test_the_two_spellings_are_not_two_readings_of_one():
+    days = [f"{1 + i % 28:02d}/{1 + i % 12:02d}/2020" for i in range(90)]
+    texts = ["01/01/2020", *days, "2020-01-01"]
+    assert two_spellings(texts, date_speller(date_spellings(texts))) == (texts[0], texts[-1])
+    assert two_spellings(texts[:-1], date_speller(date_spellings(texts[:-1]))) is None
+
+
+def test_codes_with_a_letter_are_no_numbers_with_a_unit():
+    assert written([f"{1000 + i}A" for i in range(60)]) is None
+    assert written([f"{1000 + i}{'AB'[i % 2]}" for i in range(60)]) is None
+    assert written([f"{i}.5{'KM'[i % 2]}" for i in range(60)]).units == ("K", "M")
 
 
 def test_codes_and_few_values_in_two_spellings_are_not_told(check):
