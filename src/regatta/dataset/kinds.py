@@ -236,10 +236,7 @@ def _spelt_in_two_ways(name: str, ways: tuple[str, str], what: str, *, target: b
             expected=f"{what} in one spelling",
             fix=f"spell them alike; or, if these are classes, run with {as_classes}",
         )
-    return (
-        f"{name!r} holds {found}: it is taken for categories, which hides the order of the {what};"
-        f" spell them alike; or, if these are categories, say so: {as_classes}"
-    )
+    return f"{name!r} holds {found}" + _taken(name, what, "spell them alike")
 
 
 def _written_warning(
@@ -260,8 +257,7 @@ def _written_warning(
     found = written(texts, len(sample) - len(texts))
     if found is None or found.different < MIXED_VALUES:
         return ""
-    examples = ", ".join(repr(_cut(text)) for text in found.examples)
-    as_classes = option("data.kinds", {name: "categorical"})
+    examples = listed(map(_cut, found.examples))
     if target and measures.unique > settings.max_classes:
         raise TargetError(
             f"target {name!r} holds {found.what} that are written as texts, such as {examples}",
@@ -269,10 +265,15 @@ def _written_warning(
             fix=found.advice,
         )
     kind = "free text" if kind_of(measures) == "text" else "categories"
+    said = f"{name!r} holds mostly {found.what} that are written as texts, such as {examples}"
+    return said + _taken(name, found.what, found.advice, kind)
+
+
+def _taken(name: str, what: str, advice: str, kind: str = "categories") -> str:
+    """Return how a column of numbers or dates is taken, what that costs, and what to do."""
     return (
-        f"{name!r} holds mostly {found.what} that are written as texts, such as {examples}: it is"
-        f" taken for {kind}, which hides the order of the {found.what}; {found.advice}; or, if"
-        f" these are categories, say so: {as_classes}"
+        f": it is taken for {kind}, which hides the order of the {what}; {advice}; or, if these are"
+        f" categories, say so: {option('data.kinds', {name: 'categorical'})}"
     )
 
 
@@ -305,13 +306,15 @@ def _mixed_warning(
     name: str, odd: pa.ChunkedArray, what: str, share: float, settings: DataSettings
 ) -> str:
     texts = _frequent(odd)
-    return (
+    said = (
         f"{share:.1%} of the values of {name!r} are {what}, the others are texts such as"
-        f" {', '.join(repr(_cut(text)) for text in texts)}: it is taken for categories, which"
-        f" hides the order of the {what}; correct the texts; or, if they mean missing, add them to"
-        f" data.na_values: {na_option(settings, *texts)}; or, if these are categories, say so:"
-        f" {option('data.kinds', {name: 'categorical'})}"
+        f" {listed(map(_cut, texts))}"
     )
+    advice = (
+        "correct the texts; or, if they mean missing, add them to data.na_values:"
+        f" {na_option(settings, *texts)}"
+    )
+    return said + _taken(name, what, advice)
 
 
 def _frequent(odd: pa.ChunkedArray) -> list[str]:
