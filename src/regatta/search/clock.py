@@ -1,6 +1,7 @@
 """When the race of a lane ends."""
 
 import time
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -22,6 +23,8 @@ MEMBERS, LEARNERS = 6, 3
 LONGER_SHARE = 0.03
 # Where the race is so long, further recipes are worth less than a further draw of each member.
 LONG_SECONDS, LONG_DRAWS = 100.0, 2
+# Trials to come may replace some that an ensemble would take now, and take longer to fit again.
+REPLACED = 1.25
 
 
 class _Price(NamedTuple):
@@ -34,6 +37,7 @@ class _Price(NamedTuple):
     learner: str
     encode_seconds: float
     encoding: str
+    trial: str
 
 
 @dataclass
@@ -69,6 +73,7 @@ class Clock:
     slots: int = 1
     warm: bool = False
     _prices: list[_Price] = field(default_factory=list)
+    _members: frozenset[str] = frozenset()
 
     @property
     def deadline(self) -> float:
@@ -78,14 +83,11 @@ class Clock:
         deadline = self.end - self.tail - self._predicting - loading
         if best:
             # Small models are fitted again in less time than was kept for it.
-            likely = best + [price for price in self._firsts if price not in best]
-            # What several are fitted behind is encoded once.
-            encodings = {price.encoding: price.encode_seconds for price in likely}
-            seconds = sum(encodings.values()) + sum(price.again_seconds for price in likely)
-            again = REFIT_LONGER * seconds / self.slots
+            needed = self._again([*best, *(first for first in self._firsts if first not in best)])
+            if members := [price for price in self._prices if price.trial in self._members]:
+                needed = min(needed, REPLACED * self._again(members))
             start = REFIT_START_SECONDS + (0.0 if self.warm else REFIT_IMPORT_SECONDS)
-            needed = refit_wait(start + again)
-            deadline += max(refit_wait(self.refit) - needed, 0.0)
+            deadline += max(refit_wait(self.refit) - refit_wait(start + needed), 0.0)
         # The plan has found that a trial fits: only a budget that is over already ends the race.
         return max(deadline, self.began + LEAST_RACE_SECONDS) if self.began < self.end else self.end
 
@@ -104,6 +106,13 @@ class Clock:
         """What an ensemble will be made of, for the most part."""
         return sorted(self._prices)[:MEMBERS]
 
+    def _again(self, prices: Collection[_Price]) -> float:
+        """Return how long it takes to fit all these again, in seconds."""
+        # What several are fitted behind is encoded once.
+        encodings = {price.encoding: price.encode_seconds for price in prices}
+        seconds = sum(encodings.values()) + sum(price.again_seconds for price in prices)
+        return REFIT_LONGER * seconds / self.slots
+
     @property
     def _predicting(self) -> float:
         """Time in which they predict the rows that are scored, in seconds."""
@@ -119,9 +128,14 @@ class Clock:
         return list(firsts.values())[:LEARNERS]
 
     @property
+    def is_long(self) -> bool:
+        """Whether the race is so long that what comes after it is worth a closer look."""
+        return self.end - self.began > LONG_SECONDS
+
+    @property
     def draws(self) -> int:
         """How many times as many fits of each member as have to be there is time kept for."""
-        return LONG_DRAWS if self.end - self.began > LONG_SECONDS else 1
+        return LONG_DRAWS if self.is_long else 1
 
     @property
     def race(self) -> float:
@@ -142,7 +156,18 @@ class Clock:
         learner: str = "",
         encode_seconds: float = 0.0,
         encoding: str = "",
+        trial: str = "",
     ) -> None:
         """Take note of what a candidate for the ensemble costs: to predict, to refit, to load."""
         costs = predict_seconds_per_row, again_seconds, load_seconds
-        self._prices.append(_Price(loss, *costs, learner, encode_seconds, encoding))
+        self._prices.append(_Price(loss, *costs, learner, encode_seconds, encoding, trial))
+
+    def expect(self, members: Collection[str]) -> None:
+        """Keep no more time than it takes to fit again what an ensemble would take now.
+
+        Parameters
+        ----------
+        members : collection of str
+            Ids of these trials; empty: that is not known.
+        """
+        self._members = frozenset(members)

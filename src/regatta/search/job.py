@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from regatta.artifacts.records import Recipe, Status, TrialRecord
+from regatta.search.median import NEVER, Bars
 
 __all__ = ["Job", "Progress"]
 
@@ -47,8 +48,8 @@ class Job:
         Where the trial's artifact shall be.
     probe : bool
         Whether one fold is enough if it is large, and a fit cannot learn all in its time.
-    bars : tuple of float
-        Mean loss above which the trial is given up, after each fold but the last; empty: it is not.
+    bars : Bars
+        When the trial is given up.
     """
 
     id: str
@@ -65,7 +66,7 @@ class Job:
     started_at: float
     folder: Path
     probe: bool = False
-    bars: tuple[float, ...] = ()
+    bars: Bars = NEVER
 
     def record(self, status: Status, reason: str = "", **values: Any) -> TrialRecord:
         """Return a record of this job that ends now."""
@@ -143,6 +144,11 @@ class Progress:
     def folds(self) -> int:
         """Folds that are done."""
         return len(self.scores)
+
+    @property
+    def fold_seconds(self) -> float:
+        """What a fold took so far, in the mean; at least one is done."""
+        return (self.waited_seconds + self.fit_seconds) / self.folds
 
     def settle_for_first(self, places: npt.NDArray[np.intp]) -> None:
         """Be content with the first fold, and forget what others have given.

@@ -23,11 +23,12 @@ from regatta.search.budget import bounded_tail
 from regatta.search.cache import EncodedFolds, variant
 from regatta.search.clock import Clock
 from regatta.search.costs import Costs, again_seconds, encode_again_seconds
+from regatta.search.foresight import Foresight
 from regatta.search.hearing import heard
 from regatta.search.isolation import Allowance, Child, Ending, wait
 from regatta.search.job import Job
 from regatta.search.launching import OTHER_SHARE, import_for, is_short, times_of
-from regatta.search.median import bars
+from regatta.search.median import NEVER, Bars, bars
 from regatta.search.plan import Plan, scored_rows
 from regatta.search.proposing import proposer_of
 from regatta.search.resuming import note_clock, note_trial, recover
@@ -46,6 +47,8 @@ POLL_SECONDS = 0.1
 # Recipes looked at, near the end, to find one that is short enough.
 LOOKS, ASK_AGAIN_SECONDS = 12, 1.0
 FEWEST_SECONDS = 0.5
+# What costs no more than this share of the race may be bad: an ensemble may use it all the same.
+SPARE_SHARE = 0.02
 # Uses of a seed, beside a trial's own draws (0).
 PROPOSER_USE, RETRY_USE = 1, 2
 
@@ -104,6 +107,7 @@ class Lane:
         self.made = self.earlier.by_number
         self.costs = Costs(plan.shape, toolbox.learner)
         self.clock, self.speed = Clock(0.0, 0.0, 0.0), 1.0
+        self.foresight = Foresight(plan, folder)
         self.records: list[TrialRecord] = []
         self.heard: dict[str, TrialRecord] = {}
         self.running: list[Running] = []
@@ -278,13 +282,14 @@ class Lane:
         chosen = self.plan.fixed or settings.split.folds or settings.search.strategy == "halving"
         return len(self.plan.lanes) == 1 and not chosen and self.table.one_fold_may_do
 
-    def _bars(self, recipe: Recipe) -> tuple[float, ...]:
+    def _bars(self, recipe: Recipe) -> Bars:
         """Return when to give a trial up; never where each was asked for."""
         search = self.plan.settings.search
         if not search.median_stopping or self.plan.fixed or search.strategy not in RANKED:
-            return ()
+            return NEVER
         known = [*self.records, *self.heard.values()]
-        return bars(known, recipe, self.metric, self.table.n_folds)
+        spare = SPARE_SHARE * self.clock.race
+        return bars(known, recipe, self.metric, self.table.n_folds, spare_seconds=spare)
 
     def _named(self, recipe: Recipe) -> tuple[str, int]:
         """Return id and number of the trial of a recipe."""
@@ -314,6 +319,9 @@ class Lane:
             record = job.record(status, reason, peak_memory_bytes=ending.peak_memory_bytes)
             write_record(job.folder, record)
         self._take(record)
+        if self.foresight.is_due(self.clock):
+            limit = self.clock.row_seconds
+            self.clock.expect(self.foresight.members(self.records, self.table, limit))
         best = self.best
         announce(record, self.metric, best.score if best else None)
         if job.probe:
@@ -352,6 +360,7 @@ class Lane:
                 learner.key,
                 encode_again_seconds(record),
                 variant(learner.encoding, record.recipe.rows),
+                record.id,
             )
 
     def _loss(self, record: TrialRecord) -> float:

@@ -3,24 +3,50 @@ r"""The median stopping rule: a trial that does badly on its first folds is give
 After :math:`k` folds a trial is compared with those that were fitted whole, on the same folds. It
 is given up when its mean loss is higher than both the median of theirs and the best one of its own
 learner: then the ensemble has a better model of the same kind, and the time is worth more
-elsewhere.
+elsewhere. The first trial of a learner errs differently from all others, which an ensemble may use:
+it is given up only if its first fold is worse than that of every other trial, and the other folds
+would take long.
 
 References
 ----------
 D. Golovin et al., Google Vizier: a service for black-box optimization, KDD 2017, section 3.2.1. We
-differ in that steps are folds, and in the second condition.
+differ in that steps are folds, and in the conditions besides the median.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from math import inf
 from statistics import fmean, median
 
 from regatta.artifacts.records import Recipe, TrialRecord
 from regatta.evaluation.metrics import Metric
 
-__all__ = ["bars", "estimated_loss", "mean_loss"]
+__all__ = ["NEVER", "Bars", "bars", "estimated_loss", "mean_loss"]
 
 # A median of fewer trials says little.
 FEWEST_WHOLE = 4
+
+
+@dataclass(frozen=True)
+class Bars:
+    """When a trial is given up.
+
+    Attributes
+    ----------
+    losses : tuple of float
+        Mean loss above which it is, after each fold but the last; empty: never.
+    others : str
+        Which other trials have that loss or less.
+    spare_seconds : float
+        It goes on if the other folds take less than this.
+    """
+
+    losses: tuple[float, ...] = ()
+    others: str = ""
+    spare_seconds: float = 0.0
+
+
+NEVER = Bars()
 
 
 def mean_loss(scores: Sequence[float | None], metric: Metric) -> float | None:
@@ -39,9 +65,14 @@ def mean_loss(scores: Sequence[float | None], metric: Metric) -> float | None:
 
 
 def bars(
-    records: Sequence[TrialRecord], recipe: Recipe, metric: Metric, n_folds: int
-) -> tuple[float, ...]:
-    """Return the mean loss above which a trial is given up, after each fold but the last.
+    records: Sequence[TrialRecord],
+    recipe: Recipe,
+    metric: Metric,
+    n_folds: int,
+    *,
+    spare_seconds: float = 0.0,
+) -> Bars:
+    """Return when to give up a trial.
 
     Parameters
     ----------
@@ -53,15 +84,17 @@ def bars(
         What the scores are in.
     n_folds : int
         Number of folds.
+    spare_seconds : float, default 0
+        What the other folds of the first trial of a learner may take, however bad it is.
 
     Returns
     -------
-    tuple of float
-        Empty where the trial is not to be given up: few trials are known, or none of its learner;
-        it draws a sample, which is judged by other rules; or the user asked for it.
+    Bars
+        Without losses where the trial is not to be given up: few trials are known; it draws a
+        sample, which is judged by other rules; or the user asked for it.
     """
     if recipe.rows or recipe.origin == "user":
-        return ()
+        return NEVER
     whole = [
         record
         for record in records
@@ -71,15 +104,18 @@ def bars(
         and not record.recipe.rows
         and mean_loss(record.fold_scores, metric) is not None
     ]
-    family = [record for record in whole if record.recipe.learner == recipe.learner]
-    if len(whole) < FEWEST_WHOLE or not family:
-        return ()
-    found = []
-    for done in range(1, n_folds):
-        losses = {r.id: mean_loss(r.fold_scores[:done], metric) or 0.0 for r in whole}
-        best = min(losses[record.id] for record in family)
-        found.append(max(median(losses.values()), best))
-    return tuple(found)
+    if len(whole) < FEWEST_WHOLE or n_folds == 1:
+        return NEVER
+    losses = [
+        [mean_loss(record.fold_scores[:done], metric) or 0.0 for record in whole]
+        for done in range(1, n_folds)
+    ]
+    own = [n for n, record in enumerate(whole) if record.recipe.learner == recipe.learner]
+    if not own:
+        first = max(losses[0]), *[inf] * (n_folds - 2)
+        return Bars(first, "all other trials", spare_seconds)
+    found = tuple(max(median(known), min(known[n] for n in own)) for known in losses)
+    return Bars(found, "half of the trials")
 
 
 def estimated_loss(
@@ -92,7 +128,7 @@ def estimated_loss(
     record : TrialRecord
         The trial.
     others : sequence of TrialRecord
-        Trials of its learner.
+        Trials of its learner, or, if it was the first, of others.
     metric : Metric
         What the scores are in.
 

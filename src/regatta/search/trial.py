@@ -173,13 +173,14 @@ def _encoded(
 
 def _check_hope(job: Job, progress: Progress, metric: Metric, n_folds: int) -> None:
     """Give the trial up if what it has shown is worse than what others have."""
-    if not progress.folds or not job.bars:
+    if not progress.folds or not job.bars.losses:
         return
-    loss, bar = mean_loss(progress.scores, metric), job.bars[progress.folds - 1]
-    if loss is not None and loss > bar:
+    loss, bar = mean_loss(progress.scores, metric), job.bars.losses[progress.folds - 1]
+    needed = progress.fold_seconds * (n_folds - progress.folds)
+    if loss is not None and loss > bar and needed >= job.bars.spare_seconds:
         raise HopelessError(
             f"{metric.label} {metric.loss(loss):.5g} on {progress.folds} of {n_folds} folds, "
-            f"where half of the trials have {metric.loss(bar):.5g} or better",
+            f"where {job.bars.others} have {metric.loss(bar):.5g} or better",
             progress,
         )
 

@@ -182,6 +182,22 @@ def test_small_models_leave_their_time_for_the_refit_to_the_race():
     assert clock.deadline == pytest.approx(now + 30)
 
 
+def test_time_is_kept_for_the_members_that_are_foreseen_but_no_more_than_for_the_best():
+    now = time.time()
+    clock = Clock(began=now, end=now + 240, tail=80, refit=60, slots=2)
+    for number in range(6):
+        clock.learn(0.1, 0.0, 20.0, trial=f"dear-{number}")
+        clock.learn(0.2, 0.0, 1.0, trial=f"cheap-{number}")
+    assert clock.deadline == pytest.approx(now + 160)
+    clock.expect(["dear-1", "cheap-1"])
+    members = 2.5 + 1.25 * 1.1 * 21 / 2
+    assert clock.deadline == pytest.approx(now + 160 + 60 - members)
+    clock.expect([f"{kind}-{number}" for kind in ("dear", "cheap") for number in range(6)])
+    assert clock.deadline == pytest.approx(now + 160)
+    clock.expect([])
+    assert clock.deadline == pytest.approx(now + 160)
+
+
 def test_members_may_predict_a_little_longer_than_the_best_would():
     now = time.time()
     clock = Clock(began=now, end=now + 60, tail=10, scored_rows=1_000)

@@ -1,6 +1,7 @@
 """The median stopping rule: on records, and in a lane whose learner is made worse by noise."""
 
 from dataclasses import replace
+from math import inf
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from regatta.artifacts import read_json
 from regatta.artifacts.records import Recipe, TrialRecord
 from regatta.evaluation.metrics import get_metric
-from regatta.search.median import bars, estimated_loss, mean_loss
+from regatta.search.median import NEVER, Bars, bars, estimated_loss, mean_loss
 from regatta.search.race import race
 from regatta.search.sampler import BayesProposer
 from tests.unit.search.fakes import TOOLBOX, open_features, plan_of
@@ -37,8 +38,14 @@ WHOLE = [
 
 
 def test_a_bar_is_the_median_of_the_same_folds_or_the_best_of_the_learner() -> None:
-    assert bars(WHOLE, Recipe("tree"), RMSE, 3) == (2.5, 3.5)
-    assert bars(WHOLE, Recipe("net"), RMSE, 3) == (3.0, 4.0)
+    assert bars(WHOLE, Recipe("tree"), RMSE, 3) == Bars((2.5, 3.5), "half of the trials")
+    assert bars(WHOLE, Recipe("net"), RMSE, 3).losses == (3.0, 4.0)
+
+
+def test_the_first_of_a_learner_is_given_up_for_the_worst_first_fold_only() -> None:
+    found = bars(WHOLE, Recipe("new"), RMSE, 3, spare_seconds=2.0)
+    assert found == Bars((4.0, inf), "all other trials", 2.0)
+    assert bars([record("tree", 1.0)] * 4, Recipe("new"), RMSE, 1) == NEVER
 
 
 def test_trials_of_a_sample_raise_no_bar() -> None:
@@ -48,14 +55,13 @@ def test_trials_of_a_sample_raise_no_bar() -> None:
 
 def test_scores_of_which_more_is_better_give_bars_of_losses() -> None:
     whole = [record("tree", score, score + 0.1) for score in (0.6, 0.7, 0.8, 0.9)]
-    assert bars(whole, Recipe("tree"), AUC, 2) == pytest.approx((-0.75,))
+    assert bars(whole, Recipe("tree"), AUC, 2).losses == pytest.approx((-0.75,))
 
 
 @pytest.mark.parametrize(
     ("records", "recipe"),
     [
         (WHOLE[:3], Recipe("tree")),
-        (WHOLE, Recipe("new")),
         (WHOLE, Recipe("tree", rows=500)),
         (WHOLE, Recipe("tree", origin="user")),
         ([replace(one, fold_scores=one.fold_scores[:2]) for one in WHOLE], Recipe("tree")),
@@ -64,12 +70,13 @@ def test_scores_of_which_more_is_better_give_bars_of_losses() -> None:
     ],
 )
 def test_there_is_no_bar_where_too_little_is_known(records, recipe) -> None:
-    assert bars(records, recipe, RMSE, 3) == ()
+    assert bars(records, recipe, RMSE, 3) == NEVER
 
 
 def test_the_loss_of_a_trial_given_up_is_that_of_the_best_and_what_it_is_behind() -> None:
     given_up = record("tree", 1.5, status="stopped")
     assert estimated_loss(given_up, WHOLE[:1], RMSE) == pytest.approx(2.5)
+    assert estimated_loss(given_up, WHOLE[1:3], RMSE) == pytest.approx(8 / 3 + 1.5 - 2.0)
     assert estimated_loss(given_up, [], RMSE) is None
     assert mean_loss((1.0, None), RMSE) is None
 
@@ -82,6 +89,15 @@ def test_what_is_given_up_is_no_failure_of_its_learner() -> None:
         proposer.tell(record("good", 9.5, status="stopped", params={"x": 0.95, "n": 5}))
     asked = {proposer.ask().learner for _ in range(30)}
     assert asked == {"good", "bad"}
+
+
+def test_a_learner_given_up_at_first_is_behind_and_not_unknown() -> None:
+    proposer = BayesProposer(SPACES, RMSE, 0)
+    for _ in range(4):
+        proposer.tell(record("good", 1.0, 1.0, params={"x": 0.9, "n": 5}))
+    proposer.tell(record("bad", 9.0, status="stopped", params={"y": 0.5}))
+    asked = [proposer.ask().learner for _ in range(100)]
+    assert 0 < asked.count("bad") < asked.count("good")
 
 
 def raced(tmp_path: Path, noises: list[float], **settings) -> list[TrialRecord]:
@@ -111,6 +127,21 @@ def test_a_lane_gives_up_what_is_behind_and_goes_on(tmp_path: Path) -> None:
     assert not (folder / "oof.npy").exists()
     assert len(records) == 7
     assert not any(one.recipe.origin.startswith("retry") for one in records)
+
+
+@pytest.mark.parametrize(("learner", "status"), [("slow", "stopped"), ("deaf", "ok")])
+def test_a_lane_gives_up_a_new_learner_that_is_worse_than_all_and_takes_long(
+    tmp_path: Path, learner: str, status: str
+) -> None:
+    table, folder = open_features(tmp_path / "features"), tmp_path / "trials"
+    folder.mkdir()
+    good = [Recipe("line", {"alpha": 1.0 + number}) for number in range(4)]
+    recipes = [*good, Recipe(learner, {"noise": 50.0})]
+    plan = plan_of(table, recipes, search={"cores": 1}, budget={"seconds": 10.0})
+    *_, name = race(table, plan, 0, folder, toolbox=TOOLBOX)["trials"]
+    last = TrialRecord.from_dict(read_json(folder / name / "trial.json"))
+    assert last.status == status
+    assert ("all other trials have" in last.reason) == (status == "stopped")
 
 
 def test_nothing_is_given_up_where_it_is_switched_off(tmp_path: Path) -> None:

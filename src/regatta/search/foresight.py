@@ -1,0 +1,97 @@
+"""Which trials an ensemble would take if the race ended now.
+
+The members are fitted again after the race, and how long that takes is known when they have been
+chosen: too late. As long as they are not, time is kept for the best trials. But an ensemble often
+takes others, which err differently and may cost a fraction of that, and then the time is lost. So a
+long race looks ahead, near its end (docs/adr/0025-a-long-race-foresees-its-ensemble.md).
+"""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from regatta.artifacts.records import TrialRecord
+from regatta.ensemble.candidates import Trial
+from regatta.search.clock import Clock
+from regatta.search.plan import Plan
+from regatta.search.table import TrainingTable
+
+__all__ = ["Foresight"]
+
+# The share of a race that is left when it begins to look ahead, and that goes by from one look to
+# the next.
+NEAR_SHARE, NEXT_SHARE = 0.3, 0.05
+# A look may take so long. Meanwhile nobody sees that a trial has ended.
+SECONDS = 1.0
+
+
+@dataclass
+class Foresight:
+    """Looks ahead for a lane.
+
+    Attributes
+    ----------
+    plan : Plan
+        What is raced.
+    folder : Path
+        Folder of the lane.
+    looked_at : float
+        When it has looked last, in seconds since the epoch.
+    """
+
+    plan: Plan
+    folder: Path
+    looked_at: float = 0.0
+
+    def is_due(self, clock: Clock) -> bool:
+        """Return whether to look now; never for a lane that does not know all trials of the race.
+
+        Parameters
+        ----------
+        clock : Clock
+            When the race ends.
+        """
+        ensemble = self.plan.settings.ensemble
+        limited = ensemble.max_bytes or ensemble.max_row_milliseconds
+        if not clock.is_long or self.plan.fixed or limited or len(self.plan.lanes) > 1:
+            return False
+        near = clock.left < NEAR_SHARE * clock.race
+        return near and time.time() - self.looked_at > NEXT_SHARE * clock.race
+
+    def members(
+        self, records: Sequence[TrialRecord], table: TrainingTable, row_seconds: float
+    ) -> list[str]:
+        """Return the ids of the trials that an ensemble would take.
+
+        Parameters
+        ----------
+        records : sequence of TrialRecord
+            All trials so far.
+        table : TrainingTable
+            Training rows.
+        row_seconds : float
+            As `regatta.ensemble.select.select`.
+        """
+        from regatta.ensemble.select import select
+
+        self.looked_at = time.time()
+        done = [r for r in records if r.status == "ok" and len(r.fold_scores) == table.n_folds]
+        if not done:
+            return []
+        ensemble = self.plan.settings.ensemble
+        selection = select(
+            [Trial(record, self.folder) for record in done],
+            table.y,
+            table.folds,
+            self.plan.objective,
+            max_members=ensemble.max_members,
+            iterations=ensemble.iterations,
+            seed=self.plan.settings.seed,
+            seconds=SECONDS,
+            row_seconds=row_seconds,
+            stacking=False,
+            weights=None if table.weights is None else table.weights / table.weights.mean(),
+            groups=table.groups,
+        )
+        return [trial.record.id for trial, _ in selection.members]
