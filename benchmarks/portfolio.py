@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from measured_tables import MeasuredTable, find_tables
+from prepared import prepared
 from scores import markdown
 
 from regatta.artifacts import writing
@@ -37,15 +38,12 @@ from regatta.search.portfolio import variations, varied
 from regatta.search.race import race
 from regatta.search.space import draw
 from regatta.search.table import TrainingTable
-from regatta.settings import RunSettings
-from regatta.stages import prepare
 
 Floats = npt.NDArray[np.float64]
 Pool = list[tuple[str, dict[str, Any]]]
 
 # What random draws are drawn for.
 REFERENCE = Shape("binary", 5_000, 20, 2, n_categories=100)
-BUDGET_SECONDS = 4 * 3_600
 # Rows that are enough to tell ensembles apart, and steps of their selection.
 ROWS, STEPS, MEMBERS = 3_000, 12, 8
 
@@ -104,28 +102,7 @@ def try_all(table: MeasuredTable, pool: Pool, most_rows: int, folds: int) -> dic
     """Return what `Tried` reads: of each recipe its predictions of some rows, and its seconds."""
     with TemporaryDirectory(prefix="portfolio-") as scratch:
         folder = Path(scratch)
-        frame = table.load()
-        if 0 < most_rows < len(frame):
-            frame = frame.sample(most_rows, random_state=0)
-        frame.to_csv(folder / "table.csv", index=False)
-        settings = RunSettings.from_values(
-            {
-                "data": {
-                    "source": str(folder / "table.csv"),
-                    "target": table.target,
-                    "task": table.task,
-                },
-                "search": {"max_trials": 1, "memory_bytes": 8_000_000_000},
-                "split": {"folds": folds},
-                "budget": {"seconds": BUDGET_SECONDS},
-                "deploy": {"target": "none"},
-            }
-        )
-        places = [
-            str(folder / name) for name in ("dataset", "schema", "splits", "features", "plan")
-        ]
-        prepare.run(settings.model_dump_json(), *places)
-        features = TrainingTable.open(folder / "features")
+        features, settings = prepared(table, folder, most_rows=most_rows, folds=folds)
         plan = make_plan(features, settings)
         recipes = recipes_of(pool, plan.shape)
         lanes = (tuple(recipe for recipe in recipes if recipe is not None),)

@@ -69,6 +69,7 @@ def select(
     limits: Limits | None = None,
     row_seconds: float = np.inf,
     stacking: bool = True,
+    thresholds: bool = True,
     weights: Array | None = None,
     groups: npt.NDArray[np.int64] | None = None,
 ) -> Selection:
@@ -99,6 +100,8 @@ def select(
         in the race. Where no trial does, the fastest is taken.
     stacking : bool, default True
         Whether the pool of a classification may be learnt (`regatta.ensemble.stacking`).
+    thresholds : bool, default True
+        Whether its classes may get thresholds (`regatta.ensemble.thresholds`).
     weights : ndarray of shape (n_train_rows,), float64, or None
         What each row counts, of mean 1; None: all the same.
     groups : ndarray of shape (n_train_rows,), int64, or None
@@ -132,7 +135,7 @@ def select(
     selection = search.greedy(ranked, shares, max_members, iterations, seconds)
     if stacking and selection.pooling.kind == "log":
         selection = search.stacked(selection, seconds)
-    return search.labelled(selection, seconds)
+    return search.labelled(selection, seconds) if thresholds else selection
 
 
 def pooling_for(metric: Metric) -> Pooling:

@@ -14,7 +14,7 @@ from regatta.search.budget import (
     refit_wait,
 )
 
-__all__ = ["Clock"]
+__all__ = ["Clock", "Price"]
 
 # Passes over the locked rows, each by all members; there is a time of its own for the columns.
 PASSES = 2.0
@@ -27,17 +27,34 @@ LONG_SECONDS, LONG_DRAWS = 100.0, 2
 REPLACED = 1.25
 
 
-class _Price(NamedTuple):
-    """What a candidate for the ensemble costs; the best one is the least."""
+class Price(NamedTuple):
+    """What a candidate for the ensemble costs; the best one is the least.
+
+    Attributes
+    ----------
+    loss : float
+        Its loss.
+    predict_seconds_per_row : float
+        To predict a row among many, in seconds, as are the others.
+    again_seconds, fit_seconds : float
+        To fit it again, as often as there is time kept for, and once.
+    encode_seconds : float
+        To encode the rows for that.
+    load_seconds : float
+        To load its models.
+    learner, encoding, trial : str
+        Learner, encoding and id of the trial.
+    """
 
     loss: float
-    predict_seconds_per_row: float
-    again_seconds: float
-    load_seconds: float
-    learner: str
-    encode_seconds: float
-    encoding: str
-    trial: str
+    predict_seconds_per_row: float = 0.0
+    again_seconds: float = 0.0
+    fit_seconds: float = 0.0
+    encode_seconds: float = 0.0
+    load_seconds: float = 0.0
+    learner: str = ""
+    encoding: str = ""
+    trial: str = ""
 
 
 @dataclass
@@ -72,7 +89,7 @@ class Clock:
     refit: float = 0.0
     slots: int = 1
     warm: bool = False
-    _prices: list[_Price] = field(default_factory=list)
+    _prices: list[Price] = field(default_factory=list)
     _members: frozenset[str] = frozenset()
 
     @property
@@ -83,11 +100,10 @@ class Clock:
         deadline = self.end - self.tail - self._predicting - loading
         if best:
             # Small models are fitted again in less time than was kept for it.
-            needed = self._again([*best, *(first for first in self._firsts if first not in best)])
+            needed = self._again(self._likely)
             if members := [price for price in self._prices if price.trial in self._members]:
                 needed = min(needed, REPLACED * self._again(members))
-            start = REFIT_START_SECONDS + (0.0 if self.warm else REFIT_IMPORT_SECONDS)
-            deadline += max(refit_wait(self.refit) - refit_wait(start + needed), 0.0)
+            deadline += max(refit_wait(self.refit) - self._wait_for(needed), 0.0)
         # The plan has found that a trial fits: only a budget that is over already ends the race.
         return max(deadline, self.began + LEAST_RACE_SECONDS) if self.began < self.end else self.end
 
@@ -102,16 +118,35 @@ class Clock:
         return most / (PASSES * max(self.scored_rows, 1))
 
     @property
-    def _best(self) -> list[_Price]:
+    def _best(self) -> list[Price]:
         """What an ensemble will be made of, for the most part."""
         return sorted(self._prices)[:MEMBERS]
 
-    def _again(self, prices: Collection[_Price]) -> float:
+    def _again(self, prices: Collection[Price]) -> float:
         """Return how long it takes to fit all these again, in seconds."""
         # What several are fitted behind is encoded once.
         encodings = {price.encoding: price.encode_seconds for price in prices}
         seconds = sum(encodings.values()) + sum(price.again_seconds for price in prices)
-        return REFIT_LONGER * seconds / self.slots
+        longest = max(price.encode_seconds + price.fit_seconds for price in prices)
+        return REFIT_LONGER * max(seconds / self.slots, longest)
+
+    def _wait_for(self, again: float) -> float:
+        """Return how much later the run ends by fits that take so long, in seconds."""
+        start = REFIT_START_SECONDS + (0.0 if self.warm else REFIT_IMPORT_SECONDS)
+        return refit_wait(start + again)
+
+    @property
+    def _likely(self) -> list[Price]:
+        """The best, and the best of other learners: what time is kept for to fit again."""
+        best = self._best
+        return [*best, *(first for first in self._firsts if first not in best)]
+
+    @property
+    def kept(self) -> float:
+        """What of the race is kept for fitting them again, in seconds."""
+        if not self._prices:
+            return refit_wait(self.refit)
+        return min(refit_wait(self.refit), self._wait_for(self._again(self._likely)))
 
     @property
     def _predicting(self) -> float:
@@ -120,9 +155,9 @@ class Clock:
         return PASSES * self.scored_rows * row_seconds
 
     @property
-    def _firsts(self) -> list[_Price]:
+    def _firsts(self) -> list[Price]:
         """The best of each good learner: an ensemble takes what errs differently."""
-        firsts: dict[str, _Price] = {}
+        firsts: dict[str, Price] = {}
         for price in sorted(self._prices):
             firsts.setdefault(price.learner, price)
         return list(firsts.values())[:LEARNERS]
@@ -147,20 +182,9 @@ class Clock:
         """What is left of it, in seconds."""
         return self.deadline - time.time()
 
-    def learn(
-        self,
-        loss: float,
-        predict_seconds_per_row: float,
-        again_seconds: float = 0.0,
-        load_seconds: float = 0.0,
-        learner: str = "",
-        encode_seconds: float = 0.0,
-        encoding: str = "",
-        trial: str = "",
-    ) -> None:
-        """Take note of what a candidate for the ensemble costs: to predict, to refit, to load."""
-        costs = predict_seconds_per_row, again_seconds, load_seconds
-        self._prices.append(_Price(loss, *costs, learner, encode_seconds, encoding, trial))
+    def learn(self, price: Price) -> None:
+        """Take note of what a candidate for the ensemble costs."""
+        self._prices.append(price)
 
     def expect(self, members: Collection[str]) -> None:
         """Keep no more time than it takes to fit again what an ensemble would take now.

@@ -15,6 +15,7 @@ __all__ = [
     "again_seconds",
     "draws_of",
     "encode_again_seconds",
+    "fit_again_seconds",
     "learns_by_epochs",
     "least_draws",
     "whole_seconds",
@@ -120,10 +121,15 @@ def again_seconds(record: TrialRecord, draws: int = 1) -> float:
     -----
     Encoding is not in it (`encode_again_seconds`).
     """
+    one = fit_again_seconds(record)
     if record.learnt is None:
-        return record.own_seconds
-    fits = min(draws * least_draws(record), draws_of(record, draws))
-    return fits * whole_seconds(record)
+        return one
+    return min(draws * least_draws(record), draws_of(record, draws)) * one
+
+
+def fit_again_seconds(record: TrialRecord) -> float:
+    """Return how long one of these fits takes, or all folds, one after the other, in seconds."""
+    return record.own_seconds if record.learnt is None else whole_seconds(record)
 
 
 def encode_again_seconds(record: TrialRecord, more: float = WHOLE_MORE) -> float:

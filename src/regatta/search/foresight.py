@@ -6,6 +6,7 @@ takes others, which err differently and may cost a fraction of that, and then th
 long race looks ahead, near its end (docs/adr/0025-a-long-race-foresees-its-ensemble.md).
 """
 
+import logging
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,17 +14,23 @@ from pathlib import Path
 
 from regatta.artifacts.records import TrialRecord
 from regatta.ensemble.candidates import Trial
+from regatta.ensemble.select import select
+from regatta.errors import RegattaError
 from regatta.search.clock import Clock
 from regatta.search.plan import Plan
 from regatta.search.table import TrainingTable
 
 __all__ = ["Foresight"]
 
+logger = logging.getLogger(__name__)
+
 # The share of a race that is left when it begins to look ahead, and that goes by from one look to
 # the next.
 NEAR_SHARE, NEXT_SHARE = 0.3, 0.05
-# A look may take so long. Meanwhile nobody sees that a trial has ended.
-SECONDS = 1.0
+# A look may take so long, in which the lane watches no trial, and has to be worth it.
+SECONDS, WORTH_SECONDS = 1.0, 5.0
+# Predictions of all rows are held beside the trials: of very many, that costs memory and time.
+MOST_CELLS = 2_000_000
 
 
 @dataclass
@@ -44,25 +51,8 @@ class Foresight:
     folder: Path
     looked_at: float = 0.0
 
-    def is_due(self, clock: Clock) -> bool:
-        """Return whether to look now; never for a lane that does not know all trials of the race.
-
-        Parameters
-        ----------
-        clock : Clock
-            When the race ends.
-        """
-        ensemble = self.plan.settings.ensemble
-        limited = ensemble.max_bytes or ensemble.max_row_milliseconds
-        if not clock.is_long or self.plan.fixed or limited or len(self.plan.lanes) > 1:
-            return False
-        near = clock.left < NEAR_SHARE * clock.race
-        return near and time.time() - self.looked_at > NEXT_SHARE * clock.race
-
-    def members(
-        self, records: Sequence[TrialRecord], table: TrainingTable, row_seconds: float
-    ) -> list[str]:
-        """Return the ids of the trials that an ensemble would take.
+    def look(self, records: Sequence[TrialRecord], table: TrainingTable, clock: Clock) -> None:
+        """Look ahead if it is time to, and tell the clock.
 
         Parameters
         ----------
@@ -70,12 +60,36 @@ class Foresight:
             All trials so far.
         table : TrainingTable
             Training rows.
-        row_seconds : float
-            As `regatta.ensemble.select.select`.
+        clock : Clock
+            When the race ends.
         """
-        from regatta.ensemble.select import select
-
+        if not self._is_due(clock):
+            return
         self.looked_at = time.time()
+        try:
+            members = self._members(records, table, clock.row_seconds)
+        except (RegattaError, OSError, MemoryError) as err:
+            # The race does without; the stage that needs the files says what is wrong.
+            logger.warning("no look at the ensemble: %s", err)
+            members = []
+        # A selection that time has ended is not what the stage will select.
+        clock.expect(members if time.time() - self.looked_at < SECONDS else [])
+
+    def _is_due(self, clock: Clock) -> bool:
+        """Return whether to look now; never in a lane that does not know all trials of the race."""
+        ensemble = self.plan.settings.ensemble
+        limited = ensemble.max_bytes or ensemble.max_row_milliseconds
+        cells = self.plan.n_train_rows * self.plan.shape.n_outputs
+        if limited or self.plan.fixed or len(self.plan.lanes) > 1 or cells > MOST_CELLS:
+            return False
+        near = clock.is_long and 0 < clock.left < NEAR_SHARE * clock.race
+        waited = time.time() - self.looked_at > NEXT_SHARE * clock.race
+        return near and waited and clock.kept > WORTH_SECONDS
+
+    def _members(
+        self, records: Sequence[TrialRecord], table: TrainingTable, row_seconds: float
+    ) -> list[str]:
+        """Return the ids of the trials that an ensemble would take."""
         done = [r for r in records if r.status == "ok" and len(r.fold_scores) == table.n_folds]
         if not done:
             return []
@@ -91,6 +105,7 @@ class Foresight:
             seconds=SECONDS,
             row_seconds=row_seconds,
             stacking=False,
+            thresholds=False,
             weights=None if table.weights is None else table.weights / table.weights.mean(),
             groups=table.groups,
         )

@@ -21,8 +21,8 @@ from regatta.search import machine
 from regatta.search.announcing import announce
 from regatta.search.budget import bounded_tail
 from regatta.search.cache import EncodedFolds, variant
-from regatta.search.clock import Clock
-from regatta.search.costs import Costs, again_seconds, encode_again_seconds
+from regatta.search.clock import Clock, Price
+from regatta.search.costs import Costs, again_seconds, encode_again_seconds, fit_again_seconds
 from regatta.search.foresight import Foresight
 from regatta.search.hearing import heard
 from regatta.search.isolation import Allowance, Child, Ending, wait
@@ -158,6 +158,8 @@ class Lane:
             if not self.running:
                 self._say_what_is_left()
                 return
+            # All slots are busy, or there is nothing short enough for them.
+            self.foresight.look(self.records, self.table, self.clock)
             wait([running.child for running in self.running], POLL_SECONDS)
             for running in list(self.running):
                 if (ending := running.child.poll()) is not None:
@@ -319,9 +321,6 @@ class Lane:
             record = job.record(status, reason, peak_memory_bytes=ending.peak_memory_bytes)
             write_record(job.folder, record)
         self._take(record)
-        if self.foresight.is_due(self.clock):
-            limit = self.clock.row_seconds
-            self.clock.expect(self.foresight.members(self.records, self.table, limit))
         best = self.best
         announce(record, self.metric, best.score if best else None)
         if job.probe:
@@ -352,16 +351,18 @@ class Lane:
         if again := retry_of(record, learner, self.plan.shape):
             self.retries += within([again], self.spaces, self.plan.settings.search.spaces)
         if record.score is not None:
-            self.clock.learn(
+            price = Price(
                 self._loss(record),
-                record.predict_seconds_per_row,
-                again_seconds(record, self.clock.draws),
-                learner.seconds_per_byte * record.model_bytes,
-                learner.key,
-                encode_again_seconds(record),
-                variant(learner.encoding, record.recipe.rows),
-                record.id,
+                predict_seconds_per_row=record.predict_seconds_per_row,
+                again_seconds=again_seconds(record, self.clock.draws),
+                fit_seconds=fit_again_seconds(record),
+                encode_seconds=encode_again_seconds(record),
+                load_seconds=learner.seconds_per_byte * record.model_bytes,
+                learner=learner.key,
+                encoding=variant(learner.encoding, record.recipe.rows),
+                trial=record.id,
             )
+            self.clock.learn(price)
 
     def _loss(self, record: TrialRecord) -> float:
         """Return a score turned so that less is better."""

@@ -3,9 +3,9 @@ r"""The median stopping rule: a trial that does badly on its first folds is give
 After :math:`k` folds a trial is compared with those that were fitted whole, on the same folds. It
 is given up when its mean loss is higher than both the median of theirs and the best one of its own
 learner: then the ensemble has a better model of the same kind, and the time is worth more
-elsewhere. The first trial of a learner errs differently from all others, which an ensemble may use:
-it is given up only if its first fold is worse than that of every other trial, and the other folds
-would take long.
+elsewhere. What a learner has no whole trial of yet errs differently from all others, which an
+ensemble may use: it is given up only if its first fold is worse than those of all whole trials, of
+several learners, and the other folds would take long.
 
 References
 ----------
@@ -23,8 +23,8 @@ from regatta.evaluation.metrics import Metric
 
 __all__ = ["NEVER", "Bars", "bars", "estimated_loss", "mean_loss"]
 
-# A median of fewer trials says little.
-FEWEST_WHOLE = 4
+# A median of fewer trials says little, and what is worse than all of one kind may still be of use.
+FEWEST_WHOLE, FEWEST_LEARNERS = 4, 3
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ def bars(
     n_folds : int
         Number of folds.
     spare_seconds : float, default 0
-        What the other folds of the first trial of a learner may take, however bad it is.
+        What the other folds may take of a learner without a whole trial, however bad the first is.
 
     Returns
     -------
@@ -110,10 +110,12 @@ def bars(
         [mean_loss(record.fold_scores[:done], metric) or 0.0 for record in whole]
         for done in range(1, n_folds)
     ]
-    own = [n for n, record in enumerate(whole) if record.recipe.learner == recipe.learner]
+    learners = [record.recipe.learner for record in whole]
+    own = [n for n, learner in enumerate(learners) if learner == recipe.learner]
+    if not own and len(set(learners)) < FEWEST_LEARNERS:
+        return NEVER
     if not own:
-        first = max(losses[0]), *[inf] * (n_folds - 2)
-        return Bars(first, "all other trials", spare_seconds)
+        return Bars((max(losses[0]), *[inf] * (n_folds - 2)), "all whole trials", spare_seconds)
     found = tuple(max(median(known), min(known[n] for n in own)) for known in losses)
     return Bars(found, "half of the trials")
 
@@ -128,7 +130,7 @@ def estimated_loss(
     record : TrialRecord
         The trial.
     others : sequence of TrialRecord
-        Trials of its learner, or, if it was the first, of others.
+        Trials of its learner.
     metric : Metric
         What the scores are in.
 

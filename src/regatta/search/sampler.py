@@ -159,9 +159,8 @@ class BayesProposer(Proposer):
     def _loss(self, record: TrialRecord) -> float | None:
         """Return the loss of a trial, the likely one if it was given up; None for a failure."""
         if record.status == "stopped":
-            scored = [r for r in self._told if r.score is not None]
-            family = [r for r in scored if r.recipe.learner == record.recipe.learner]
-            return estimated_loss(record, family or scored, self._metric)
+            family = [r for r in self._told if r.recipe.learner == record.recipe.learner]
+            return estimated_loss(record, family, self._metric)
         if record.status == "ok" and record.score is not None:
             return self._metric.loss(record.score)
         return None

@@ -66,8 +66,8 @@ class SearchSettings(Group):
     beside the models of the registry. Not with ``max_trials``."""
     median_stopping: bool = True
     """Whether to give up a trial that is worse on its first folds than half of the others, and than
-    the best of its learner. For the strategies ``portfolio`` and ``bayes``; never a trial of
-    ``recipes``, nor with ``max_trials``."""
+    the best of its learner; or, if that has none yet, than all. For the strategies
+    ``portfolio`` and ``bayes``; never a trial of ``recipes``, nor with ``max_trials``."""
     lanes: int = Field(default=1, ge=1, le=256)
     """Number of trial tasks (``regatta run --workers``): one lane is one pod on a cluster."""
     cores: int = Field(default=0, ge=0)

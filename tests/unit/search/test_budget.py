@@ -17,7 +17,7 @@ from regatta.search.budget import (
     selection_seconds,
     speed_factor,
 )
-from regatta.search.clock import Clock
+from regatta.search.clock import Clock, Price
 from regatta.search.costs import DOUBT, Costs, again_seconds
 from tests.unit.search.fakes import Line
 
@@ -65,9 +65,9 @@ def test_clock_ends_the_race_before_the_tail():
 def test_clock_leaves_time_to_predict_the_locked_rows():
     now = time.time()
     clock = Clock(began=now, end=now + 60, tail=10, scored_rows=10_000)
-    clock.learn(0.3, 1e-4)
+    clock.learn(Price(0.3, 1e-4))
     assert clock.deadline == pytest.approx(now + 48)
-    clock.learn(0.5, 1e-6)
+    clock.learn(Price(0.5, 1e-6))
     assert clock.deadline == pytest.approx(now + 47.98)
 
 
@@ -173,12 +173,12 @@ def test_small_models_leave_their_time_for_the_refit_to_the_race():
     now = time.time()
     clock = Clock(began=now, end=now + 60, tail=30, refit=20, slots=2)
     assert clock.deadline == pytest.approx(now + 30)
-    clock.learn(0.1, 0.0, 2.0)
+    clock.learn(Price(0.1, 0.0, 2.0))
     assert clock.deadline == pytest.approx(now + 30 + 20 - 4.5)
-    clock.learn(0.1, 0.0, 6.0)
+    clock.learn(Price(0.1, 0.0, 6.0))
     assert clock.deadline == pytest.approx(now + 30 + 20 - 2.5 - 1.1 * 8 / 2)
     for _ in range(5):
-        clock.learn(0.2, 0.0, 30.0)
+        clock.learn(Price(0.2, 0.0, 30.0))
     assert clock.deadline == pytest.approx(now + 30)
 
 
@@ -186,8 +186,8 @@ def test_time_is_kept_for_the_members_that_are_foreseen_but_no_more_than_for_the
     now = time.time()
     clock = Clock(began=now, end=now + 240, tail=80, refit=60, slots=2)
     for number in range(6):
-        clock.learn(0.1, 0.0, 20.0, trial=f"dear-{number}")
-        clock.learn(0.2, 0.0, 1.0, trial=f"cheap-{number}")
+        clock.learn(Price(0.1, 0.0, 20.0, trial=f"dear-{number}"))
+        clock.learn(Price(0.2, 0.0, 1.0, trial=f"cheap-{number}"))
     assert clock.deadline == pytest.approx(now + 160)
     clock.expect(["dear-1", "cheap-1"])
     members = 2.5 + 1.25 * 1.1 * 21 / 2
@@ -196,6 +196,19 @@ def test_time_is_kept_for_the_members_that_are_foreseen_but_no_more_than_for_the
     assert clock.deadline == pytest.approx(now + 160)
     clock.expect([])
     assert clock.deadline == pytest.approx(now + 160)
+    assert clock.kept == pytest.approx(60 - 4.5)
+
+
+def test_one_fit_takes_as_long_on_many_slots():
+    now = time.time()
+    clock = Clock(began=now, end=now + 240, tail=80, refit=60, slots=8)
+    clock.learn(
+        Price(0.1, 0.0, 40.0, encode_seconds=1.0, encoding="tree", trial="dear", fit_seconds=20.0)
+    )
+    assert clock.kept == pytest.approx(2.5 + 1.1 * 21 - 4.5)
+    assert clock.deadline == pytest.approx(now + 160 + 60 - 4.5 - clock.kept)
+    clock.expect(["dear"])
+    assert clock.deadline == pytest.approx(now + 160 + 60 - 4.5 - clock.kept)
 
 
 def test_members_may_predict_a_little_longer_than_the_best_would():
@@ -203,8 +216,8 @@ def test_members_may_predict_a_little_longer_than_the_best_would():
     clock = Clock(began=now, end=now + 60, tail=10, scored_rows=1_000)
     assert clock.row_seconds == pytest.approx(0.03 * 60 / 2_000)
     for loss in range(6):
-        clock.learn(float(loss), 1e-4)
-    clock.learn(9.0, 1.0)
+        clock.learn(Price(float(loss), 1e-4))
+    clock.learn(Price(9.0, 1.0))
     assert clock.row_seconds == pytest.approx(0.03 * 60 / 2_000 + 6e-4)
     assert clock.deadline == pytest.approx(now + 50 - 2_000 * 6e-4)
 
@@ -215,8 +228,8 @@ def test_time_is_kept_for_what_errs_differently():
     def left(seconds: float, *, other: str) -> float:
         clock = Clock(began=now, end=now + seconds, tail=0.5 * seconds, refit=0.3 * seconds)
         for _ in range(6):
-            clock.learn(0.1, 0.0, 1.0, learner="trees")
-        clock.learn(0.2, 0.0, 5.0, learner=other)
+            clock.learn(Price(0.1, 0.0, 1.0, learner="trees"))
+        clock.learn(Price(0.2, 0.0, 5.0, learner=other))
         return clock.deadline - now - 0.5 * seconds
 
     assert left(60, other="trees") - left(60, other="net") == pytest.approx(1.1 * 5.0)
@@ -246,7 +259,7 @@ def test_what_several_members_are_fitted_behind_is_encoded_once():
     def left(*encodings: str) -> float:
         clock = Clock(began=now, end=now + 60, tail=30, refit=20)
         for encoding in encodings:
-            clock.learn(0.1, 0.0, 4.0, encode_seconds=2.0, encoding=encoding)
+            clock.learn(Price(0.1, 0.0, 4.0, encode_seconds=2.0, encoding=encoding))
         return clock.deadline - now - 30
 
     assert left("tree", "tree") - left("tree", "linear") == pytest.approx(1.1 * 2.0)
@@ -255,7 +268,7 @@ def test_what_several_members_are_fitted_behind_is_encoded_once():
 def test_what_is_slow_to_load_ends_the_race_earlier():
     now = time.time()
     clock = Clock(began=now, end=now + 60, tail=10)
-    clock.learn(0.1, 0.0, load_seconds=5.0)
+    clock.learn(Price(0.1, 0.0, load_seconds=5.0))
     assert clock.deadline == pytest.approx(now + 50 - 1.6 * 5.0)
 
 
