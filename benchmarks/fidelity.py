@@ -49,14 +49,13 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=12_000, help="most rows of a table; 0: all")
     parser.add_argument("--draws", type=int, default=24, help="recipes of each learner")
     options = parser.parse_args()
-    rows = []
+    print(f"Rank correlation with the mean loss of {FOLDS} folds, and how many of the best quarter")
+    print("are not in the better half.\n")
+    print(markdown(["table", "learner", *LOOKS], []), flush=True)
     for table in find_tables(options.tables, options.only):
         for key in LEARNERS:
-            rows.append([table.name, key, *looks(table, get_learner(key), options)])
-            print(f"{table.name} {key}", flush=True)
-    print(f"\nrank correlation with the mean loss of {FOLDS} folds, and of the best quarter those")
-    print("that are not among the better half\n")
-    print(markdown(["table", "learner", *LOOKS], rows))
+            found = looks(table, get_learner(key), options)
+            print(f"| {' | '.join([table.name, key, *found])} |", flush=True)
 
 
 def looks(table: MeasuredTable, learner: Learner, options: argparse.Namespace) -> list[str]:

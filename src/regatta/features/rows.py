@@ -32,6 +32,8 @@ LARGEST = 1e30
 EXACT = 2.0**24
 """Above this, float32 does not hold every whole number."""
 MAX_DATE_PAIRS = 6
+ROWS_A_TEXT = 3
+"""Where texts have so many rows each, in the mean, they name something: they are categories, too."""
 MANY_ROWS = 100
 
 
@@ -51,7 +53,7 @@ class Feature:
         Kind of the raw column.
     part : str
         What of the source it is: ``""`` the value itself, a date part, ``chars``, ``words``,
-        ``marks``, or ``minus`` for the days since `other`.
+        ``marks``, ``value`` for a text as a category, or ``minus`` for the days since `other`.
     other : str
         Second raw column of ``minus``.
     period : int
@@ -100,7 +102,9 @@ class RowFeatures:
         """
         taken: set[str] = set()
         features = [
-            feature for column in schema.features for feature in _plan_column(column, taken)
+            feature
+            for column in schema.features
+            for feature in _plan_column(column, schema.n_rows, taken)
         ]
         dates = [column for column in schema.features if column.kind == "datetime"]
         for first, second in list(combinations(dates, 2))[:MAX_DATE_PAIRS]:
@@ -178,7 +182,7 @@ class RowFeatures:
         return cls(features, values["max_words"])
 
 
-def _plan_column(column: Column, taken: set[str]) -> list[Feature]:
+def _plan_column(column: Column, n_rows: int, taken: set[str]) -> list[Feature]:
     """Return the features of one raw column."""
     name, kind = column.name, column.kind
     if kind in ("numeric", "boolean"):
@@ -191,7 +195,11 @@ def _plan_column(column: Column, taken: set[str]) -> list[Feature]:
             Feature(_free(f"{name}:{part}", taken), "numeric", name, raw=kind, part=part)
             for part in MARKS
         ]
-        return [*measures, Feature(_free(name, taken), "text", name, raw=kind)]
+        words = Feature(_free(name, taken), "text", name, raw=kind)
+        if not 0 < column.unique * ROWS_A_TEXT <= n_rows - column.missing:
+            return [*measures, words]
+        value = Feature(_free(f"{name}:value", taken), "categorical", name, raw=kind, part="value")
+        return [*measures, words, value]
     return [
         Feature(
             _free(f"{name}:{part}", taken),
@@ -280,13 +288,15 @@ def _categories(
 def _texts(
     values: "pd.Series[Any]", group: Sequence[Feature], frame: pd.DataFrame, max_words: int
 ) -> Arrays:
-    """Return the measures and hashed words of one text column."""
+    """Return the measures and hashed words of one text column, and its texts as categories."""
     texts = [value if isinstance(value, str) else _category(value) for value in values.tolist()]
-    measures = text_measures(texts)
-    return {
-        feature.name: measures[feature.part] if feature.part else text_terms(texts, max_words)
-        for feature in group
-    }
+    found: Arrays = text_measures(texts)
+    for feature in group:
+        if feature.part == "value":
+            found["value"] = _categories(values, [feature], frame, max_words)[feature.name]
+        elif not feature.part:
+            found[""] = text_terms(texts, max_words)
+    return {feature.name: found[feature.part] for feature in group}
 
 
 def _dates(

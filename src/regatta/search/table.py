@@ -128,8 +128,8 @@ class TrainingTable:
     @property
     def shape(self) -> Shape:
         """Size of one fold's training rows, before they are encoded."""
-        columns = self.schema.features
-        known = (column.unique for column in columns if column.kind == "categorical")
+        named = {item.source for item in self.features.columns if item.kind == "categorical"}
+        known = (column.unique for column in self.schema.features if column.name in named)
         return Shape(
             task=self.task,
             n_rows=len(self.train(0)),

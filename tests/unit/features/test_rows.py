@@ -135,6 +135,23 @@ def test_any_text_has_terms_and_measures(texts):
         assert text is None or (np.diff(terms) > 0).all()
 
 
+def test_texts_that_come_again_are_categories_too():
+    names = ["The Green Lantern", None, "The Old Mill at the River", "The Green Lantern"]
+    for n_rows, unique, missing, kinds in (
+        (100, 30, 10, ["text", "categorical"]),
+        (100, 31, 10, ["text"]),
+        (100, 0, 100, ["text"]),
+    ):
+        column = Column("a", "text", "string", missing=missing, unique=unique)
+        rows = planned(column, Column("b", "numeric", "float64"), n_rows=n_rows)
+        assert [item.kind for item in rows.columns if item.kind != "numeric"] == kinds
+    rows = planned(Column("a", "text", "string", unique=2), Column("a:value", "numeric", "float64"))
+    found = rows.transform(pd.DataFrame({"a": names, "a:value": 1.0}))
+    assert found["a:value"].tolist() == names
+    assert (found["a:value_"] == 1.0).all()
+    assert RowFeatures.from_dict(rows.to_dict()).columns == rows.columns
+
+
 def test_long_texts_are_cut_where_the_table_is_large():
     few = planned(Column("a", "text", "string"), n_rows=100)
     many = planned(Column("a", "text", "string"), n_rows=1_000_000)
