@@ -33,7 +33,7 @@ EXACT = 2.0**24
 """Above this, float32 does not hold every whole number."""
 MAX_DATE_PAIRS = 6
 ROWS_A_TEXT = 3
-"""Where texts have so many rows each, in the mean, they name something: they are categories, too."""
+"""Texts that have so many rows each, in the mean, name something: they are categories, too."""
 MANY_ROWS = 100
 
 
