@@ -1,10 +1,12 @@
 """What each encoder makes of features; the promises of all are in tests/contract."""
 
 import time
+from itertools import permutations
 
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.linear_model import Ridge
 
 from regatta.artifacts.state import State
 from regatta.dataset.schema import Column, Schema
@@ -39,6 +41,25 @@ def test_a_folder_without_encoder_is_refused(tmp_path):
     State({"key": "forest"}).save(tmp_path, "encoder")
     with pytest.raises(ArtifactError, match="'forest'"):
         encoders.load(tmp_path)
+
+
+@pytest.mark.parametrize("key", ["tree", "linear", "dense"])
+def test_a_name_says_more_than_its_words(key):
+    rng = np.random.default_rng(0)
+    names = [" ".join(order) for order in permutations(("green", "old", "mill", "river"))]
+    place = rng.integers(0, len(names), 2_000)
+    y = rng.normal(size=len(names))[place]
+    table, half = pd.DataFrame({"shop": np.array(names)[place]}), len(y) // 2
+    parts = {}
+    for unique in (len(names), len(table)):
+        column = Column("shop", "text", "string", unique=unique)
+        rows = RowFeatures.plan(Schema("regression", "y", (), (column,), len(table)))
+        encoder, frame = encoders.create(key, rows), rows.transform(table)
+        X = encoder.fit_transform(frame[:half], y[:half], "regression", 1, 0, time.time() + 60)
+        other = encoder.transform(frame[half:])
+        line = Ridge(1e-3).fit(X, y[:half])
+        parts[unique] = line.score(other, y[half:])
+    assert parts[len(names)] > 0.9 > 0.5 > parts[len(table)]
 
 
 @pytest.mark.parametrize("stored", [True, False])
